@@ -1,0 +1,202 @@
+//! The graph: nodes over operations, shapes inferred and checked as nodes are added.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use crate::error::{EngineError, Result};
+use crate::op::Op;
+use crate::shape::{Shape, TensorType};
+
+/// A value of a graph: a placeholder, a variable, or an output of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Value(pub(crate) u32);
+
+impl Value {
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Given to each run; counted from 0 in the order of creation.
+    Input(usize),
+    /// In the slab of parameters, from this offset.
+    Parameter(usize),
+    /// In the slab of states (moving statistics), from this offset.
+    State(usize),
+    /// Output `output` of node `node`.
+    Node {
+        /// Index of the node.
+        node: usize,
+        /// Which of its outputs.
+        output: usize,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ValueInfo {
+    pub(crate) ty: TensorType,
+    pub(crate) source: Source,
+}
+
+/// An operation at work on values.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What is done.
+    pub op: Arc<dyn Op>,
+    /// To what.
+    pub inputs: Vec<Value>,
+    /// With what result.
+    pub outputs: Vec<Value>,
+    /// The layer that it belongs to.
+    pub label: Arc<str>,
+}
+
+impl Node {
+    /// The operation, if it is a `T`.
+    pub fn op_as<T: Op>(&self) -> Option<&T> {
+        (&*self.op as &dyn Any).downcast_ref()
+    }
+}
+
+/// A list of nodes, each of which uses only values made before it.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) values: Vec<ValueInfo>,
+    inputs: usize,
+    label: Arc<str>,
+}
+
+impl Default for Graph {
+    fn default() -> Self {
+        Self { nodes: Vec::new(), values: Vec::new(), inputs: 0, label: "graph".into() }
+    }
+}
+
+impl Graph {
+    /// An empty graph.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Names the layer that the nodes added from now on belong to.
+    pub fn set_label(&mut self, label: &str) {
+        if &*self.label != label {
+            self.label = label.into();
+        }
+    }
+
+    /// The layer that nodes are being added for.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// A placeholder, given anew to each run.
+    pub fn input(&mut self, shape: Shape) -> Value {
+        self.inputs += 1;
+        self.push_value(shape.into(), Source::Input(self.inputs - 1))
+    }
+
+    /// A variable in the slab of parameters.
+    pub fn parameter(&mut self, shape: Shape, offset: usize) -> Value {
+        self.push_value(shape.into(), Source::Parameter(offset))
+    }
+
+    /// A variable in the slab of states.
+    pub fn state(&mut self, shape: Shape, offset: usize) -> Value {
+        self.push_value(shape.into(), Source::State(offset))
+    }
+
+    /// Adds a node and gives all its outputs.
+    ///
+    /// # Errors
+    /// If the inputs do not fit the operation; the error names the layer.
+    pub fn add(&mut self, op: impl Op, inputs: &[Value]) -> Result<Vec<Value>> {
+        let types: Vec<TensorType> = inputs.iter().map(|&input| self.type_of(input).clone()).collect();
+        let outputs = op.infer(&types).map_err(|mismatch| EngineError::Shape {
+            layer: self.label.to_string(),
+            op: op.name(),
+            mismatch,
+        })?;
+        let node = self.nodes.len();
+        let outputs: Vec<Value> = (outputs.into_iter().enumerate())
+            .map(|(output, ty)| self.push_value(ty, Source::Node { node, output }))
+            .collect();
+        self.nodes.push(Node {
+            op: Arc::new(op),
+            inputs: inputs.to_vec(),
+            outputs: outputs.clone(),
+            label: self.label.clone(),
+        });
+        Ok(outputs)
+    }
+
+    /// Adds a node and gives its first output.
+    ///
+    /// # Errors
+    /// If the inputs do not fit the operation; the error names the layer.
+    pub fn apply(&mut self, op: impl Op, inputs: &[Value]) -> Result<Value> {
+        Ok(self.add(op, inputs)?[0])
+    }
+
+    /// Type of a value.
+    pub fn type_of(&self, value: Value) -> &TensorType {
+        &self.values[value.index()].ty
+    }
+
+    /// Shape of a value.
+    pub fn shape(&self, value: Value) -> &Shape {
+        &self.type_of(value).shape
+    }
+
+    /// Where a value comes from.
+    pub fn source(&self, value: Value) -> Source {
+        self.values[value.index()].source
+    }
+
+    /// The parameters, with their places in the slab.
+    pub fn parameters(&self) -> Vec<(Value, usize)> {
+        let parameter = |(index, info): (usize, &ValueInfo)| match info.source {
+            Source::Parameter(start) => Some((Value(index as u32), start)),
+            _ => None,
+        };
+        self.values.iter().enumerate().filter_map(parameter).collect()
+    }
+
+    /// The node that makes a value, if one does.
+    pub fn producer(&self, value: Value) -> Option<&Node> {
+        match self.source(value) {
+            Source::Node { node, .. } => Some(&self.nodes[node]),
+            _ => None,
+        }
+    }
+
+    /// All nodes, in an order in which they can be run.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Number of placeholders.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    pub(crate) fn push_value(&mut self, ty: TensorType, source: Source) -> Value {
+        self.values.push(ValueInfo { ty, source });
+        Value(u32::try_from(self.values.len() - 1).expect("a graph has fewer than 2^32 values"))
+    }
+
+    /// For each value, the nodes that read it.
+    pub(crate) fn readers(&self) -> Vec<Vec<usize>> {
+        let mut readers = vec![Vec::new(); self.values.len()];
+        for (index, node) in self.nodes.iter().enumerate() {
+            for input in &node.inputs {
+                readers[input.index()].push(index);
+            }
+        }
+        readers
+    }
+}

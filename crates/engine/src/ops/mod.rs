@@ -1,0 +1,88 @@
+//! The operations, one file each (with its gradients): shape rule, gradient, cost, lowering to kernels.
+//!
+//! Most of a network is a few of them: [`Convolution`] (which is also the dense layer), [`Activate`], the pools,
+//! [`BatchNorm`], [`SoftmaxCrossEntropy`]. Layers are composed from these and never carry calculus themselves.
+
+mod accuracy;
+mod activate;
+mod batch_norm;
+mod bias_add;
+mod concatenate;
+mod convolution;
+mod cross_entropy;
+mod dropout;
+mod fill;
+mod mean;
+mod multiply;
+mod pool;
+mod reshape;
+mod scale_shift;
+mod softmax;
+mod squared_error;
+mod sum;
+
+pub use accuracy::{Accuracy, AccuracyKind};
+pub use activate::{Activate, ActivateGradient};
+pub use batch_norm::{BatchNorm, BatchNormFrozen, BatchNormGradient, MovingAverage};
+pub use bias_add::{BiasAdd, SumRows};
+pub use concatenate::{Concatenate, Slice};
+pub use convolution::{Convolution, ConvolutionDataGradient, ConvolutionWeightsGradient, Sliding};
+pub use convnet_kernels::elementwise::Activation;
+pub use convnet_kernels::geometry::Padding;
+pub use cross_entropy::{
+    BinaryCrossEntropy, BinaryCrossEntropyGradient, CrossEntropy, CrossEntropyGradient, SoftmaxCrossEntropy,
+    SoftmaxCrossEntropyGradient, Target,
+};
+pub use dropout::Dropout;
+pub use fill::Fill;
+pub use mean::{BatchMean, BatchSpread};
+pub use multiply::Multiply;
+pub use pool::{AveragePool, AveragePoolGradient, MaxPool, MaxPoolGradient};
+pub use reshape::Reshape;
+pub use scale_shift::ScaleShift;
+pub use softmax::{Softmax, SoftmaxGradient};
+pub use squared_error::{SquaredError, SquaredErrorGradient};
+pub use sum::Sum;
+
+use crate::error::Mismatch;
+use crate::shape::{Element, Shape, TensorType};
+
+/// Checks the number of inputs and that all are `f32`.
+fn arity(inputs: &[TensorType], counts: std::ops::RangeInclusive<usize>) -> Result<(), Mismatch> {
+    if !counts.contains(&inputs.len()) {
+        let expected = if counts.start() == counts.end() {
+            format!("{} input(s)", counts.start())
+        } else {
+            format!("{} to {} inputs", counts.start(), counts.end())
+        };
+        return Err(Mismatch::new(expected, inputs.len()));
+    }
+    match inputs.iter().find(|input| input.element != Element::F32) {
+        Some(_) => Err(Mismatch::new("floating point inputs", "bytes")),
+        None => Ok(()),
+    }
+}
+
+/// Checks that an input has a certain shape.
+fn same(what: &str, input: &TensorType, shape: &Shape) -> Result<(), Mismatch> {
+    if input.shape == *shape {
+        Ok(())
+    } else {
+        Err(Mismatch::new(format!("{what} of shape {shape}"), &input.shape))
+    }
+}
+
+/// The rule of operations that keep the shape of their single input.
+fn unary(inputs: &[TensorType]) -> Result<Vec<TensorType>, Mismatch> {
+    arity(inputs, 1..=1)?;
+    Ok(vec![inputs[0].clone()])
+}
+
+/// The rule of operations on inputs that must all have one shape, which the result has too.
+fn alike(inputs: &[TensorType], counts: std::ops::RangeInclusive<usize>) -> Result<Vec<TensorType>, Mismatch> {
+    arity(inputs, counts)?;
+    for input in &inputs[1..] {
+        same("inputs that are all", input, &inputs[0].shape)?;
+    }
+    Ok(vec![inputs[0].clone()])
+}

@@ -1,0 +1,36 @@
+//! Rewrites of a program before it is planned, one file each. None changes a result by more than rounding.
+//!
+//! A pass replaces nodes where they stand, so that the order of the list stays one in which it can be run; what it leaves
+//! unread is dropped by the plan.
+
+mod fuse_epilogue;
+mod relu_before_pool;
+
+use crate::graph::{Graph, Node, Value};
+use crate::plan::Program;
+
+/// The passes, in the order in which they run.
+pub const PASSES: &[(&str, fn(&mut Program))] =
+    &[("fuse epilogue", fuse_epilogue::run), ("relu before pool", relu_before_pool::run)];
+
+/// Runs all passes.
+pub fn optimize(program: &mut Program) {
+    for (_, pass) in PASSES {
+        pass(program);
+    }
+}
+
+/// The node that alone reads `value`, unless the value is wanted outside of the graph too.
+fn only_reader(program: &Program, readers: &[Vec<usize>], value: Value) -> Option<usize> {
+    match readers[value.index()][..] {
+        [reader] if !program.is_output(value) => Some(reader),
+        _ => None,
+    }
+}
+
+/// Puts another operation in a node's place. It has the outputs of the node, which keep their types.
+fn replace(graph: &mut Graph, node: usize, op: impl crate::Op, inputs: Vec<Value>) {
+    let old = &graph.nodes[node];
+    graph.nodes[node] =
+        Node { op: std::sync::Arc::new(op), inputs, outputs: old.outputs.clone(), label: old.label.clone() };
+}

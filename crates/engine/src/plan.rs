@@ -1,0 +1,438 @@
+//! The plan: for one batch size, the list of kernel calls and the place of every buffer.
+//!
+//! Nodes that nobody needs are dropped. A value lives from the call that makes it to the last that reads it, and values that
+//! do not live at the same time share memory; the sum, known before the run, is [`Plan::arena_len`].
+
+mod arena;
+
+use smallvec::SmallVec;
+
+use crate::graph::{Graph, Source, Value};
+use crate::op::{Kernel, Sharing, Sizes};
+use crate::ops::Sum;
+use crate::shape::{Bound, Element};
+use crate::slab::Slab;
+
+/// Where a value is to be written, beside the arena.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The slab of gradients, from this offset.
+    Gradient(usize),
+    /// The slab of states, from this offset. The value must come from an operation that works in place on that state, and nothing
+    /// added to the graph later may read the state.
+    State(usize),
+}
+
+/// A graph and what is wanted of it.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    /// The graph.
+    pub graph: Graph,
+    /// Values to read after the run.
+    pub fetches: Vec<Value>,
+    /// Values that go to slabs.
+    pub stores: Vec<(Value, Target)>,
+}
+
+impl Program {
+    /// Whether a value is wanted outside of the graph.
+    pub fn is_output(&self, value: Value) -> bool {
+        self.fetches.contains(&value) || self.stores.iter().any(|&(stored, _)| stored == value)
+    }
+
+    /// Makes every stored value the output of a node that is stored nowhere else.
+    fn separate_stores(&mut self) {
+        for i in 0..self.stores.len() {
+            let (value, target) = self.stores[i];
+            let repeated = self.stores[..i].iter().any(|&(other, _)| other == value);
+            if repeated || !matches!(self.graph.source(value), Source::Node { .. }) {
+                let copy = self.graph.apply(Sum, &[value]).expect("a copy fits any value");
+                self.stores[i] = (copy, target);
+            }
+        }
+    }
+}
+
+/// Where a value lies during the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Nowhere,
+    Input { index: usize, len: usize },
+    Parameter { start: usize, len: usize },
+    State { start: usize, len: usize },
+    Gradient { start: usize, len: usize },
+    Arena { start: usize, len: usize },
+}
+
+/// What a piece of a slab is to a kernel call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It is these inputs.
+    Inputs(SmallVec<[usize; 2]>),
+    /// It is this output.
+    Output(usize),
+    Scratch,
+}
+
+/// A piece of a slab that a kernel call works on.
+#[derive(Clone, Debug)]
+pub(crate) struct Piece {
+    pub(crate) start: usize,
+    pub(crate) len: usize,
+    pub(crate) role: Role,
+}
+
+/// A kernel call with everything that it needs.
+pub(crate) struct Step {
+    pub(crate) label: std::sync::Arc<str>,
+    pub(crate) op: &'static str,
+    pub(crate) kernel: Kernel,
+    pub(crate) inputs: usize,
+    /// Floats of each output that hold floats: what a check for numbers that are not finite looks at.
+    pub(crate) outputs: Vec<Element>,
+    /// Inputs that lie in placeholders or parameters.
+    pub(crate) read_only: Vec<(usize, Place)>,
+    /// Disjoint pieces of the slabs, by rising start.
+    pub(crate) arena: Vec<Piece>,
+    pub(crate) gradients: Vec<Piece>,
+    pub(crate) states: Vec<Piece>,
+    pub(crate) multiply_adds: u64,
+}
+
+/// A program with all sizes and places fixed for one batch size.
+pub struct Plan {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) fetches: Vec<Place>,
+    /// Lengths of the placeholders; `None` where the program does not read them.
+    pub(crate) input_lens: Vec<Option<usize>>,
+    arena_len: usize,
+    batch: usize,
+}
+
+impl std::fmt::Debug for Plan {
+    /// One line a call: label, operation, multiply-adds.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "plan for batch {}: arena of {} floats", self.batch, self.arena_len)?;
+        for step in &self.steps {
+            writeln!(f, "  {:<28} {:<32} {:>14} multiply-adds", step.label, step.op, step.multiply_adds)?;
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    /// Plans a program for a batch size, after the [passes](crate::passes).
+    pub fn new(mut program: Program, batch: usize) -> Self {
+        crate::passes::optimize(&mut program);
+        Self::without_passes(program, batch)
+    }
+
+    /// Plans a program as it stands: what tests hold the passes against.
+    pub fn without_passes(mut program: Program, batch: usize) -> Self {
+        program.separate_stores();
+        Planner::new(&program, batch).finish()
+    }
+
+    /// Floats of the arena in which all intermediate values lie.
+    pub fn arena_len(&self) -> usize {
+        self.arena_len
+    }
+
+    /// The batch size for which it was made.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// Multiply-adds of one run.
+    pub fn multiply_adds(&self) -> u64 {
+        self.steps.iter().map(|step| step.multiply_adds).sum()
+    }
+
+    /// Label, operation and multiply-adds of the calls, in order.
+    pub fn calls(&self) -> impl ExactSizeIterator<Item = (&str, &'static str, u64)> {
+        self.steps.iter().map(|step| (&*step.label, step.op, step.multiply_adds))
+    }
+}
+
+/// The memory of one or several values.
+#[derive(Clone, Debug)]
+struct Buffer {
+    len: usize,
+    first: usize,
+    last: usize,
+    values: Vec<Value>,
+    start: usize,
+}
+
+/// Where a value lies, before offsets in the arena are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Storage {
+    Fixed(Place),
+    Buffer(usize),
+}
+
+struct Planner<'p> {
+    program: &'p Program,
+    graph: &'p Graph,
+    batch: usize,
+    /// Nodes that are run, in order.
+    order: Vec<usize>,
+    /// For each value the position of its last reader, `usize::MAX` if it is fetched.
+    last_read: Vec<Option<usize>>,
+    storage: Vec<Storage>,
+    buffers: Vec<Buffer>,
+    in_place: Vec<bool>,
+}
+
+impl<'p> Planner<'p> {
+    fn new(program: &'p Program, batch: usize) -> Self {
+        let graph = &program.graph;
+        let order = needed_nodes(program);
+        let mut last_read = vec![None; graph.values.len()];
+        for (position, &node) in order.iter().enumerate() {
+            for input in &graph.nodes[node].inputs {
+                last_read[input.index()] = Some(position);
+            }
+        }
+        for fetch in &program.fetches {
+            last_read[fetch.index()] = Some(usize::MAX);
+        }
+        let storage = vec![Storage::Fixed(Place::Nowhere); graph.values.len()];
+        let in_place = vec![false; order.len()];
+        Self { program, graph, batch, order, last_read, storage, buffers: Vec::new(), in_place }
+    }
+
+    fn finish(mut self) -> Plan {
+        self.place_sources();
+        for position in 0..self.order.len() {
+            self.place_outputs(position);
+        }
+        let lowered: Vec<_> = (0..self.order.len()).map(|position| self.lower(position)).collect();
+        let scratch: Vec<usize> = lowered
+            .iter()
+            .enumerate()
+            .map(|(position, lowered)| self.new_buffer(lowered.scratch, position, position, None))
+            .collect();
+        let arena_len = arena::assign(&mut self.buffers);
+        let mut steps = Vec::with_capacity(self.order.len());
+        for (position, lowered) in lowered.into_iter().enumerate() {
+            if !self.is_view(position) {
+                steps.push(self.step(position, lowered.kernel, scratch[position]));
+            }
+        }
+        let fetches = self.program.fetches.iter().map(|&value| self.place(value)).collect();
+        let mut input_lens = vec![None; self.graph.inputs()];
+        for (index, info) in self.graph.values.iter().enumerate() {
+            if let (Source::Input(input), Some(_)) = (info.source, self.last_read[index]) {
+                input_lens[input] = Some(info.ty.shape.bind(self.batch).len());
+            }
+        }
+        Plan { steps, fetches, input_lens, arena_len, batch: self.batch }
+    }
+
+    fn bound(&self, value: Value) -> Bound {
+        self.graph.shape(value).bind(self.batch)
+    }
+
+    /// Floats that a value takes.
+    fn floats(&self, value: Value) -> usize {
+        let len = self.bound(value).len();
+        match self.graph.type_of(value).element {
+            Element::F32 => len,
+            Element::U8 => len.div_ceil(size_of::<f32>()),
+        }
+    }
+
+    fn place_sources(&mut self) {
+        for index in 0..self.graph.values.len() {
+            let value = Value(index as u32);
+            let len = self.bound(value).len();
+            self.storage[index] = Storage::Fixed(match self.graph.source(value) {
+                Source::Input(index) => Place::Input { index, len },
+                Source::Parameter(start) => Place::Parameter { start, len },
+                Source::State(start) => Place::State { start, len },
+                Source::Node { .. } => Place::Nowhere,
+            });
+        }
+    }
+
+    fn place_outputs(&mut self, position: usize) {
+        let node = &self.graph.nodes[self.order[position]];
+        for (output, &value) in node.outputs.iter().enumerate() {
+            let len = self.floats(value);
+            let target = self.program.stores.iter().find(|&&(stored, _)| stored == value);
+            let last = self.last_read[value.index()];
+            let storage = if let Some(&(_, target)) = target {
+                let place = match target {
+                    Target::Gradient(start) => Place::Gradient { start, len },
+                    Target::State(start) => Place::State { start, len },
+                };
+                let shared = matches!(node.op.sharing(), Sharing::InPlace(input)
+                    if output == 0 && self.storage[node.inputs[input].index()] == Storage::Fixed(place));
+                debug_assert!(shared || matches!(place, Place::Gradient { .. }), "states are updated in place");
+                self.in_place[position] |= shared;
+                Storage::Fixed(place)
+            } else if output == 0 && node.op.sharing() == Sharing::View {
+                let storage = self.storage[node.inputs[0].index()];
+                if let Storage::Buffer(buffer) = storage {
+                    self.extend(buffer, value, last.unwrap_or(position));
+                }
+                storage
+            } else if let Some(buffer) = self.reusable(position).filter(|_| output == 0) {
+                self.in_place[position] = true;
+                self.extend(buffer, value, last.unwrap_or(position));
+                Storage::Buffer(buffer)
+            } else if last.is_none() && node.op.optional_output(output) {
+                Storage::Fixed(Place::Nowhere)
+            } else {
+                Storage::Buffer(self.new_buffer(len, position, last.unwrap_or(position), Some(value)))
+            };
+            self.storage[value.index()] = storage;
+        }
+    }
+
+    /// Lets a buffer hold another value, which is read until `last`.
+    fn extend(&mut self, buffer: usize, value: Value, last: usize) {
+        let buffer = &mut self.buffers[buffer];
+        buffer.values.push(value);
+        buffer.last = buffer.last.max(last);
+    }
+
+    /// The buffer that the node at `position` may overwrite with its first output.
+    fn reusable(&self, position: usize) -> Option<usize> {
+        let node = &self.graph.nodes[self.order[position]];
+        let Sharing::InPlace(input) = node.op.sharing() else { return None };
+        let Storage::Buffer(buffer) = self.storage[node.inputs[input].index()] else { return None };
+        let unread_later = (self.buffers[buffer].values.iter())
+            .all(|value| self.last_read[value.index()].is_none_or(|last| last <= position));
+        let read_once = (node.inputs.iter())
+            .filter(|other| self.storage[other.index()] == Storage::Buffer(buffer))
+            .count()
+            == 1;
+        let fits = self.floats(node.inputs[input]) == self.floats(node.outputs[0]);
+        (unread_later && read_once && fits).then_some(buffer)
+    }
+
+    fn new_buffer(&mut self, len: usize, first: usize, last: usize, value: Option<Value>) -> usize {
+        let values = value.into_iter().collect();
+        self.buffers.push(Buffer { len: Slab::round_up(len), first, last, values, start: 0 });
+        self.buffers.len() - 1
+    }
+
+    /// Whether nothing is to be done at `position`, its output being a view of its input.
+    fn is_view(&self, position: usize) -> bool {
+        let node = &self.graph.nodes[self.order[position]];
+        node.op.sharing() == Sharing::View
+            && self.storage[node.outputs[0].index()] == self.storage[node.inputs[0].index()]
+    }
+
+    fn lower(&self, position: usize) -> crate::op::Lowered {
+        let node = &self.graph.nodes[self.order[position]];
+        let inputs: Vec<Bound> = node.inputs.iter().map(|&value| self.bound(value)).collect();
+        let outputs: Vec<Bound> = node.outputs.iter().map(|&value| self.bound(value)).collect();
+        node.op.lower(&Sizes { inputs: &inputs, outputs: &outputs, in_place: self.in_place[position] })
+    }
+
+    fn place(&self, value: Value) -> Place {
+        match self.storage[value.index()] {
+            Storage::Fixed(place) => place,
+            Storage::Buffer(buffer) => {
+                Place::Arena { start: self.buffers[buffer].start, len: self.floats(value) }
+            }
+        }
+    }
+
+    fn step(&self, position: usize, kernel: Kernel, scratch: usize) -> Step {
+        let node = &self.graph.nodes[self.order[position]];
+        let inputs: Vec<Bound> = node.inputs.iter().map(|&value| self.bound(value)).collect();
+        let outputs: Vec<Bound> = node.outputs.iter().map(|&value| self.bound(value)).collect();
+        let mut step = Step {
+            label: node.label.clone(),
+            op: node.op.name(),
+            kernel,
+            inputs: node.inputs.len(),
+            outputs: node.outputs.iter().map(|&value| self.graph.type_of(value).element).collect(),
+            read_only: Vec::new(),
+            arena: Vec::new(),
+            gradients: Vec::new(),
+            states: Vec::new(),
+            multiply_adds: node.op.multiply_adds(&inputs, &outputs),
+        };
+        for (output, &value) in node.outputs.iter().enumerate() {
+            step.push(self.place(value), Role::Output(output));
+        }
+        let overwritten = match node.op.sharing() {
+            Sharing::InPlace(input) if self.in_place[position] => Some(input),
+            _ => None,
+        };
+        for (input, &value) in node.inputs.iter().enumerate() {
+            if overwritten != Some(input) {
+                step.push(self.place(value), Role::Inputs(SmallVec::from_slice(&[input])));
+            }
+        }
+        let Buffer { start, len, .. } = self.buffers[scratch];
+        step.push(Place::Arena { start, len }, Role::Scratch);
+        step.sort();
+        step
+    }
+}
+
+impl Step {
+    fn push(&mut self, place: Place, role: Role) {
+        let (pieces, start, len) = match (place, &role) {
+            (Place::Nowhere, _) => return,
+            (Place::Input { .. } | Place::Parameter { .. }, Role::Inputs(inputs)) => {
+                self.read_only.push((inputs[0], place));
+                return;
+            }
+            (Place::Input { .. } | Place::Parameter { .. }, _) => unreachable!("these are never written by a plan"),
+            (Place::State { start, len }, _) => (&mut self.states, start, len),
+            (Place::Gradient { start, len }, _) => (&mut self.gradients, start, len),
+            (Place::Arena { start, len }, _) => (&mut self.arena, start, len),
+        };
+        if len == 0 {
+            return;
+        }
+        if let (Role::Inputs(new), Some(piece)) = (&role, pieces.iter_mut().find(|piece| piece.start == start)) {
+            if let Role::Inputs(inputs) = &mut piece.role {
+                inputs.extend_from_slice(new);
+                return;
+            }
+        }
+        pieces.push(Piece { start, len, role });
+    }
+
+    fn sort(&mut self) {
+        for pieces in [&mut self.arena, &mut self.gradients, &mut self.states] {
+            pieces.sort_by_key(|piece| piece.start);
+            for pair in pieces.windows(2) {
+                assert!(
+                    pair[0].start + pair[0].len <= pair[1].start,
+                    "layer `{}` ({}): the plan lets two buffers overlap",
+                    self.label,
+                    self.op
+                );
+            }
+        }
+    }
+}
+
+/// The nodes on which something that is fetched or stored depends, in order.
+fn needed_nodes(program: &Program) -> Vec<usize> {
+    let graph = &program.graph;
+    let mut needed = vec![false; graph.values.len()];
+    for &value in program.fetches.iter().chain(program.stores.iter().map(|(value, _)| value)) {
+        needed[value.index()] = true;
+    }
+    let mut order = Vec::new();
+    for (index, node) in graph.nodes.iter().enumerate().rev() {
+        if node.outputs.iter().any(|output| needed[output.index()]) {
+            for input in &node.inputs {
+                needed[input.index()] = true;
+            }
+            order.push(index);
+        }
+    }
+    order.reverse();
+    order
+}

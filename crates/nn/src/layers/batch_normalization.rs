@@ -1,0 +1,184 @@
+//! Batch normalisation.
+
+use convnet_engine::error::Mismatch;
+use convnet_engine::ops::{BatchNorm, BatchNormFrozen, MovingAverage};
+use convnet_engine::{EngineError, Shape, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json, json};
+
+use super::config::to_map;
+use crate::initializers::Initializer;
+use crate::layer::{Layer, LayerContext, WeightSpec};
+
+/// y = gamma (x − mean) / √(variance + epsilon) + beta, channel by channel.
+///
+/// In training mean and variance are the batch's, and moving averages of them are kept; prediction, and a layer that is not
+/// trainable, uses the averages. Output as the input. Weights: `gamma`, `beta`, `moving_mean`, `moving_variance`, each `(channels)`.
+/// As Keras's [BatchNormalization](https://keras.io/api/layers/normalization_layers/batch_normalization/) (Ioffe, Szegedy, 2015).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchNormalization {
+    /// The axis of the channels: −1, the last, is the only one supported.
+    #[serde(default = "last", deserialize_with = "axis")]
+    pub axis: isize,
+    /// Share of the old moving average that is kept at each step. Default 0.99.
+    #[serde(default = "momentum")]
+    pub momentum: f64,
+    /// Added to the variance. Default 0.001.
+    #[serde(default = "epsilon")]
+    pub epsilon: f64,
+    /// Whether there is a beta. Default true.
+    #[serde(default = "yes")]
+    pub center: bool,
+    /// Whether there is a gamma. Default true.
+    #[serde(default = "yes")]
+    pub scale: bool,
+    /// How beta is filled at first. Default zeros.
+    #[serde(default = "zeros")]
+    pub beta_initializer: Initializer,
+    /// How gamma is filled at first. Default ones.
+    #[serde(default = "ones")]
+    pub gamma_initializer: Initializer,
+    /// How the moving mean is filled at first. Default zeros.
+    #[serde(default = "zeros")]
+    pub moving_mean_initializer: Initializer,
+    /// How the moving variance is filled at first. Default ones.
+    #[serde(default = "ones")]
+    pub moving_variance_initializer: Initializer,
+}
+
+fn last() -> isize {
+    -1
+}
+
+fn momentum() -> f64 {
+    0.99
+}
+
+fn epsilon() -> f64 {
+    0.001
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn zeros() -> Initializer {
+    Initializer::Zeros
+}
+
+fn ones() -> Initializer {
+    Initializer::Ones
+}
+
+/// Keras 2 writes a list with one axis.
+fn axis<'de, D: serde::Deserializer<'de>>(from: D) -> Result<isize, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrList {
+        One(isize),
+        List([isize; 1]),
+    }
+    Ok(match OneOrList::deserialize(from)? {
+        OneOrList::One(axis) | OneOrList::List([axis]) => axis,
+    })
+}
+
+impl Default for BatchNormalization {
+    fn default() -> Self {
+        Self {
+            axis: last(),
+            momentum: momentum(),
+            epsilon: epsilon(),
+            center: true,
+            scale: true,
+            beta_initializer: zeros(),
+            gamma_initializer: ones(),
+            moving_mean_initializer: zeros(),
+            moving_variance_initializer: ones(),
+        }
+    }
+}
+
+impl BatchNormalization {
+    /// Keras's defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the share of the old moving average that is kept at each step.
+    pub fn momentum(self, momentum: f64) -> Self {
+        Self { momentum, ..self }
+    }
+
+    /// Sets what is added to the variance.
+    pub fn epsilon(self, epsilon: f64) -> Self {
+        Self { epsilon, ..self }
+    }
+
+    /// Says whether there is a beta.
+    pub fn center(self, center: bool) -> Self {
+        Self { center, ..self }
+    }
+
+    /// Says whether there is a gamma.
+    pub fn scale(self, scale: bool) -> Self {
+        Self { scale, ..self }
+    }
+
+    pub(super) fn examples() -> Vec<(Self, Vec<Vec<usize>>)> {
+        vec![
+            (Self::new(), vec![vec![4, 3, 5]]),
+            (Self::new().center(false).momentum(0.5), vec![vec![3, 2, 2]]),
+            (Self::new().scale(false).epsilon(0.1), vec![vec![6]]),
+        ]
+    }
+}
+
+impl Layer for BatchNormalization {
+    fn class_name(&self) -> &'static str {
+        "BatchNormalization"
+    }
+
+    fn config(&self) -> Map<String, Json> {
+        let mut map = to_map(self);
+        map.insert("axis".into(), json!(-1));
+        map
+    }
+
+    fn weights(&self, inputs: &[Shape]) -> Result<Vec<WeightSpec>, Mismatch> {
+        let shape = match inputs {
+            [shape] if !shape.dims.is_empty() => shape,
+            _ => return Err(Mismatch::new("one input with channels", inputs.len())),
+        };
+        if self.axis != -1 && self.axis != shape.dims.len() as isize {
+            return Err(Mismatch::new("axis -1, the last (channels)", format!("axis {}", self.axis)));
+        }
+        let channels = [shape.channels()];
+        let mut weights = Vec::new();
+        weights.extend(self.scale.then(|| WeightSpec::trainable("gamma", channels, self.gamma_initializer)));
+        weights.extend(self.center.then(|| WeightSpec::trainable("beta", channels, self.beta_initializer)));
+        weights.push(WeightSpec::state("moving_mean", channels, self.moving_mean_initializer));
+        weights.push(WeightSpec::state("moving_variance", channels, self.moving_variance_initializer));
+        Ok(weights)
+    }
+
+    fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
+        let Self { scale, center, .. } = *self;
+        let epsilon = self.epsilon as f32;
+        let first_state = at.weights.len() - 2;
+        let (affine, moving) = at.weights.split_at(first_state);
+        if !(at.training && at.trainable) {
+            let inputs: Vec<Value> = inputs.iter().chain(moving).chain(affine).copied().collect();
+            return at.graph.apply(BatchNormFrozen { epsilon, scale, center }, &inputs);
+        }
+        let inputs: Vec<Value> = inputs.iter().chain(affine).copied().collect();
+        let outputs = at.graph.add(BatchNorm { epsilon, scale, center }, &inputs)?;
+        let average = MovingAverage { momentum: self.momentum as f32 };
+        for (i, &moving) in moving.iter().enumerate() {
+            let value = at.graph.apply(average.clone(), &[moving, outputs[1 + i]])?;
+            at.updates.push((first_state + i, value));
+        }
+        Ok(outputs[0])
+    }
+}

@@ -1,0 +1,72 @@
+//! Joining of inputs along an axis.
+
+use convnet_engine::error::Mismatch;
+use convnet_engine::{EngineError, Value, ops};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+use super::config::to_map;
+use crate::layer::{Layer, LayerContext};
+
+/// Joins inputs that differ in one axis only, along that axis.
+///
+/// As Keras's [Concatenate](https://keras.io/api/layers/merging_layers/concatenate/). Axis 0 is the batch, which cannot
+/// be joined; −1 is the last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Concatenate {
+    /// The axis, counted with the batch; negative from the end. Default −1: the channels.
+    #[serde(default = "last")]
+    pub axis: isize,
+}
+
+fn last() -> isize {
+    -1
+}
+
+impl Default for Concatenate {
+    fn default() -> Self {
+        Self { axis: -1 }
+    }
+}
+
+impl Concatenate {
+    /// Joins along the channels.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the axis, counted with the batch; negative from the end.
+    pub fn axis(self, axis: isize) -> Self {
+        Self { axis }
+    }
+
+    pub(super) fn examples() -> Vec<(Self, Vec<Vec<usize>>)> {
+        vec![
+            (Self::new(), vec![vec![3, 2, 4], vec![3, 2, 1], vec![3, 2, 2]]),
+            (Self::new().axis(1), vec![vec![2, 3], vec![4, 3]]),
+        ]
+    }
+}
+
+impl Layer for Concatenate {
+    fn class_name(&self) -> &'static str {
+        "Concatenate"
+    }
+
+    fn config(&self) -> Map<String, Json> {
+        to_map(self)
+    }
+
+    fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
+        let axes = inputs.first().map_or(0, |&input| at.graph.shape(input).dims.len());
+        let with_batch = if self.axis < 0 { self.axis + axes as isize + 1 } else { self.axis };
+        match usize::try_from(with_batch - 1) {
+            Ok(axis) => at.graph.apply(ops::Concatenate { axis }, inputs),
+            Err(_) => {
+                let mismatch = Mismatch::new("an axis after the batch", format!("axis {}", self.axis));
+                Err(at.mismatch("concatenate", mismatch))
+            }
+        }
+    }
+}

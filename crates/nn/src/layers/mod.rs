@@ -1,0 +1,68 @@
+//! The layers, one file each, and the registry of them that files, help texts and tests iterate.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value as Json};
+
+use crate::error::{Error, Result};
+use crate::layer::Layer;
+
+mod config;
+
+pub use config::{Padding, Size2};
+
+/// A kind of layer that can be made from its configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerClass {
+    /// Keras's class name.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub about: &'static str,
+    /// Makes one from Keras's arguments.
+    pub from_config: fn(Map<String, Json>) -> Result<Arc<dyn Layer>>,
+    /// Examples with the shapes of their inputs (without the batch), for tests and documentation.
+    pub examples: fn() -> Vec<(Arc<dyn Layer>, Vec<Vec<usize>>)>,
+}
+
+/// Declares the modules of the layers, re-exports them and lists them in [`REGISTRY`].
+macro_rules! registry {
+    ($($module:ident :: $layer:ident, $about:literal;)*) => {
+        $(mod $module; pub use $module::$layer;)*
+
+        /// All layers that a configuration can name, in alphabetical order.
+        pub const REGISTRY: &[LayerClass] = &[$(LayerClass {
+            name: stringify!($layer),
+            about: $about,
+            from_config: |config| Ok(Arc::new(config::parse::<$layer>(stringify!($layer), config)?)),
+            examples: || {
+                $layer::examples().into_iter().map(|(layer, inputs)| (Arc::new(layer) as Arc<dyn Layer>, inputs)).collect()
+            },
+        }),*];
+    };
+}
+
+registry! {
+    activation::Activation, "applies an activation function";
+    add::Add, "adds inputs of one shape, elementwise";
+    average_pooling2d::AveragePooling2D, "averages windows of an image";
+    batch_normalization::BatchNormalization, "brings each channel to mean 0 and deviation 1, then scales and shifts it";
+    concatenate::Concatenate, "joins inputs along an axis";
+    conv2d::Conv2D, "convolves an image with trained filters";
+    dense::Dense, "connects every input with every unit";
+    dropout::Dropout, "zeroes a random share of the inputs during training";
+    flatten::Flatten, "makes each sample one row of numbers";
+    global_average_pooling2d::GlobalAveragePooling2D, "averages each channel of an image";
+    max_pooling2d::MaxPooling2D, "takes the maxima of windows of an image";
+    rescaling::Rescaling, "multiplies by a number and adds another";
+}
+
+/// Makes a layer from its class name and arguments.
+///
+/// # Errors
+/// If the class is unknown (the error has the nearest name), or an argument is.
+pub fn from_config(class: &str, config: Map<String, Json>) -> Result<Arc<dyn Layer>> {
+    match REGISTRY.iter().find(|known| known.name == class) {
+        Some(known) => (known.from_config)(config),
+        None => Err(Error::unknown("layer", class, REGISTRY.iter().map(|known| known.name))),
+    }
+}

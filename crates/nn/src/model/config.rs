@@ -1,0 +1,410 @@
+//! Models as Keras writes them down: JSON of layers, wiring, optimizer, loss and metrics.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{Compiled, Kind, Model, ModelLayer, Sequential, Symbol};
+use crate::error::{Error, Result};
+use crate::layer::LayerRef;
+use crate::layers;
+use crate::losses;
+use crate::metrics::Metric;
+use crate::optimizers;
+
+/// Sizes of a placeholder may not multiply to more than this.
+const MAX_INPUT: usize = 1 << 32;
+
+impl Model {
+    /// The model without its weights, as it stands in the `config.json` of a Keras 3 file.
+    pub fn config(&self) -> Json {
+        let (module, class, registered) = match self.kind {
+            Kind::Sequential => ("keras", "Sequential", Json::Null),
+            Kind::Functional => ("keras.src.models.functional", "Functional", json!("Functional")),
+        };
+        let config = match self.kind {
+            Kind::Sequential => self.sequential_config(),
+            Kind::Functional => self.functional_config(),
+        };
+        let compile_config = self.compiled.as_ref().map_or_else(|| json!({}), Compiled::config);
+        let mut json = json!({
+            "module": module,
+            "class_name": class,
+            "config": config,
+            "registered_name": registered,
+            "compile_config": compile_config,
+        });
+        if !self.class_names.is_empty() {
+            json["convnet"] = json!({ "class_names": self.class_names });
+        }
+        json
+    }
+
+    fn sequential_config(&self) -> Json {
+        let layers: Vec<Json> = self.layers.iter().map(|layer| Json::Object(self.layer_config(layer))).collect();
+        json!({ "name": self.name, "trainable": true, "dtype": "float32", "layers": layers })
+    }
+
+    fn functional_config(&self) -> Json {
+        // For each tensor the layer that makes it, and which of the layer's calls does.
+        let mut made = vec![(0, 0); self.tensors.len()];
+        let mut calls_of: Vec<usize> = vec![0; self.layers.len()];
+        for call in &self.calls {
+            made[call.output] = (call.layer, calls_of[call.layer]);
+            calls_of[call.layer] += 1;
+        }
+        let layers: Vec<Json> = (self.layers.iter().enumerate())
+            .map(|(index, layer)| {
+                let calls = self.calls.iter().filter(|call| call.layer == index && layer.layer.is_some());
+                let nodes: Vec<Json> = calls.map(|call| self.node_config(&call.inputs, &made)).collect();
+                let mut object = self.layer_config(layer);
+                object.insert("name".into(), json!(layer.name));
+                object.insert("inbound_nodes".into(), json!(nodes));
+                Json::Object(object)
+            })
+            .collect();
+        let ends = |tensors: &[usize]| {
+            let ends: Vec<Json> = tensors.iter().map(|&tensor| json!([self.layers[made[tensor].0].name, made[tensor].1, 0])).collect();
+            if let [only] = &ends[..] { only.clone() } else { json!(ends) }
+        };
+        json!({
+            "name": self.name,
+            "trainable": true,
+            "layers": layers,
+            "input_layers": ends(&self.inputs),
+            "output_layers": ends(&self.outputs),
+        })
+    }
+
+    fn node_config(&self, inputs: &[usize], made: &[(usize, usize)]) -> Json {
+        let tensors: Vec<Json> = inputs
+            .iter()
+            .map(|&tensor| {
+                let (layer, call) = made[tensor];
+                json!({
+                    "class_name": "__keras_tensor__",
+                    "config": {
+                        "shape": batch_shape(&self.tensors[tensor].dims),
+                        "dtype": "float32",
+                        "keras_history": [self.layers[layer].name, call, 0],
+                    },
+                })
+            })
+            .collect();
+        let argument = if let [only] = &tensors[..] { only.clone() } else { json!(tensors) };
+        json!({ "args": [argument], "kwargs": {} })
+    }
+
+    fn layer_config(&self, layer: &ModelLayer) -> Map<String, Json> {
+        let mut config = Map::new();
+        match &layer.layer {
+            None => {
+                let output = self.calls.iter().find(|call| self.layers[call.layer].name == layer.name);
+                let tensor = output.expect("every layer is called").output;
+                config.insert("batch_shape".into(), batch_shape(&self.tensors[tensor].dims));
+                config.insert("dtype".into(), json!("float32"));
+                config.insert("name".into(), json!(layer.name));
+            }
+            Some(kind) => {
+                config.insert("name".into(), json!(layer.name));
+                config.insert("trainable".into(), json!(layer.trainable));
+                config.insert("dtype".into(), json!("float32"));
+                config.extend(kind.config());
+            }
+        }
+        let object = json!({
+            "module": "keras.layers",
+            "class_name": layer.class_name(),
+            "config": config,
+            "registered_name": null,
+        });
+        match object {
+            Json::Object(object) => object,
+            _ => unreachable!("an object was just made"),
+        }
+    }
+}
+
+fn batch_shape(dims: &[usize]) -> Json {
+    std::iter::once(Json::Null).chain(dims.iter().map(|&size| json!(size))).collect()
+}
+
+/// The model of a configuration that Keras 2 or 3 wrote, or [`Model::config`], compiled if the configuration says how. Its weights
+/// are zeros, to be filled from the same file; [`Model::initialize`] gives them fresh values.
+///
+/// # Errors
+/// If the configuration is not one of a model, has layers or arguments that are not known here, or is inconsistent.
+pub fn from_config(json: &Json) -> Result<Model> {
+    let class = json.get("class_name").and_then(Json::as_str).unwrap_or_default();
+    let config = json.get("config").unwrap_or(&Json::Null);
+    let mut model = match class {
+        "Sequential" => sequential(config)?,
+        "Functional" | "Model" => functional(config)?,
+        _ => return Err(Error::unknown("model class", class, ["Sequential", "Functional"])),
+    };
+    if let Some(name) = config.get("name").and_then(Json::as_str) {
+        model.name = name.to_owned();
+    }
+    if let Some(names) = json.get("convnet").and_then(|own| own.get("class_names")).and_then(Json::as_array) {
+        model.class_names = names.iter().map(|name| name.as_str().unwrap_or_default().to_owned()).collect();
+    }
+    if let Some(compile) = json.get("compile_config").filter(|compile| compile.get("optimizer").is_some()) {
+        model.compile_with(Compiled::from_config(compile)?)?;
+    }
+    Ok(model)
+}
+
+/// A row of layers from class names and Keras's arguments, for samples of sizes `input_shape`.
+///
+/// # Errors
+/// If a class or argument is unknown, or a layer does not fit the one before it.
+pub fn from_layers(
+    input_shape: &[usize],
+    layers: impl IntoIterator<Item = (String, Map<String, Json>)>,
+) -> Result<Model> {
+    check_input(input_shape)?;
+    let mut model = Sequential::new(input_shape);
+    for (class, config) in layers {
+        model = model.add(layer(&class, &config)?);
+    }
+    model.build()
+}
+
+/// A layer with its name and whether it is trained, from its class and arguments.
+fn layer(class: &str, config: &Map<String, Json>) -> Result<LayerRef> {
+    let name = config.get("name").and_then(Json::as_str).map(str::to_owned);
+    let trainable = config.get("trainable").and_then(Json::as_bool).unwrap_or(true);
+    Ok(LayerRef::from_parts(layers::from_config(class, config.clone())?, name, trainable))
+}
+
+/// The parts of a layer's object: class and arguments.
+fn parts(object: &Json) -> Result<(&str, &Map<String, Json>)> {
+    let class = object.get("class_name").and_then(Json::as_str);
+    let config = object.get("config").and_then(Json::as_object);
+    class.zip(config).ok_or_else(|| Error::argument("model configuration", "a layer without class_name or config"))
+}
+
+/// The placeholder of an `InputLayer`, or of a first layer that states its input's shape itself.
+fn placeholder(config: &Map<String, Json>, named: bool) -> Result<Option<Symbol>> {
+    let Some(shape) = config.get("batch_shape").or_else(|| config.get("batch_input_shape")) else { return Ok(None) };
+    let sizes = shape.as_array().map(Vec::as_slice).unwrap_or_default();
+    let dims: Option<Vec<usize>> =
+        sizes.iter().skip(1).map(|size| size.as_u64().and_then(|size| usize::try_from(size).ok())).collect();
+    let Some(dims) = dims.filter(|_| !sizes.is_empty()) else {
+        let problem = format!("the input shape {shape} must have known sizes but for the batch");
+        return Err(Error::argument("model configuration", problem));
+    };
+    check_input(&dims)?;
+    Ok(Some(match config.get("name").and_then(Json::as_str).filter(|_| named) {
+        Some(name) => Symbol::named_input(name, dims),
+        None => Symbol::input(dims),
+    }))
+}
+
+fn check_input(dims: &[usize]) -> Result<()> {
+    let len = dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size));
+    match len {
+        Some(1..=MAX_INPUT) => Ok(()),
+        _ => Err(Error::argument("input shape", format!("{dims:?} is empty or too large"))),
+    }
+}
+
+fn sequential(config: &Json) -> Result<Model> {
+    // Very old files have the bare list of layers.
+    let objects = config.get("layers").unwrap_or(config).as_array();
+    let objects = objects.ok_or_else(|| Error::argument("model configuration", "no list of layers"))?;
+    let mut model: Option<Sequential> = None;
+    for object in objects {
+        let (class, config) = parts(object)?;
+        if class == "InputLayer" {
+            model = placeholder(config, true)?.map(Sequential::from_input);
+            continue;
+        }
+        let row = match model.take() {
+            Some(row) => row,
+            None => placeholder(config, false)?.map(Sequential::from_input).ok_or_else(|| {
+                Error::argument("model configuration", "the model was never built: its input shape is not known")
+            })?,
+        };
+        model = Some(row.add(layer(class, config)?));
+    }
+    model.ok_or_else(|| Error::argument("model configuration", "a model without layers"))?.assemble()
+}
+
+/// A call of a layer that waits for its inputs: names of layers and numbers of their calls.
+type Node = Vec<(String, usize)>;
+
+fn functional(config: &Json) -> Result<Model> {
+    let problem = |text: &str| Error::argument("model configuration", text);
+    let objects = config.get("layers").and_then(Json::as_array).ok_or_else(|| problem("no list of layers"))?;
+    let mut symbols: HashMap<String, Vec<Symbol>> = HashMap::new();
+    let mut waiting: Vec<(String, LayerRef, std::collections::VecDeque<Node>)> = Vec::new();
+    for object in objects {
+        let (class, config) = parts(object)?;
+        let name = object.get("name").or_else(|| config.get("name")).and_then(Json::as_str);
+        let name = name.ok_or_else(|| problem("a layer without a name"))?.to_owned();
+        if class == "InputLayer" {
+            let input = placeholder(config, true)?.ok_or_else(|| problem("an input without a shape"))?;
+            symbols.insert(name, vec![input]);
+        } else {
+            let nodes = object.get("inbound_nodes").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+            let nodes = nodes.iter().map(read_node).collect::<Result<_>>()?;
+            waiting.push((name.clone(), layer(class, config)?.named(name), nodes));
+        }
+    }
+    // Layers are mostly listed after those that feed them, but need not be.
+    loop {
+        let mut progress = false;
+        for (name, layer, nodes) in &mut waiting {
+            while let Some(inputs) = nodes.front().and_then(|node| look_up(&symbols, node)) {
+                let inputs: Vec<&Symbol> = inputs.iter().collect();
+                let output = Symbol::merge(layer.clone(), &inputs)?;
+                symbols.entry(name.clone()).or_default().push(output);
+                nodes.pop_front();
+                progress = true;
+            }
+        }
+        waiting.retain(|(_, _, nodes)| !nodes.is_empty());
+        match waiting.first() {
+            None => break,
+            Some((name, ..)) if !progress => {
+                let problem = "its inputs are never made: a layer is missing, or the layers form a circle";
+                return Err(Error::argument(format!("layer `{name}`"), problem));
+            }
+            Some(_) => {}
+        }
+    }
+    let ends = |key: &str| {
+        let ends = read_ends(config.get(key).unwrap_or(&Json::Null))?;
+        look_up(&symbols, &ends).ok_or_else(|| problem(&format!("{key} names a tensor that is not there")))
+    };
+    Model::assemble(&ends("input_layers")?, &ends("output_layers")?)
+}
+
+fn look_up(symbols: &HashMap<String, Vec<Symbol>>, tensors: &[(String, usize)]) -> Option<Vec<Symbol>> {
+    tensors.iter().map(|(layer, call)| symbols.get(layer)?.get(*call).cloned()).collect()
+}
+
+/// A call as Keras 3 writes it, with tensors anywhere in its arguments, or as Keras 2 does, a list of lists.
+fn read_node(node: &Json) -> Result<Node> {
+    let mut tensors = Vec::new();
+    let arguments = node.get("args").unwrap_or(node);
+    collect_tensors(arguments, &mut tensors);
+    collect_tensors(node.get("kwargs").unwrap_or(&Json::Null), &mut tensors);
+    if tensors.is_empty() {
+        return Err(Error::argument("model configuration", format!("a call without inputs: {node}")));
+    }
+    Ok(tensors)
+}
+
+fn collect_tensors(json: &Json, tensors: &mut Node) {
+    match json {
+        Json::Array(items) => match triple(items) {
+            Some(tensor) => tensors.push(tensor),
+            None => items.iter().for_each(|item| collect_tensors(item, tensors)),
+        },
+        Json::Object(fields) => match fields.get("config").and_then(|config| config.get("keras_history")) {
+            Some(history) => tensors.extend(history.as_array().and_then(|items| triple(items))),
+            None => fields.values().for_each(|field| collect_tensors(field, tensors)),
+        },
+        _ => {}
+    }
+}
+
+/// Layer, call, and output of a tensor.
+fn triple(items: &[Json]) -> Option<(String, usize)> {
+    let call = usize::try_from(items.get(1)?.as_u64()?).ok()?;
+    items.get(2)?.as_u64()?;
+    Some((items[0].as_str()?.to_owned(), call))
+}
+
+/// Inputs or outputs of a model: one tensor, a list, or an object of them.
+fn read_ends(json: &Json) -> Result<Node> {
+    let mut tensors = Vec::new();
+    collect_tensors(json, &mut tensors);
+    if tensors.is_empty() {
+        return Err(Error::argument("model configuration", "no input_layers or output_layers"));
+    }
+    Ok(tensors)
+}
+
+impl Compiled {
+    /// Optimizer, loss and metrics as Keras writes them.
+    pub fn config(&self) -> Json {
+        let mut optimizer = self.optimizer.config();
+        optimizer.insert("name".into(), json!(crate::names::snake_case(self.optimizer.class_name())));
+        let mut loss = self.loss.config();
+        loss.insert("name".into(), json!(crate::names::snake_case(self.loss.class_name())));
+        loss.insert("reduction".into(), json!("sum_over_batch_size"));
+        let metrics: Vec<&str> = self.metrics.iter().map(|metric| metric.name()).collect();
+        json!({
+            "optimizer": {
+                "module": "keras.optimizers",
+                "class_name": self.optimizer.class_name(),
+                "config": optimizer,
+                "registered_name": null,
+            },
+            "loss": {
+                "module": "keras.losses",
+                "class_name": self.loss.class_name(),
+                "config": loss,
+                "registered_name": null,
+            },
+            "loss_weights": null,
+            "metrics": metrics,
+            "weighted_metrics": null,
+            "run_eagerly": false,
+            "steps_per_execution": 1,
+            "jit_compile": false,
+        })
+    }
+
+    /// Reads what Keras 2 or 3 wrote. Metrics that are not known here are left out.
+    ///
+    /// # Errors
+    /// If the optimizer or the loss is not known here.
+    pub fn from_config(json: &Json) -> Result<Self> {
+        let (optimizer, config) = named(json.get("optimizer"), "optimizer")?;
+        let optimizer = optimizers::from_config(optimizer.trim_start_matches("Custom>"), &config)?;
+        let (loss, config) = named(json.get("loss"), "loss")?;
+        let loss = losses::from_config(&loss, &config)?;
+        let mut metrics = Vec::new();
+        collect_metrics(json.get("metrics").unwrap_or(&Json::Null), &mut metrics);
+        Ok(Self { optimizer, loss, metrics })
+    }
+}
+
+/// Name and arguments of something that is given by its name alone, or as an object.
+fn named(json: Option<&Json>, what: &'static str) -> Result<(String, Map<String, Json>)> {
+    let json = json.unwrap_or(&Json::Null);
+    if let Some(name) = json.as_str() {
+        return Ok((name.to_owned(), Map::new()));
+    }
+    let class = json.get("class_name").and_then(Json::as_str);
+    match (class, json.get("config")) {
+        // A function: its configuration is its name.
+        (Some("function"), Some(Json::String(name))) => Ok((name.clone(), Map::new())),
+        (Some(class), Some(Json::Object(config))) => Ok((class.to_owned(), config.clone())),
+        _ => Err(Error::argument(what, format!("expected a name or an object, got {json}"))),
+    }
+}
+
+fn collect_metrics(json: &Json, metrics: &mut Vec<Metric>) {
+    match json {
+        Json::String(name) => metrics.extend(name.parse::<Metric>()),
+        Json::Array(items) => items.iter().for_each(|item| collect_metrics(item, metrics)),
+        Json::Object(fields) => {
+            let class = fields.get("class_name").and_then(Json::as_str).unwrap_or_default();
+            let config = fields.get("config").and_then(Json::as_object);
+            let name = config.and_then(|config| config.get("name")).and_then(Json::as_str).unwrap_or_default();
+            let threshold = config.and_then(|config| config.get("threshold")).and_then(Json::as_f64);
+            match (class.parse::<Metric>().or_else(|_| name.parse()), threshold) {
+                (Ok(Metric::BinaryAccuracy { .. }), Some(threshold)) => {
+                    metrics.push(Metric::BinaryAccuracy { threshold: threshold as f32 });
+                }
+                (found, _) => metrics.extend(found),
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,223 @@
+//! Programs of a model, their plans, and prediction.
+
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use convnet_engine::ops::BatchMean;
+use convnet_engine::{Memory, Plan, Program, RunContext, Slab, Target, Value, gradients};
+use ndarray::{ArrayD, ArrayView, ArrayViewD, Axis, Dimension, IxDyn, Slice};
+
+use super::{Model, Slot};
+use crate::error::{Error, Result};
+use crate::threads;
+
+/// What a plan is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Predict,
+    Evaluate,
+    Train,
+}
+
+/// Plans that were made, and the arena that all of them use in turn.
+#[derive(Debug, Default)]
+pub(crate) struct Runtime {
+    pub(crate) arena: Slab,
+    plans: Vec<(Purpose, usize, Arc<Plan>)>,
+}
+
+/// So many plans are kept; the oldest gives way.
+const KEPT_PLANS: usize = 8;
+
+/// Samples that are predicted at once, unless they need more memory than this.
+const PREDICTION_BATCH: usize = 128;
+
+/// Floats of intermediate values that a prediction may take before its batch is made smaller.
+const PREDICTION_MEMORY: usize = 64 << 20;
+
+impl Runtime {
+    pub(crate) fn forget_plans(&mut self) {
+        self.plans.clear();
+    }
+}
+
+impl Model {
+    /// The forward pass, outputs fetched.
+    fn prediction_program(&self) -> Result<Program> {
+        let mut program = Program::default();
+        let inputs = self.placeholders(&mut program);
+        let values = self.add_to(&mut program.graph, &inputs, None)?;
+        program.fetches = self.outputs.iter().map(|&tensor| values[tensor]).collect();
+        Ok(program)
+    }
+
+    /// Forward pass, loss and metrics (fetched in this order); placeholders are the inputs, then the targets.
+    fn scoring_program(&self, updates: Option<&mut Vec<(Value, usize)>>) -> Result<Program> {
+        let compiled = self.compiled.as_ref().ok_or(Error::NotCompiled("training or evaluation"))?;
+        let &[output] = &self.outputs[..] else {
+            let problem = format!("it has {} outputs; only models with one output can be trained", self.outputs.len());
+            return Err(Error::argument(format!("model `{}`", self.name), problem));
+        };
+        let mut program = Program::default();
+        let inputs = self.placeholders(&mut program);
+        let targets = program.graph.input(compiled.loss.target_shape(&self.tensors[output]));
+        let predictions = self.add_to(&mut program.graph, &inputs, updates)?[output];
+        let graph = &mut program.graph;
+        graph.set_label("loss");
+        let losses = compiled.loss.build(graph, predictions, targets)?;
+        program.fetches.push(graph.apply(BatchMean, &[losses])?);
+        for metric in &compiled.metrics {
+            graph.set_label(metric.name());
+            let scores = metric.build(graph, predictions, targets)?;
+            program.fetches.push(graph.apply(BatchMean, &[scores])?);
+        }
+        Ok(program)
+    }
+
+    /// Forward and backward pass: loss and metrics fetched, gradients and new states stored.
+    pub(crate) fn training_program(&self) -> Result<Program> {
+        let mut updates = Vec::new();
+        let mut program = self.scoring_program(Some(&mut updates))?;
+        let loss = program.fetches[0];
+        let trained: Vec<usize> = self.trainable_slots().map(|(start, _)| start).collect();
+        let parameters: Vec<(Value, usize)> =
+            program.graph.parameters().into_iter().filter(|(_, start)| trained.contains(start)).collect();
+        let by: Vec<Value> = parameters.iter().map(|&(value, _)| value).collect();
+        let found = gradients(&mut program.graph, loss, None, &by)?;
+        for (gradient, (_, start)) in found.into_iter().zip(parameters) {
+            program.stores.extend(gradient.map(|gradient| (gradient, Target::Gradient(start))));
+        }
+        program.stores.extend(updates.into_iter().map(|(value, start)| (value, Target::State(start))));
+        Ok(program)
+    }
+
+    fn placeholders(&self, program: &mut Program) -> Vec<Value> {
+        self.inputs.iter().map(|&tensor| program.graph.input(self.tensors[tensor].clone())).collect()
+    }
+
+    /// Starts and lengths of the parameters that are trained.
+    pub(crate) fn trainable_slots(&self) -> impl Iterator<Item = (usize, usize)> {
+        let trained = self.layers.iter().filter(|layer| layer.trainable).flat_map(|layer| &layer.weights);
+        trained.filter_map(|weight| match weight.slot {
+            Slot::Parameter(start) => Some((start, weight.len())),
+            Slot::State(_) => None,
+        })
+    }
+
+    /// The plan for a purpose and batch size, made at the first call.
+    pub(crate) fn plan(&self, runtime: &mut Runtime, purpose: Purpose, batch: usize) -> Result<Arc<Plan>> {
+        if let Some((.., plan)) = runtime.plans.iter().find(|(p, b, _)| (*p, *b) == (purpose, batch)) {
+            return Ok(Arc::clone(plan));
+        }
+        let plan = Arc::new(self.new_plan(purpose, batch)?);
+        if runtime.plans.len() == KEPT_PLANS {
+            runtime.plans.remove(0);
+        }
+        runtime.plans.push((purpose, batch, Arc::clone(&plan)));
+        runtime.arena.reserve(plan.arena_len());
+        Ok(plan)
+    }
+
+    pub(crate) fn new_plan(&self, purpose: Purpose, batch: usize) -> Result<Plan> {
+        let program = match purpose {
+            Purpose::Predict => self.prediction_program()?,
+            Purpose::Evaluate => self.scoring_program(None)?,
+            Purpose::Train => self.training_program()?,
+        };
+        Ok(Plan::new(program, batch))
+    }
+
+    pub(crate) fn lock_runtime(&self) -> MutexGuard<'_, Runtime> {
+        self.runtime.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many samples are predicted or evaluated at once: fewer if they are large. Depends on shapes alone.
+    pub(crate) fn prediction_batch(&self) -> Result<usize> {
+        let one = self.new_plan(Purpose::Predict, 1)?.arena_len().max(1);
+        Ok((PREDICTION_MEMORY / one).clamp(1, PREDICTION_BATCH))
+    }
+
+    /// Runs a plan that changes nothing but the arena, and gives what it fetches to `read`.
+    pub(crate) fn run_forward<R: Send>(
+        &self,
+        purpose: Purpose,
+        batch: usize,
+        inputs: &[&[f32]],
+        read: impl FnOnce(&Plan, &Memory<'_>) -> R + Send,
+    ) -> Result<R> {
+        let mut runtime = self.lock_runtime();
+        let plan = self.plan(&mut runtime, purpose, batch)?;
+        let arena = &mut runtime.arena;
+        // States are read but never written by these plans; a copy keeps the model shareable among threads.
+        let mut states = self.variables.states.clone();
+        threads::install(|| {
+            let mut memory = Memory {
+                inputs,
+                parameters: &self.variables.parameters,
+                gradients: &mut [],
+                states: &mut states,
+                arena,
+            };
+            plan.run(&mut memory, &RunContext::default());
+            read(&plan, &memory)
+        })
+    }
+
+    /// The output for samples `(count, …)`, of a model with one input and one output. Keras's `predict`.
+    ///
+    /// # Errors
+    /// If the sizes are not those of the model's input, or it has several inputs or outputs.
+    pub fn predict<D: Dimension>(&self, x: ArrayView<'_, f32, D>) -> Result<ArrayD<f32>> {
+        let mut outputs = self.predict_all(&[x.into_dyn()])?;
+        if outputs.len() != 1 {
+            let problem = format!("the model has {} outputs; use predict_all", outputs.len());
+            return Err(Error::argument("predict", problem));
+        }
+        Ok(outputs.remove(0))
+    }
+
+    /// All outputs for samples given for all inputs.
+    ///
+    /// # Errors
+    /// If number or sizes are not those of the model's inputs.
+    pub fn predict_all(&self, inputs: &[ArrayViewD<'_, f32>]) -> Result<Vec<ArrayD<f32>>> {
+        let count = self.check_inputs(inputs)?;
+        let batch = self.prediction_batch()?;
+        let mut outputs: Vec<ArrayD<f32>> = (self.output_shapes().iter())
+            .map(|shape| ArrayD::zeros(IxDyn(&shape.bind(count).dims)))
+            .collect();
+        for start in (0..count).step_by(batch) {
+            let end = (start + batch).min(count);
+            let parts: Vec<_> = inputs
+                .iter()
+                .map(|input| input.slice_axis(Axis(0), Slice::from(start..end)).as_standard_layout().into_owned())
+                .collect();
+            let slices: Vec<&[f32]> = parts.iter().map(|part| part.as_slice().expect("standard layout")).collect();
+            self.run_forward(Purpose::Predict, end - start, &slices, |plan, memory| {
+                for (index, output) in outputs.iter_mut().enumerate() {
+                    let from = plan.fetched(index, memory);
+                    let row = from.len() / (end - start);
+                    let to = output.as_slice_mut().expect("new arrays are in standard layout");
+                    to[start * row..end * row].copy_from_slice(from);
+                }
+            })?;
+        }
+        Ok(outputs)
+    }
+
+    /// Checks inputs against the model; returns the number of samples.
+    fn check_inputs(&self, inputs: &[ArrayViewD<'_, f32>]) -> Result<usize> {
+        let expected = self.input_shapes();
+        if inputs.len() != expected.len() {
+            let problem = format!("the model has {} inputs, but {} arrays were given", expected.len(), inputs.len());
+            return Err(Error::argument("predict", problem));
+        }
+        let count = inputs.first().map_or(0, |input| input.shape().first().copied().unwrap_or(0));
+        for (input, shape) in inputs.iter().zip(expected) {
+            if input.shape() != shape.bind(count).dims {
+                let received = format!("{:?}", input.shape());
+                return Err(Error::Data { what: "inputs", expected: shape.to_string(), received });
+            }
+        }
+        Ok(count)
+    }
+}

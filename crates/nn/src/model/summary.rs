@@ -1,0 +1,221 @@
+//! A model at a glance: Keras's table, and what it costs.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use convnet_engine::Slab;
+use serde::Serialize;
+
+use super::execute::Purpose;
+use super::{Kind, Model, Slot};
+use crate::error::Result;
+
+/// A line of the table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LayerRow {
+    /// Name of the layer.
+    pub name: String,
+    /// Keras's class name.
+    pub class: &'static str,
+    /// Sizes of the output, the batch not counted.
+    pub output_shape: Vec<usize>,
+    /// Elements of all its weights.
+    pub parameters: usize,
+    /// Multiplications to predict one sample.
+    pub multiplications: u64,
+    /// Names of the layers that feed it.
+    pub connected_to: Vec<String>,
+}
+
+/// What [`Model::summary`] tells.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// Name of the model.
+    pub name: String,
+    /// One entry a layer.
+    pub layers: Vec<LayerRow>,
+    /// Elements of all weights.
+    pub total_parameters: usize,
+    /// Elements that an optimizer changes.
+    pub trainable_parameters: usize,
+    /// Elements of moving statistics and frozen layers.
+    pub non_trainable_parameters: usize,
+    /// Multiplications to predict one sample.
+    pub multiplications: u64,
+    /// Bytes to predict one sample: weights, and activations that live at the same time.
+    pub prediction_memory_bytes: usize,
+    /// The batch size of `training_memory_bytes`.
+    pub training_batch_size: usize,
+    /// Bytes to train on a batch: weights, gradients, the optimizer's slots, activations. `None` if the model is not compiled.
+    pub training_memory_bytes: Option<usize>,
+    #[serde(skip)]
+    branched: bool,
+}
+
+impl Model {
+    /// The model's layers and costs; training is counted for batches of `training_batch_size`.
+    ///
+    /// # Errors
+    /// If the model cannot be planned for that batch.
+    pub fn summary(&self, training_batch_size: usize) -> Result<Summary> {
+        let plan = self.new_plan(Purpose::Predict, 1)?;
+        let mut multiplications: HashMap<String, u64> = HashMap::new();
+        for (label, _, multiply_adds) in plan.calls() {
+            *multiplications.entry(label.to_owned()).or_default() += multiply_adds;
+        }
+        let rows: Vec<LayerRow> = (0..self.layers.len())
+            .filter(|&layer| self.kind == Kind::Functional || self.layers[layer].layer.is_some())
+            .map(|layer| self.row(layer, &multiplications))
+            .collect();
+        let total_parameters = self.count_params();
+        let trainable_parameters = self.trainable_slots().map(|(_, len)| len).sum();
+        let weights = self.variables.parameters.len() + self.variables.states.len();
+        let training_memory_bytes = match &self.compiled {
+            None => None,
+            Some(compiled) => {
+                let plan = self.new_plan(Purpose::Train, training_batch_size)?;
+                let copies = 1 + compiled.optimizer.slots().len();
+                let inputs = training_batch_size * self.input_shapes().iter().map(|shape| shape.len()).sum::<usize>();
+                let floats = weights + copies * self.variables.parameters.len() + plan.arena_len() + inputs;
+                Some(floats * size_of::<f32>())
+            }
+        };
+        let inputs: usize = self.input_shapes().iter().map(|shape| Slab::round_up(shape.len())).sum();
+        Ok(Summary {
+            name: self.name.clone(),
+            total_parameters,
+            trainable_parameters,
+            non_trainable_parameters: total_parameters - trainable_parameters,
+            multiplications: plan.multiply_adds(),
+            prediction_memory_bytes: (weights + plan.arena_len() + inputs) * size_of::<f32>(),
+            training_batch_size,
+            training_memory_bytes,
+            branched: rows.iter().any(|row| row.connected_to.len() > 1),
+            layers: rows,
+        })
+    }
+
+    fn row(&self, layer: usize, multiplications: &HashMap<String, u64>) -> LayerRow {
+        let model_layer = &self.layers[layer];
+        let calls = || self.calls.iter().filter(|call| call.layer == layer);
+        let feeds = |tensor: &usize| {
+            let maker = self.calls.iter().find(|call| call.output == *tensor);
+            self.layers[maker.expect("every tensor is made by a call").layer].name.clone()
+        };
+        LayerRow {
+            name: model_layer.name.clone(),
+            class: model_layer.class_name(),
+            output_shape: calls().last().map_or_else(Vec::new, |call| self.tensors[call.output].dims.clone()),
+            parameters: model_layer.weights.iter().map(|weight| weight.len()).sum(),
+            multiplications: multiplications.get(&model_layer.name).copied().unwrap_or(0),
+            connected_to: calls().flat_map(|call| &call.inputs).map(feeds).collect(),
+        }
+    }
+
+    /// Whether a weight is changed by training.
+    pub fn is_trained(&self, weight: &super::Weight) -> bool {
+        let layer = self.layers.iter().find(|layer| layer.weights.iter().any(|own| own.path == weight.path));
+        matches!(weight.slot, Slot::Parameter(_)) && layer.is_some_and(|layer| layer.trainable)
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut header = vec!["Layer (type)", "Output Shape", "Param #", "Multiplications"];
+        header.extend(self.branched.then_some("Connected to"));
+        let rows: Vec<Vec<String>> = self.layers.iter().map(|row| self.cells(row)).collect();
+        let widths: Vec<usize> = (0..header.len())
+            .map(|i| rows.iter().map(|row| row[i].chars().count()).chain([header[i].len()]).max().unwrap_or(0))
+            .collect();
+        let rule = |left: &str, middle: &str, right: &str, line: &str| {
+            let parts: Vec<String> = widths.iter().map(|width| line.repeat(width + 2)).collect();
+            format!("{left}{}{right}", parts.join(middle))
+        };
+        writeln!(f, "Model: \"{}\"", self.name)?;
+        writeln!(f, "{}", rule("┏", "┳", "┓", "━"))?;
+        let titles: Vec<String> = header.iter().zip(&widths).map(|(title, width)| format!(" {title:<width$} ")).collect();
+        writeln!(f, "┃{}┃", titles.join("┃"))?;
+        writeln!(f, "{}", rule("┡", "╇", "┩", "━"))?;
+        for (i, row) in rows.iter().enumerate() {
+            if i > 0 {
+                writeln!(f, "{}", rule("├", "┼", "┤", "─"))?;
+            }
+            let cells: Vec<String> = (row.iter().zip(&widths).enumerate())
+                .map(|(i, (cell, width))| match i {
+                    2 | 3 => format!(" {cell:>width$} "),
+                    _ => format!(" {cell:<width$} "),
+                })
+                .collect();
+            writeln!(f, "│{}│", cells.join("│"))?;
+        }
+        writeln!(f, "{}", rule("└", "┴", "┘", "─"))?;
+        for (title, count) in [
+            ("Total params", self.total_parameters),
+            ("Trainable params", self.trainable_parameters),
+            ("Non-trainable params", self.non_trainable_parameters),
+        ] {
+            writeln!(f, " {title}: {} ({})", thousands(count as u64), bytes(count * size_of::<f32>()))?;
+        }
+        writeln!(f, " Multiplications for one prediction: {}", thousands(self.multiplications))?;
+        writeln!(f, " Memory to predict one sample: {}", bytes(self.prediction_memory_bytes))?;
+        match self.training_memory_bytes {
+            Some(memory) => writeln!(f, " Memory to train with batches of {}: {}", self.training_batch_size, bytes(memory)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Summary {
+    fn cells(&self, row: &LayerRow) -> Vec<String> {
+        let shape = convnet_engine::Shape::batched(row.output_shape.clone());
+        let mut cells = vec![
+            format!("{} ({})", row.name, row.class),
+            shape.to_string(),
+            thousands(row.parameters as u64),
+            thousands(row.multiplications),
+        ];
+        cells.extend(self.branched.then(|| row.connected_to.join(", ")));
+        cells
+    }
+}
+
+/// `104202` → `104,202`.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number of bytes for people: `407.04 KB`, as Keras prints it (1 KB is 1024 bytes).
+fn bytes(count: usize) -> String {
+    let mut value = count as f64;
+    let mut unit = "B";
+    for next in ["KB", "MB", "GB", "TB"] {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    format!("{value:.2} {unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_printed_as_keras_does() {
+        assert_eq!(thousands(104_202), "104,202");
+        assert_eq!(thousands(93), "93");
+        assert_eq!(thousands(1_000), "1,000");
+        assert_eq!(bytes(416_808), "407.04 KB");
+        assert_eq!(bytes(0), "0.00 B");
+    }
+}

@@ -1,0 +1,125 @@
+//! Weights: named parts of flat slabs.
+
+use convnet_engine::Slab;
+use ndarray::{ArrayD, ArrayViewD, IxDyn};
+
+use super::Model;
+use crate::error::{Error, Result};
+use crate::initializers::Initializer;
+
+/// The slab and the place in it where a weight lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// Trained by the optimizer: in the slab of parameters, from this element.
+    Parameter(usize),
+    /// Kept by the layer itself (moving statistics): in the slab of states, from this element.
+    State(usize),
+}
+
+/// A weight of a layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weight {
+    /// Keras's name within the layer: `kernel`.
+    pub name: &'static str,
+    /// Layer and name: `conv2d/kernel`.
+    pub path: String,
+    /// Sizes.
+    pub dims: Vec<usize>,
+    /// Where it lies.
+    pub slot: Slot,
+    /// How it is filled at first.
+    pub initializer: Initializer,
+}
+
+impl Weight {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.dims.iter().product()
+    }
+
+    /// First element in its slab.
+    pub(crate) fn start(&self) -> usize {
+        match self.slot {
+            Slot::Parameter(start) | Slot::State(start) => start,
+        }
+    }
+
+    /// Whether it has no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The slabs of a model.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Variables {
+    pub(crate) parameters: Slab,
+    pub(crate) states: Slab,
+}
+
+impl Variables {
+    fn get(&self, weight: &Weight) -> &[f32] {
+        match weight.slot {
+            Slot::Parameter(start) => &self.parameters[start..start + weight.len()],
+            Slot::State(start) => &self.states[start..start + weight.len()],
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, weight: &Weight) -> &mut [f32] {
+        match weight.slot {
+            Slot::Parameter(start) => &mut self.parameters[start..start + weight.len()],
+            Slot::State(start) => &mut self.states[start..start + weight.len()],
+        }
+    }
+}
+
+impl Model {
+    /// All weights, layer by layer in Keras's order.
+    pub fn weights(&self) -> impl Iterator<Item = &Weight> {
+        self.layers.iter().flat_map(|layer| &layer.weights)
+    }
+
+    /// The weight of a path such as `conv2d/kernel`.
+    ///
+    /// # Errors
+    /// If there is none; the error has the nearest name.
+    pub fn weight(&self, path: &str) -> Result<&Weight> {
+        let found = self.weights().find(|weight| weight.path == path);
+        found.ok_or_else(|| Error::unknown("weight", path, self.weights().map(|weight| weight.path.as_str())))
+    }
+
+    /// The numbers of a weight.
+    pub fn weight_values(&self, weight: &Weight) -> ArrayViewD<'_, f32> {
+        ArrayViewD::from_shape(IxDyn(&weight.dims), self.variables.get(weight)).expect("a weight has its own sizes")
+    }
+
+    /// Copies of all weights, in the order of [`Model::weights`]. Keras's `get_weights`.
+    pub fn get_weights(&self) -> Vec<ArrayD<f32>> {
+        self.weights().map(|weight| self.weight_values(weight).to_owned()).collect()
+    }
+
+    /// Replaces the numbers of a weight.
+    ///
+    /// # Errors
+    /// If there is no such weight, or the sizes differ.
+    pub fn set_weight(&mut self, path: &str, values: ArrayViewD<'_, f32>) -> Result<()> {
+        let weight = self.weight(path)?.clone();
+        if values.shape() != weight.dims {
+            let problem = format!("the model has sizes {:?}, the new values {:?}", weight.dims, values.shape());
+            return Err(Error::argument(format!("weight `{path}`"), problem));
+        }
+        for (to, from) in self.variables.get_mut(&weight).iter_mut().zip(values.iter()) {
+            *to = *from;
+        }
+        Ok(())
+    }
+
+    /// Fills all weights anew, as their initializers say. The same seed gives the same numbers.
+    pub fn initialize(&mut self, seed: u64) {
+        let weights: Vec<Weight> = self.weights().cloned().collect();
+        for (stream, weight) in weights.iter().enumerate() {
+            weight.initializer.fill(&weight.dims, seed, stream as u64, self.variables.get_mut(weight));
+        }
+        self.training = None;
+    }
+}

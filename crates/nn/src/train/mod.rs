@@ -1,0 +1,15 @@
+//! Training and evaluation: one loop, one step.
+
+mod evaluate;
+mod fit;
+mod history;
+mod samples;
+mod state;
+mod step;
+
+pub use evaluate::Scores;
+pub use fit::{Fit, Observer, Progress};
+pub use history::{EpochLog, History};
+pub use state::OptimizerMemory;
+pub use samples::{Arrays, Batch, OneHot, Part, Samples};
+pub use step::TrainingState;

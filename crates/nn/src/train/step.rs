@@ -1,0 +1,116 @@
+//! One training step: forward, backward, update.
+
+use std::ops::Range;
+use std::sync::PoisonError;
+
+use convnet_engine::{Memory, RunContext, Slab};
+use smallvec::SmallVec;
+
+use super::Batch;
+use crate::error::{Error, Result};
+use crate::model::{Model, Purpose, Slot};
+use crate::threads;
+
+/// What training needs besides the weights.
+#[derive(Debug)]
+pub struct TrainingState {
+    gradients: Slab,
+    /// A slab for each of the optimizer's slots.
+    pub(crate) slots: Vec<Slab>,
+    /// Steps taken.
+    pub(crate) steps: u64,
+    /// The runs of parameters that are trained.
+    trained: Vec<Range<usize>>,
+}
+
+/// Loss, then metrics, of one batch.
+pub(crate) type StepScores = SmallVec<[f32; 4]>;
+
+impl Model {
+    /// Takes one step on a batch of `count` samples: gradients of the mean loss, and the optimizer's update. The scores are those
+    /// before the update. If the loss is not finite, weights stay as they are.
+    pub(crate) fn train_step(&mut self, batch: &Batch, count: usize, seed: u64) -> Result<StepScores> {
+        let mut state = self.take_training_state()?;
+        let plan = self.plan(&mut self.lock_runtime(), Purpose::Train, count)?;
+        let runtime = self.runtime.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let optimizer = &self.compiled.as_ref().ok_or(Error::NotCompiled("training"))?.optimizer;
+        let inputs: SmallVec<[&[f32]; 4]> = batch.slices().collect();
+        let variables = &mut self.variables;
+        let scores = threads::install(|| {
+            let mut memory = Memory {
+                inputs: &inputs,
+                parameters: &variables.parameters,
+                gradients: &mut state.gradients,
+                states: &mut variables.states,
+                arena: &mut runtime.arena,
+            };
+            plan.run(&mut memory, &RunContext { seed, step: state.steps });
+            let scores: StepScores = plan.fetched_scalars(&memory).collect();
+            if scores[0].is_finite() {
+                state.steps += 1;
+                for range in &state.trained {
+                    let mut slots: SmallVec<[&mut [f32]; 3]> =
+                        state.slots.iter_mut().map(|slot| &mut slot[range.clone()]).collect();
+                    let parameters = &mut variables.parameters[range.clone()];
+                    optimizer.update(state.steps, parameters, &state.gradients[range.clone()], &mut slots);
+                }
+            }
+            scores
+        })?;
+        self.training = Some(state);
+        Ok(scores)
+    }
+
+    /// The state of training; a fresh one at first.
+    pub(crate) fn take_training_state(&mut self) -> Result<TrainingState> {
+        if let Some(state) = self.training.take() {
+            return Ok(state);
+        }
+        let slots = self.compiled.as_ref().ok_or(Error::NotCompiled("training"))?.optimizer.slots().len();
+        let len = self.variables.parameters.len();
+        let mut trained: Vec<Range<usize>> = Vec::new();
+        for (start, len) in self.trainable_slots() {
+            let end = start + Slab::round_up(len);
+            match trained.last_mut() {
+                Some(last) if last.end == start => last.end = end,
+                _ => trained.push(start..end),
+            }
+        }
+        let slots = (0..slots).map(|_| Slab::new(len)).collect();
+        Ok(TrainingState { gradients: Slab::new(len), slots, steps: 0, trained })
+    }
+
+    /// Where the first number that is not finite came from, for a batch whose loss is not.
+    pub(crate) fn origin_of_not_finite(&mut self, batch: &Batch, count: usize, seed: u64) -> Result<String> {
+        let bad = |values: &[f32]| values.iter().any(|x| !x.is_finite());
+        if batch.inputs.iter().any(|input| bad(input)) {
+            return Ok("the input data has a value that is not finite".into());
+        }
+        if bad(&batch.targets) {
+            return Ok("the targets have a value that is not finite".into());
+        }
+        // States are left out: the sweep that gave the loss has already moved them.
+        for weight in self.weights().filter(|weight| matches!(weight.slot, Slot::Parameter(_))) {
+            if self.weight_values(weight).iter().any(|x| !x.is_finite()) {
+                return Ok(format!("weight `{}` is not finite after the step before", weight.path));
+            }
+        }
+        let mut state = self.take_training_state()?;
+        let plan = self.plan(&mut self.lock_runtime(), Purpose::Train, count)?;
+        let runtime = self.runtime.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let inputs: Vec<&[f32]> = batch.slices().collect();
+        let mut memory = Memory {
+            inputs: &inputs,
+            parameters: &self.variables.parameters,
+            gradients: &mut state.gradients,
+            states: &mut self.variables.states,
+            arena: &mut runtime.arena,
+        };
+        let found = plan.find_not_finite(&mut memory, &RunContext { seed, step: state.steps });
+        self.training = Some(state);
+        Ok(found.map_or_else(
+            || "no layer alone is to blame".into(),
+            |at| format!("layer `{}` ({}) is the first whose output is not finite", at.layer, at.op),
+        ))
+    }
+}

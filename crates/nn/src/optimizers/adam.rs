@@ -16,9 +16,9 @@ pub struct Adam {
     #[serde(alias = "lr")]
     pub learning_rate: f32,
     /// Share of the mean that is kept. Default 0.9.
-    pub beta_1: f32,
+    pub beta_1: f64,
     /// Share of the mean square that is kept. Default 0.999.
-    pub beta_2: f32,
+    pub beta_2: f64,
     /// Added to the root of the mean square. Default 1e-7.
     pub epsilon: f32,
 }

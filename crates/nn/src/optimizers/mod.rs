@@ -91,6 +91,10 @@ const NEUTRAL: &[&str] = &[
     "is_legacy_optimizer",
 ];
 
+/// Those of them that change nothing at any value: names, and settings of averages that are off.
+const ANY_VALUE: &[&str] =
+    &["name", "ema_momentum", "ema_overwrite_frequency", "jit_compile", "is_legacy_optimizer"];
+
 fn parse<T>(class: &str, config: &Map<String, Json>) -> Result<Box<dyn Optimizer>>
 where
     T: Optimizer + serde::de::DeserializeOwned,
@@ -99,7 +103,7 @@ where
     for &key in NEUTRAL {
         let harmless = |value: &Json| value.is_null() || value == false || value.as_f64() == Some(0.0);
         match config.remove(key) {
-            Some(value) if !harmless(&value) && !matches!(key, "name" | "ema_momentum" | "jit_compile" | "is_legacy_optimizer") => {
+            Some(value) if !harmless(&value) && !ANY_VALUE.contains(&key) => {
                 return Err(Error::argument(class, format!("the argument {key} = {value} is not supported")));
             }
             _ => {}

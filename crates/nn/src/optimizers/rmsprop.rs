@@ -16,7 +16,7 @@ pub struct RmsProp {
     #[serde(alias = "lr")]
     pub learning_rate: f32,
     /// Share of the mean square that is kept. Default 0.9.
-    pub rho: f32,
+    pub rho: f64,
     /// Share of the step that is kept. Default 0: none is.
     pub momentum: f32,
     /// Added to the mean square. Default 1e-7.
@@ -38,7 +38,7 @@ impl RmsProp {
     }
 
     /// Sets the share of the mean square that is kept.
-    pub fn rho(self, rho: f32) -> Self {
+    pub fn rho(self, rho: f64) -> Self {
         Self { rho, ..self }
     }
 

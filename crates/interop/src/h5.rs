@@ -1,0 +1,407 @@
+//! HDF5 files in memory: groups, text attributes and arrays of numbers. No more, and no type of the library beneath.
+//!
+//! The library (`hdf5-pure`) is young, so it is pinned and kept behind this module, and only its plainest calls are used:
+//! raw bytes are read and turned into numbers here, after type, shape and length have been compared. What is written is
+//! contiguous and unfiltered, in the format of HDF5 1.8, which every reader of the last fifteen years knows.
+
+use std::cell::Cell;
+
+use hdf5_pure::{AttrValue, Datatype, DatatypeByteOrder, Error, FileBuilder, FormatError, Layout, LibVer};
+use ndarray::{ArrayD, ArrayViewD, IxDyn};
+
+use crate::numbers::{Encoding, Kind};
+use crate::{InteropError, Result};
+
+const FORMAT: &str = "HDF5 file";
+/// Bytes of numbers that any file may give, beyond eight times its own size: compressed files hold more than they weigh.
+const FREE_BYTES: u64 = 1 << 28;
+
+/// A file open for reading.
+#[derive(Debug)]
+pub struct H5File {
+    file: hdf5_pure::File,
+    length: u64,
+    /// Bytes that may still be read. Many names can lead to one array, so the sum is bounded.
+    budget: Cell<u64>,
+}
+
+impl H5File {
+    /// Whether `bytes` begin as an HDF5 file does.
+    pub fn recognises(bytes: &[u8]) -> bool {
+        bytes.starts_with(b"\x89HDF\r\n\x1a\n")
+    }
+
+    /// Opens the file in `bytes`.
+    ///
+    /// # Errors
+    /// When they are not an HDF5 file.
+    pub fn open(bytes: Vec<u8>) -> Result<Self> {
+        let length = bytes.len() as u64;
+        let file = hdf5_pure::File::from_bytes(bytes).map_err(|error| malformed("/", error))?;
+        Ok(Self { file, length, budget: Cell::new(FREE_BYTES + 8 * length) })
+    }
+
+    /// The outermost group.
+    pub fn root(&self) -> Group<'_> {
+        Group { file: self, group: self.file.root(), path: String::new() }
+    }
+}
+
+/// A group of a file.
+#[derive(Debug)]
+pub struct Group<'a> {
+    file: &'a H5File,
+    group: hdf5_pure::Group,
+    path: String,
+}
+
+impl<'a> Group<'a> {
+    /// The names of the groups inside, sorted.
+    ///
+    /// # Errors
+    /// When the group is damaged.
+    pub fn groups(&self) -> Result<Vec<String>> {
+        self.sorted(self.group.groups())
+    }
+
+    /// The names of the arrays inside, sorted.
+    ///
+    /// # Errors
+    /// When the group is damaged.
+    pub fn arrays(&self) -> Result<Vec<String>> {
+        self.sorted(self.group.datasets())
+    }
+
+    /// Formats differ in the order that they keep, so none is promised from the file.
+    fn sorted(&self, names: std::result::Result<Vec<String>, Error>) -> Result<Vec<String>> {
+        let mut names = names.map_err(|error| malformed(&self.path, error))?;
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// The group at `path` (names between slashes) inside this one, or `None`.
+    ///
+    /// # Errors
+    /// When the file is damaged there.
+    pub fn group(&self, path: &str) -> Result<Option<Group<'a>>> {
+        let inner = format!("{}/{path}", self.path);
+        match self.group.group(path) {
+            Ok(group) => Ok(Some(Group { file: self.file, group, path: inner })),
+            Err(Error::Format(FormatError::PathNotFound(_)) | Error::NotAGroup(_)) => Ok(None),
+            Err(error) => Err(malformed(&inner, error)),
+        }
+    }
+
+    /// The group at `path`, which must be there.
+    ///
+    /// # Errors
+    /// When it is not, or is damaged.
+    pub fn required_group(&self, path: &str) -> Result<Group<'a>> {
+        self.group(path)?
+            .ok_or_else(|| InteropError::malformed(FORMAT, format!("there is no group {}/{path}", self.path)))
+    }
+
+    /// The text of an attribute; `None` if there is none of this name or it is not one text.
+    ///
+    /// # Errors
+    /// When the group's attributes are damaged.
+    pub fn text(&self, attribute: &str) -> Result<Option<String>> {
+        let attributes = self.group.attrs().map_err(|error| malformed(&self.path, error))?;
+        Ok(attributes.get(attribute).and_then(AttrValue::as_str).map(str::to_owned))
+    }
+
+    /// The texts of an attribute that is a list of them, or of its pieces `name0`, `name1`, … into which Keras cuts a
+    /// long list. An empty list, of whatever type, and none at all give no texts.
+    ///
+    /// # Errors
+    /// When the group's attributes are damaged.
+    pub fn texts(&self, attribute: &str) -> Result<Vec<String>> {
+        let attributes = self.group.attrs().map_err(|error| malformed(&self.path, error))?;
+        let texts = |value: &AttrValue| value.as_strings().map(<[String]>::to_vec).unwrap_or_default();
+        if let Some(value) = attributes.get(attribute) {
+            return Ok(texts(value));
+        }
+        let pieces = (0..).map_while(|piece| attributes.get(&format!("{attribute}{piece}")));
+        Ok(pieces.flat_map(texts).collect())
+    }
+
+    /// The array at `path` as f32: floats and integers of any width, booleans as 0 and 1.
+    ///
+    /// # Errors
+    /// When it is not there, damaged, larger than the file can hold, or of another type.
+    pub fn floats(&self, path: &str) -> Result<ArrayD<f32>> {
+        self.array(path, Encoding::to_f32)
+    }
+
+    /// The array at `path` as i64: integers of any width.
+    ///
+    /// # Errors
+    /// As [`floats`](Self::floats), and when it holds other numbers than integers.
+    pub fn integers(&self, path: &str) -> Result<ArrayD<i64>> {
+        self.array(path, Encoding::to_i64)
+    }
+
+    fn array<T>(&self, path: &str, convert: impl Fn(Encoding, &[u8]) -> Option<Vec<T>>) -> Result<ArrayD<T>> {
+        let full = format!("{}/{path}", self.path);
+        let wrong = |error| malformed(&full, error);
+        let dataset = self.group.dataset(path).map_err(wrong)?;
+        let refused = |what: String| InteropError::unsupported(FORMAT, format!("{full} holds {what}"));
+        let mut encoding = encoding(&dataset.datatype().map_err(wrong)?)
+            .ok_or_else(|| refused("no plain numbers".into()))?;
+        let brain_float = |value: &AttrValue| value.as_str() == Some("bfloat16");
+        if encoding.size == 2 && dataset.attrs().map_err(wrong)?.get("dtype").is_some_and(brain_float) {
+            encoding.kind = Kind::Bfloat;
+        }
+        let shape = dataset.shape().map_err(wrong)?;
+        let bytes = self.file.claim(&full, &shape, encoding.size, &dataset.layout().map_err(wrong)?)?;
+        let raw = if bytes == 0 { Vec::new() } else { dataset.read_raw().map_err(wrong)? };
+        if raw.len() as u64 != bytes {
+            return Err(InteropError::malformed(
+                FORMAT,
+                format!("{full} has {} bytes of {bytes}", raw.len()),
+            ));
+        }
+        let values = convert(encoding, &raw).ok_or_else(|| refused(format!("{encoding:?} numbers")))?;
+        let shape: Vec<usize> = shape.iter().map(|&length| length as usize).collect(); // their product fits memory
+        ArrayD::from_shape_vec(IxDyn(&shape), values)
+            .map_err(|error| InteropError::malformed(FORMAT, format!("{full}, shape {shape:?}: {error}")))
+    }
+}
+
+impl H5File {
+    /// The bytes that an array needs, taken from the budget before anything is allocated.
+    fn claim(&self, path: &str, shape: &[u64], size: usize, layout: &Layout) -> Result<u64> {
+        let bytes = shape.iter().try_fold(size as u64, |product, &length| product.checked_mul(length));
+        let bound = match layout {
+            Layout::Compact { .. } | Layout::Contiguous { .. } => self.length.min(self.budget.get()),
+            _ => self.budget.get(),
+        };
+        match bytes {
+            Some(bytes) if bytes <= bound => {
+                self.budget.set(self.budget.get() - bytes);
+                Ok(bytes)
+            }
+            _ => {
+                let reason = format!(
+                    "{path} claims shape {shape:?}, more than a file of {} bytes can hold",
+                    self.length
+                );
+                Err(InteropError::too_large(FORMAT, reason))
+            }
+        }
+    }
+}
+
+fn encoding(datatype: &Datatype) -> Option<Encoding> {
+    let (kind, size, order) = match datatype {
+        Datatype::FloatingPoint { size, byte_order, .. } => (Kind::Float, *size, byte_order),
+        Datatype::FixedPoint { size, byte_order, layout } if layout.signed => {
+            (Kind::Signed, *size, byte_order)
+        }
+        Datatype::FixedPoint { size, byte_order, .. } => (Kind::Unsigned, *size, byte_order),
+        Datatype::Enumeration { base_type, .. } => return encoding(base_type), // h5py's booleans
+        _ => return None,
+    };
+    let big_endian = match order {
+        DatatypeByteOrder::LittleEndian => false,
+        DatatypeByteOrder::BigEndian => true,
+        DatatypeByteOrder::Vax => return None,
+    };
+    Some(Encoding { kind, size: size as usize, big_endian })
+}
+
+fn malformed(path: &str, error: Error) -> InteropError {
+    let path = if path.is_empty() { "/" } else { path };
+    InteropError::malformed(FORMAT, format!("{path}: {error}"))
+}
+
+/// Text attributes of a group to be written. Keras's files use both character sets, and h5py shows them differently.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// One text, marked as UTF-8.
+    Utf8(String),
+    /// One text, marked as ASCII (its content is not checked, as h5py does not).
+    Ascii(String),
+    /// A list, marked as ASCII; when empty, the empty array of numbers that Keras writes.
+    AsciiList(Vec<String>),
+}
+
+/// A group to be written, with all that is inside.
+#[derive(Clone, Debug, Default)]
+pub struct GroupWriter {
+    attributes: Vec<(String, Text)>,
+    groups: Vec<(String, GroupWriter)>,
+    arrays: Vec<(String, Vec<u64>, Numbers)>,
+}
+
+#[derive(Clone, Debug)]
+enum Numbers {
+    Floats(Vec<u8>),
+    Integers(Vec<u8>),
+}
+
+/// The most bytes of text that an attribute holds before it is cut in pieces: HDF5's bound on an object's header.
+const MAX_ATTRIBUTE_BYTES: usize = 64_512;
+
+impl GroupWriter {
+    /// Sets an attribute. A list over 64,512 bytes becomes `name0`, `name1`, …, as in Keras's files.
+    pub fn attribute(&mut self, name: &str, value: Text) -> &mut Self {
+        match value {
+            Text::AsciiList(texts) if stored_bytes(&texts) > MAX_ATTRIBUTE_BYTES => {
+                let pieces = stored_bytes(&texts).div_ceil(MAX_ATTRIBUTE_BYTES);
+                let pieces = texts.chunks(texts.len().div_ceil(pieces).max(1)).enumerate();
+                self.attributes
+                    .extend(pieces.map(|(i, piece)| (format!("{name}{i}"), Text::AsciiList(piece.to_vec()))));
+            }
+            value => self.attributes.push((name.to_owned(), value)),
+        }
+        self
+    }
+
+    /// The group at `path` (names between slashes), made if it is not there.
+    pub fn group(&mut self, path: &str) -> &mut GroupWriter {
+        path.split('/').filter(|name| !name.is_empty()).fold(self, |group, name| {
+            let index = group.groups.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+                group.groups.push((name.to_owned(), GroupWriter::default()));
+                group.groups.len() - 1
+            });
+            &mut group.groups[index].1
+        })
+    }
+
+    /// Adds an array of f32 at `path`, in groups made as needed.
+    pub fn floats(&mut self, path: &str, array: ArrayViewD<'_, f32>) -> &mut Self {
+        let mut bytes = Vec::with_capacity(array.len() * 4);
+        array.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
+        self.array(path, array.shape(), Numbers::Floats(bytes))
+    }
+
+    /// Adds a single i64 (an array without axes) at `path`.
+    pub fn integer(&mut self, path: &str, value: i64) -> &mut Self {
+        self.array(path, &[], Numbers::Integers(value.to_le_bytes().to_vec()))
+    }
+
+    fn array(&mut self, path: &str, shape: &[usize], numbers: Numbers) -> &mut Self {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let shape = shape.iter().map(|&length| length as u64).collect();
+        self.group(folder).arrays.push((name.to_owned(), shape, numbers));
+        self
+    }
+
+    /// The bytes of a file with this group as its root.
+    ///
+    /// # Errors
+    /// When a name occurs twice or is not one HDF5 allows.
+    pub fn to_file(self) -> Result<Vec<u8>> {
+        let mut builder = FileBuilder::new();
+        builder.with_libver_bounds(LibVer::Earliest, LibVer::V18);
+        for (name, text) in self.attributes {
+            builder.set_attr(&name, attribute(text));
+        }
+        for (name, shape, numbers) in self.arrays {
+            fill(builder.create_dataset(&name), &shape, numbers);
+        }
+        for (name, group) in self.groups {
+            let inner = builder.create_group(&name);
+            builder.add_group(group.finish(inner));
+        }
+        builder.finish().map_err(|error| malformed("", error))
+    }
+
+    fn finish(self, mut builder: hdf5_pure::GroupBuilder) -> hdf5_pure::FinishedGroup {
+        for (name, text) in self.attributes {
+            builder.set_attr(&name, attribute(text));
+        }
+        for (name, shape, numbers) in self.arrays {
+            fill(builder.create_dataset(&name), &shape, numbers);
+        }
+        for (name, group) in self.groups {
+            let inner = builder.create_group(&name);
+            builder.add_group(group.finish(inner));
+        }
+        builder.finish()
+    }
+}
+
+/// What h5py's fixed-width rendering of a list takes, by which Keras decides where to cut.
+fn stored_bytes(texts: &[String]) -> usize {
+    texts.len() * texts.iter().map(String::len).max().unwrap_or(0)
+}
+
+fn attribute(text: Text) -> AttrValue {
+    match text {
+        Text::Utf8(text) => AttrValue::VarLenString(text),
+        Text::Ascii(text) => AttrValue::VarLenAsciiString(text),
+        Text::AsciiList(texts) if texts.is_empty() => AttrValue::F64Array(Vec::new()),
+        Text::AsciiList(texts) => AttrValue::VarLenAsciiStringArray(texts),
+    }
+}
+
+fn fill(dataset: &mut hdf5_pure::DatasetBuilder, shape: &[u64], numbers: Numbers) {
+    let (datatype, bytes) = match numbers {
+        Numbers::Floats(bytes) => (hdf5_pure::make_f32_type(), bytes),
+        Numbers::Integers(bytes) => (hdf5_pure::make_i64_type(), bytes),
+    };
+    let count = shape.iter().product();
+    dataset.with_shape(shape).with_raw_data(datatype, bytes, count);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{ArrayD, array};
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let kernel =
+            ArrayD::from_shape_fn(IxDyn(&[3, 3, 2, 4]), |index| index[0] as f32 - 0.25 * index[3] as f32);
+        let names: Vec<String> = (0..9000).map(|i| format!("block_{i}/kernel")).collect();
+        let mut root = GroupWriter::default();
+        root.attribute("keras_version", Text::Utf8("3".into()))
+            .attribute("model_config", Text::Ascii("{}".repeat(90_000)));
+        root.group("model_weights").attribute("names", Text::AsciiList(names.clone()));
+        root.group("model_weights/empty").attribute("weight_names", Text::AsciiList(Vec::new()));
+        root.floats("model_weights/conv/kernel", kernel.view()).integer("iteration", -3);
+        root.floats("none", ArrayD::zeros(IxDyn(&[0, 3])).view());
+
+        let file = H5File::open(root.to_file().unwrap()).unwrap();
+        let root = file.root();
+        assert_eq!(root.text("keras_version").unwrap().unwrap(), "3");
+        assert_eq!(root.text("model_config").unwrap().unwrap().len(), 180_000);
+        assert_eq!(root.floats("model_weights/conv/kernel").unwrap(), kernel);
+        assert_eq!(root.integers("iteration").unwrap(), ndarray::arr0(-3).into_dyn());
+        assert_eq!(root.floats("none").unwrap().shape(), [0, 3]);
+        let weights = root.required_group("model_weights").unwrap();
+        assert_eq!(weights.texts("names").unwrap(), names);
+        assert_eq!(weights.groups().unwrap(), ["conv", "empty"]);
+        assert_eq!(weights.group("conv").unwrap().unwrap().arrays().unwrap(), ["kernel"]);
+        assert!(weights.required_group("empty").unwrap().texts("weight_names").unwrap().is_empty());
+        assert!(weights.group("conv/kernel").unwrap().is_none() && weights.group("dense").unwrap().is_none());
+        assert!(root.floats("model_weights/dense").unwrap_err().to_string().contains("/model_weights/dense"));
+        assert!(root.integers("model_weights/conv/kernel").is_err());
+    }
+
+    #[test]
+    fn same_content_gives_same_bytes() {
+        let make = || {
+            let mut root = GroupWriter::default();
+            root.floats("a/b", array![1.0, 2.0].into_dyn().view())
+                .group("c")
+                .attribute("n", Text::Utf8("x".into()));
+            root.to_file().unwrap()
+        };
+        assert_eq!(make(), make());
+    }
+
+    #[test]
+    fn a_shape_beyond_the_file_is_refused_before_allocation() {
+        let mut root = GroupWriter::default();
+        root.floats("x", ArrayD::zeros(IxDyn(&[123_457])).view());
+        let mut bytes = root.to_file().unwrap();
+        let length = 123_457u64.to_le_bytes();
+        let place = bytes.windows(8).position(|window| window == length).unwrap();
+        bytes[place..place + 8].copy_from_slice(&(1u64 << 60).to_le_bytes());
+        let file = H5File::open(bytes);
+        assert!(file.is_err() || file.unwrap().root().floats("x").is_err());
+    }
+}

@@ -1,0 +1,131 @@
+//! From a [`KerasFile`] to a [`Model`] and back.
+
+use std::path::Path;
+
+use convnet_nn::train::OptimizerMemory;
+use convnet_nn::{Model, model};
+use ndarray::ArrayD;
+use serde_json::Value;
+
+use super::{FORMAT, KerasFile, LayerWeights, OptimizerState};
+use crate::{InteropError, Result};
+
+/// Reads the model that Keras, or [`save_model`], wrote: `.keras` or legacy `.h5`.
+///
+/// ```no_run
+/// let model = convnet_interop::keras::load_model("mnist.keras")?;
+/// println!("{} has {} parameters", model.name(), model.count_params());
+/// # Ok::<(), convnet_interop::InteropError>(())
+/// ```
+///
+/// # Errors
+/// With the file's name: as [`KerasFile::read`] and [`KerasFile::to_model`].
+pub fn load_model(path: impl AsRef<Path>) -> Result<Model> {
+    let path = path.as_ref();
+    KerasFile::read(path)?.to_model().map_err(|error| error.in_file(path))
+}
+
+/// Writes `model` as a file that Keras's `load_model` opens: legacy HDF5 if `path` ends in `.h5`, else `.keras`.
+///
+/// # Errors
+/// When the file cannot be written; an older one is then as it was.
+pub fn save_model(model: &Model, path: impl AsRef<Path>) -> Result<()> {
+    KerasFile::of_model(model).write(path)
+}
+
+impl KerasFile {
+    /// The model of this file, with its weights. It is compiled if the file says how in terms known here (other
+    /// optimizers or losses do not hinder prediction).
+    ///
+    /// # Errors
+    /// When the configuration has layers or arguments that are not known here, or a layer's arrays do not fit it.
+    pub fn to_model(&self) -> Result<Model> {
+        let mut config = self.config.clone();
+        if let (Some(compiled), Some(config)) = (&self.compile_config, config.as_object_mut()) {
+            config.insert("compile_config".into(), compiled.clone());
+        }
+        let compiled = model::from_config(&config);
+        let mut model = compiled.or_else(|_| model::from_config(&self.config))?;
+        let paths = model.layers().iter().map(|layer| {
+            let weights: Vec<String> = layer.weights().iter().map(|weight| weight.path.clone()).collect();
+            (layer.name().to_owned(), weights)
+        });
+        let paths: Vec<_> = paths.collect();
+        for (layer, wanted) in paths {
+            let found = self.weights(&layer);
+            if found.len() != wanted.len() {
+                let reason = format!(
+                    "layer {layer:?} needs {} arrays ({}), the file has {}",
+                    wanted.len(),
+                    wanted.join(", "),
+                    found.len()
+                );
+                return Err(InteropError::malformed(FORMAT, reason));
+            }
+            for (path, (_, values)) in wanted.iter().zip(found) {
+                model.set_weight(path, values.view())?;
+            }
+        }
+        if let Some(memory) = self.optimizer.as_ref().and_then(|state| state.to_memory(&model)) {
+            // Arrays of other sizes are those of other weights: as in Keras, training then starts afresh.
+            let _fresh = model.set_optimizer_memory(&memory).is_err();
+        }
+        Ok(model)
+    }
+
+    /// The file of a model: configuration, weights, how it was compiled, and what its optimizer remembers.
+    pub fn of_model(model: &Model) -> Self {
+        let mut config = model.config();
+        let compiled = config.as_object_mut().and_then(|config| config.shift_remove("compile_config"));
+        let with_weights = model.layers().iter().filter(|layer| !layer.weights().is_empty());
+        let layers = with_weights.map(|layer| LayerWeights {
+            path: layer.name().to_owned(),
+            class_name: layer.class_name().to_owned(),
+            weights: layer
+                .weights()
+                .iter()
+                .map(|w| (w.name.to_owned(), model.weight_values(w).to_owned()))
+                .collect(),
+        });
+        let compile_config =
+            compiled.filter(|compiled| compiled.get("optimizer").is_some_and(Value::is_object));
+        let optimizer = OptimizerState::of_model(model);
+        Self { layers: layers.collect(), compile_config, config, optimizer, ..Self::default() }
+    }
+}
+
+/// Whether an optimizer's arrays are stored weight by weight; the others' are stored slot by slot.
+fn by_weight(optimizer: &str) -> bool {
+    optimizer == "Adam"
+}
+
+impl OptimizerState {
+    /// What the optimizer of a model remembers, in Keras's order; `None` before the first step.
+    fn of_model(model: &Model) -> Option<Self> {
+        let (compiled, memory) = (model.compiled()?, model.optimizer_memory()?);
+        let weights = model.trainable_weights().count();
+        let slots = if by_weight(compiled.optimizer.class_name()) {
+            (0..weights).flat_map(|weight| memory.slots.iter().map(move |slot| slot[weight].clone())).collect()
+        } else {
+            memory.slots.concat()
+        };
+        let iteration = i64::try_from(memory.steps).ok()?;
+        Some(Self { iteration, learning_rate: Some(compiled.optimizer.learning_rate()), slots })
+    }
+
+    /// The same for a model with this optimizer, if it has as many arrays.
+    fn to_memory(&self, model: &Model) -> Option<OptimizerMemory> {
+        let optimizer = &model.compiled()?.optimizer;
+        let (weights, slots) = (model.trainable_weights().count(), optimizer.slots().len());
+        if self.slots.len() != weights * slots {
+            return None;
+        }
+        let by_weight = by_weight(optimizer.class_name());
+        let place = |slot: usize, weight: usize| if by_weight { weight * slots + slot } else { slot * weights + weight };
+        let arrays = |slot: usize| -> Vec<ArrayD<f32>> {
+            (0..weights).map(|weight| self.slots[place(slot, weight)].clone()).collect()
+        };
+        let steps = u64::try_from(self.iteration).ok()?;
+        Some(OptimizerMemory { steps, slots: (0..slots).map(arrays).collect() })
+    }
+}

@@ -1,0 +1,16 @@
+//! Other programs' files: Keras archives and legacy HDF5 models, HDF5 itself, NumPy arrays.
+//!
+//! Files become plain data first (JSON, named arrays), then models of `convnet-nn`, and back. Every reader takes its file
+//! for hostile: lengths are checked before memory is asked for, what a compressed file may unpack to is bounded, and
+//! whatever is wrong comes back as an [`InteropError`], never as a panic. Every writer goes through [`atomic`], so that
+//! a reader sees the old file or the new one, whole.
+
+pub mod archive;
+pub mod atomic;
+mod error;
+pub mod h5;
+pub mod keras;
+pub mod npy;
+mod numbers;
+
+pub use error::{InteropError, Result};

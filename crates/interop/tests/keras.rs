@@ -1,0 +1,206 @@
+//! The golden files that Keras wrote: read, and written and read again.
+
+#![expect(clippy::unwrap_used, reason = "a failed helper is a failed test")]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use convnet_interop::keras::{Format, KerasFile, load_model};
+use ndarray::{ArrayD, IxDyn};
+use serde_json::Value;
+
+const MODELS: [(&str, &[&str]); 7] = [
+    ("sequential", &["keras", "h5"]),
+    ("functional", &["keras", "h5"]),
+    ("branching", &["keras", "h5"]),
+    ("shared", &["keras", "h5"]),
+    ("nested", &["keras", "h5"]),
+    ("keras2_sequential", &["h5"]),
+    ("keras2_branching", &["h5"]),
+];
+
+fn golden(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden/keras").join(name)
+}
+
+fn tensor(value: &Value) -> ArrayD<f32> {
+    let shape: Vec<usize> =
+        value["shape"].as_array().unwrap().iter().map(|l| l.as_u64().unwrap() as usize).collect();
+    let values = value["values"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect();
+    ArrayD::from_shape_vec(IxDyn(&shape), values).unwrap()
+}
+
+fn golden_json(name: &str) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(golden(&format!("{name}.json"))).unwrap()).unwrap()
+}
+
+/// What Keras says each outermost layer's arrays are, by name.
+fn expected(name: &str) -> BTreeMap<String, Vec<ArrayD<f32>>> {
+    let json = golden_json(name);
+    let layers = json["weights"].as_object().unwrap().iter();
+    let layers = layers
+        .map(|(layer, weights)| (layer.clone(), weights.as_array().unwrap().iter().map(tensor).collect()));
+    layers.filter(|(_, weights): &(_, Vec<_>)| !weights.is_empty()).collect()
+}
+
+/// What was read, with the layers of nested models put together under the model's name.
+fn found(file: &KerasFile) -> BTreeMap<String, Vec<ArrayD<f32>>> {
+    let mut found = BTreeMap::<String, Vec<_>>::new();
+    for layer in &file.layers {
+        let outer = layer.path.split('/').next().unwrap().to_owned();
+        found.entry(outer).or_default().extend(layer.weights.iter().map(|(_, value)| value.clone()));
+    }
+    found
+}
+
+fn each_file(check: impl Fn(&str, &str, KerasFile)) {
+    for (name, extensions) in MODELS {
+        for extension in extensions {
+            check(name, extension, KerasFile::read(golden(&format!("{name}.{extension}"))).unwrap());
+        }
+    }
+}
+
+#[test]
+fn every_layer_has_the_arrays_that_keras_gave_it() {
+    each_file(|name, extension, file| assert_eq!(found(&file), expected(name), "{name}.{extension}"));
+}
+
+#[test]
+fn both_formats_tell_the_same() {
+    for name in ["sequential", "functional", "branching", "shared", "nested"] {
+        let archive = KerasFile::read(golden(&format!("{name}.keras"))).unwrap();
+        let legacy = KerasFile::read(golden(&format!("{name}.h5"))).unwrap();
+        assert_eq!(archive.optimizer, legacy.optimizer, "{name}");
+        let settings = |file: &KerasFile| {
+            file.compile_config.as_ref().map(|compiled| compiled["optimizer"]["config"].clone())
+        };
+        assert_eq!(settings(&archive), settings(&legacy), "{name}");
+        let paths = |file: &KerasFile| file.layers.iter().map(|layer| layer.path.clone()).collect::<Vec<_>>();
+        assert_eq!(paths(&archive), paths(&legacy), "{name}");
+    }
+}
+
+#[test]
+fn optimizer_state_is_complete() {
+    let state = |name: &str| KerasFile::read(golden(name)).unwrap().optimizer;
+    let rmsprop = state("sequential.keras").unwrap();
+    assert_eq!((rmsprop.iteration, rmsprop.learning_rate, rmsprop.slots.len()), (4, Some(0.002), 8));
+    let adam = state("functional.keras").unwrap();
+    assert_eq!(adam.slots.len(), 16);
+    assert_eq!(adam.slots[0].shape(), adam.slots[1].shape());
+    assert_eq!(state("shared.keras"), None);
+    let keras2 = state("keras2_sequential.h5").unwrap();
+    assert_eq!((keras2.iteration, keras2.learning_rate, keras2.slots.len()), (4, None, 8));
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    each_file(|name, extension, mut file| {
+        file.members = vec![("convnet.json".into(), b"{}".to_vec())];
+        let bytes = file.to_bytes(Format::Archive).unwrap();
+        assert_eq!(bytes, file.to_bytes(Format::Archive).unwrap(), "{name}.{extension}: same bytes");
+        let again = KerasFile::from_bytes(bytes).unwrap();
+        assert_eq!(again.config, file.config, "{name}.{extension}");
+        assert_eq!((&again.compile_config, &again.members), (&file.compile_config, &file.members));
+        assert_eq!((found(&again), &again.optimizer), (found(&file), &file.optimizer), "{name}.{extension}");
+
+        let again = KerasFile::from_bytes(file.to_bytes(Format::LegacyH5).unwrap()).unwrap();
+        assert_eq!(
+            (found(&again), &again.optimizer),
+            (found(&file), &file.optimizer),
+            "{name}.{extension} as .h5"
+        );
+    });
+}
+
+#[test]
+fn errors_name_the_file_and_the_fault() {
+    let message = |name: &str, bytes: &[u8]| {
+        let path = std::env::temp_dir().join(format!("convnet-{}-{name}", std::process::id()));
+        std::fs::write(&path, bytes).unwrap();
+        let error = KerasFile::read(&path).unwrap_err().to_string();
+        std::fs::remove_file(&path).unwrap();
+        assert!(error.contains(name), "{error}");
+        error
+    };
+    let whole = std::fs::read(golden("sequential.keras")).unwrap();
+    assert!(message("torn.keras", &whole[..whole.len() / 2]).contains("zip archive"));
+    assert!(message("empty.keras", b"").contains("cut short"));
+    let legacy = std::fs::read(golden("sequential.h5")).unwrap();
+    message("torn.h5", &legacy[..legacy.len() / 2]);
+    let mut stray = KerasFile::read(golden("sequential.keras")).unwrap();
+    stray.layers[0].path = "conv3d".into();
+    assert!(stray.to_bytes(Format::Archive).unwrap_err().to_string().contains("conv3d"));
+}
+
+#[test]
+fn models_predict_what_they_predicted_in_keras() {
+    let known = MODELS.iter().filter(|(name, _)| *name != "nested"); // models as layers are not known here
+    for (name, extensions) in known {
+        let json = golden_json(name);
+        let inputs: Vec<_> = json["inputs"].as_array().unwrap().iter().map(tensor).collect();
+        let views: Vec<_> = inputs.iter().map(|input| input.view()).collect();
+        for extension in *extensions {
+            let model = load_model(golden(&format!("{name}.{extension}"))).unwrap();
+            assert_eq!(model.count_params() as u64, json["parameters"].as_u64().unwrap());
+            assert_eq!(model.compiled().is_some(), *name != "shared", "{name}.{extension}");
+            for format in [None, Some(Format::Archive), Some(Format::LegacyH5)] {
+                let rewritten = format.map(|format| KerasFile::of_model(&model).to_bytes(format).unwrap());
+                let again = rewritten.map(|bytes| KerasFile::from_bytes(bytes).unwrap().to_model().unwrap());
+                let outputs = again.as_ref().unwrap_or(&model).predict_all(&views).unwrap();
+                for (output, expected) in outputs.iter().zip(json["outputs"].as_array().unwrap()) {
+                    let difference = (output - &tensor(expected)).mapv(f32::abs);
+                    let largest = difference.iter().fold(0.0, |a: f32, &b| a.max(b));
+                    assert!(largest < 2e-6, "{name}.{extension} through {format:?}: differs by {largest}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_model_that_is_not_known_here_says_why() {
+    let error = load_model(golden("nested.keras")).unwrap_err().to_string();
+    assert!(error.contains("nested.keras") && error.contains("Sequential"), "{error}");
+}
+
+#[test]
+fn training_goes_on_from_a_file_to_the_same_bits() {
+    use convnet_nn::layers::{BatchNormalization, Dense};
+    use convnet_nn::losses::MeanSquaredError;
+    use convnet_nn::train::Arrays;
+    use convnet_nn::{Fit, Sequential, optimizers};
+
+    let x = ndarray::Array2::from_shape_fn((12, 3), |(i, j)| ((i * 7 + j * 5) % 11) as f32 / 11.0);
+    let y = ndarray::Array2::from_shape_fn((12, 2), |(i, j)| ((i + j) % 3) as f32);
+    let data = Arrays::new(x.view(), y.view()).unwrap();
+    for optimizer in [
+        optimizers::from_name("adam").unwrap(),
+        optimizers::from_name("rmsprop").unwrap(),
+        Box::new(optimizers::RmsProp::default().momentum(0.5).centered(true)),
+        Box::new(optimizers::Sgd::new(0.1).momentum(0.9)),
+        optimizers::from_name("sgd").unwrap(),
+    ] {
+        let mut model = Sequential::new([3])
+            .add(Dense::new(4))
+            .add(BatchNormalization::new())
+            .add(Dense::new(2))
+            .build()
+            .unwrap();
+        let (loss, metrics) = (Box::new(MeanSquaredError), vec![]);
+        let name = format!("{optimizer:?}");
+        model.compile_with(convnet_nn::model::Compiled { optimizer, loss, metrics }).unwrap();
+        model.fit(&data, Fit::new().batch_size(5).epochs(2)).unwrap();
+        for format in [Format::Archive, Format::LegacyH5] {
+            let bytes = KerasFile::of_model(&model).to_bytes(format).unwrap();
+            let mut again = KerasFile::from_bytes(bytes).unwrap().to_model().unwrap();
+            assert_eq!(again.optimizer_memory(), model.optimizer_memory(), "{name} {format:?}");
+            let mut first = KerasFile::of_model(&model).to_model().unwrap();
+            for model in [&mut first, &mut again] {
+                model.fit(&data, Fit::new().batch_size(5).epochs(2).seed(9)).unwrap();
+            }
+            assert_eq!(first.get_weights(), again.get_weights(), "{name} {format:?}");
+        }
+    }
+}

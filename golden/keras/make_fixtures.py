@@ -1,0 +1,354 @@
+"""Write the golden files of this folder with the real Keras: `python make_fixtures.py [keras2]`.
+
+Without an argument: models (.keras, .h5 and a .json with input and prediction), layers.json, losses.json,
+optimizers.json, metrics.json and fit.json. With `keras2` (needs the tf_keras package): the keras2_* models.
+A tensor in JSON is {"shape": [...], "values": [...]}, row-major, shortest decimals that give the f32 back.
+"""
+
+import json
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+KERAS2 = sys.argv[1:] == ["keras2"]
+import numpy as np
+import tensorflow as tf
+
+if KERAS2:
+    import tf_keras as keras
+else:
+    import keras
+
+L = keras.layers
+HERE = os.path.dirname(os.path.abspath(__file__))
+VERSIONS = {"keras": keras.__version__, "tensorflow": tf.__version__, "numpy": np.__version__}
+
+
+def tensor(value):
+    value = np.asarray(value, dtype=np.float32)
+    return {"shape": list(value.shape), "values": [float(str(v)) for v in value.ravel()]}
+
+
+def uniform(rng, *shape, low=-1.0, high=1.0):
+    return rng.uniform(low, high, shape).astype(np.float32)
+
+
+def write(name, content):
+    with open(os.path.join(HERE, name + ".json"), "w") as file:
+        json.dump({"versions": VERSIONS, **content}, file, separators=(",", ":"))
+        file.write("\n")
+
+
+# --- models ----------------------------------------------------------------------------------------------
+
+
+def sequential():
+    """R1 with few filters."""
+    return keras.Sequential([
+        keras.Input((14, 14, 1)), L.Conv2D(3, 3, activation="relu"), L.MaxPooling2D(2),
+        L.Conv2D(4, 3, activation="relu"), L.MaxPooling2D(2), L.Flatten(),
+        L.Dense(5, activation="relu"), L.Dropout(0.25), L.Dense(4, activation="softmax"),
+    ], name="small_sequential")
+
+
+def functional():
+    """R2 with few filters."""
+    image = keras.Input((14, 14, 1), name="image")
+    x = L.MaxPooling2D(2)(L.Conv2D(3, 3, activation="relu")(image))
+    x = L.Conv2D(5, 3, activation="relu")(L.MaxPooling2D(2)(L.Conv2D(4, 3, padding="same", activation="relu")(x)))
+    return keras.Model(image, L.Dense(4, activation="softmax", name="scores")(L.Flatten()(x)), name="small_functional")
+
+
+def branching():
+    """Two branches that meet in Add and Concatenate, with batch norm, strides, dilation and averages."""
+    image = keras.Input((9, 7, 3))
+    x = L.Rescaling(1 / 127.5, offset=-1.0)(image)
+    a = L.BatchNormalization(momentum=0.8)(L.Conv2D(4, 3, strides=2, padding="same", use_bias=False)(x))
+    a = L.Activation("relu")(a)
+    b = L.Conv2D(4, (3, 2), dilation_rate=2, padding="same", activation="tanh")(x)
+    b = L.AveragePooling2D(3, strides=2, padding="same")(b)
+    x = L.Concatenate()([L.Add()([a, b]), b])
+    x = L.BatchNormalization(scale=False, epsilon=1e-2)(x)
+    return keras.Model(image, L.Dense(1, activation="sigmoid")(L.GlobalAveragePooling2D()(x)), name="branching")
+
+
+def shared():
+    """One layer called twice, two inputs and two outputs."""
+    image, vector = keras.Input((5, 5, 2), name="image"), keras.Input((3,), name="vector")
+    conv, dense = L.Conv2D(2, 3, padding="same", name="twice"), L.Dense(3, activation="tanh", name="again")
+    x = L.GlobalAveragePooling2D()(L.Activation("sigmoid")(conv(conv(image))))
+    x = L.Concatenate()([x, dense(dense(vector))])
+    return keras.Model([image, vector], [L.Dense(2, activation="softmax", name="kind")(x), L.Dense(1, name="size")(x)],
+                       name="shared")
+
+
+def nested():
+    """A Sequential and a functional model used as layers."""
+    base = keras.Sequential([keras.Input((6, 6, 1)), L.Conv2D(2, 3), L.BatchNormalization(), L.Flatten()], name="base")
+    vector = keras.Input((32,))
+    head = keras.Model(vector, L.Dense(2)(L.Dense(3, activation="relu")(vector)), name="head")
+    image = keras.Input((6, 6, 1))
+    return keras.Model(image, head(base(image)), name="nested")
+
+
+def randomize(model, rng):
+    """Biases and moving statistics that are not zeros and ones."""
+    def value(weight):
+        return (weight.path if hasattr(weight, "path") else weight.name), weight
+    for name, weight in map(value, model.weights):
+        if "variance" in name or "gamma" in name:
+            weight.assign(uniform(rng, *weight.shape, low=0.5, high=1.5))
+        elif "kernel" not in name:
+            weight.assign(uniform(rng, *weight.shape, low=-0.3, high=0.3))
+
+
+def save_model(name, build, optimizer, loss, metrics=None, formats=("keras", "h5"), low=0.0, high=1.0, labels=None):
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(7)
+    rng = np.random.default_rng(7)
+    model = build()
+    randomize(model, rng)
+    inputs = [uniform(rng, 3, *i.shape[1:], low=low, high=high) for i in model.inputs]
+    if optimizer is not None:
+        model.compile(optimizer, loss, metrics=metrics)
+        model.fit(inputs if len(inputs) > 1 else inputs[0], labels, batch_size=2, epochs=2, verbose=0)
+    outputs = model.predict(inputs if len(inputs) > 1 else inputs[0], verbose=0)
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    for extension in formats:
+        model.save(os.path.join(HERE, f"{name}.{extension}"))
+    weights = {layer.name: list(map(tensor, layer.get_weights())) for layer in model.layers}
+    write(name, {"inputs": list(map(tensor, inputs)), "outputs": list(map(tensor, outputs)), "weights": weights,
+                 "parameters": model.count_params()})
+
+
+def models():
+    optimizers, losses = keras.optimizers, keras.losses
+    save_model("sequential", sequential, optimizers.RMSprop(0.002), losses.CategoricalCrossentropy(),
+               ["accuracy"], labels=np.eye(4, dtype="f")[[0, 3, 1]])
+    save_model("functional", functional, "adam", "sparse_categorical_crossentropy", ["accuracy"],
+               labels=np.array([0, 3, 1]))
+    save_model("branching", branching, optimizers.SGD(0.05, momentum=0.9, nesterov=True),
+               losses.BinaryCrossentropy(), [keras.metrics.BinaryAccuracy()], high=255.0, labels=np.array([[0.0], [1], [1]]))
+    save_model("shared", shared, None, None)
+    save_model("nested", nested, optimizers.RMSprop(momentum=0.9, centered=True), "mse",
+               labels=np.zeros((3, 2), "f"))
+
+
+def keras2_models():
+    save_model("keras2_sequential", sequential, "rmsprop", "categorical_crossentropy", ["accuracy"], ("h5",),
+               labels=np.eye(4, dtype="f")[[0, 3, 1]])
+    save_model("keras2_branching", branching, "adam", "binary_crossentropy", None, ("h5",), high=255.0,
+               labels=np.array([[0.0], [1], [1]]))
+
+
+# --- layers ----------------------------------------------------------------------------------------------
+
+
+def layer_cases():
+    square, odd = [(2, 6, 6, 2)], [(2, 5, 7, 3)]
+    yield "conv valid", L.Conv2D(3, 3), square
+    yield "conv one by one", L.Conv2D(4, 1, activation="relu"), odd
+    yield "conv same", L.Conv2D(2, 3, padding="same", activation="relu"), odd
+    yield "conv same even kernel", L.Conv2D(2, (2, 4), padding="same"), odd
+    yield "conv same strided", L.Conv2D(2, 3, strides=2, padding="same"), odd
+    yield "conv same strided even", L.Conv2D(2, (4, 3), strides=(3, 2), padding="same", activation="tanh"), [(1, 8, 9, 2)]
+    yield "conv valid strided without bias", L.Conv2D(2, (2, 3), strides=(2, 1), use_bias=False), odd
+    yield "conv stride beyond kernel", L.Conv2D(2, 2, strides=3), [(1, 8, 7, 2)]
+    yield "conv dilated same", L.Conv2D(2, 3, dilation_rate=2, padding="same", activation="sigmoid"), odd
+    yield "conv dilated valid", L.Conv2D(2, (3, 2), dilation_rate=(2, 3)), [(1, 7, 8, 2)]
+    yield "conv softmax", L.Conv2D(3, 2, activation="softmax"), [(1, 3, 3, 2)]
+    yield "conv exact kernel", L.Conv2D(2, 4), [(2, 4, 4, 1)]
+    yield "max pool", L.MaxPooling2D(2), odd
+    yield "max pool same", L.MaxPooling2D(3, strides=2, padding="same"), [(1, 6, 5, 2)]
+    yield "max pool overlapping", L.MaxPooling2D((2, 3), strides=1), odd
+    yield "max pool same default stride", L.MaxPooling2D((3, 2), padding="same"), odd
+    yield "average pool", L.AveragePooling2D(2), odd
+    yield "average pool same", L.AveragePooling2D(3, strides=2, padding="same"), [(1, 6, 5, 2)]
+    yield "average pool overlapping same", L.AveragePooling2D((2, 3), strides=(1, 2), padding="same"), odd
+    yield "global average pool", L.GlobalAveragePooling2D(), odd
+    yield "global average pool keepdims", L.GlobalAveragePooling2D(keepdims=True), odd
+    yield "flatten", L.Flatten(), [(2, 2, 3, 2)]
+    yield "dense", L.Dense(4), [(3, 5)]
+    yield "dense relu", L.Dense(4, activation="relu"), [(3, 5)]
+    yield "dense without bias", L.Dense(3, activation="tanh", use_bias=False), [(3, 5)]
+    yield "dense softmax", L.Dense(4, activation="softmax"), [(3, 5)]
+    yield "dense sigmoid", L.Dense(1, activation="sigmoid"), [(4, 3)]
+    yield "dense on an image", L.Dense(3), [(2, 2, 3, 2)]
+    for activation in ("relu", "softmax", "sigmoid", "tanh", "linear"):
+        yield "activation " + activation, L.Activation(activation), [(3, 5)]
+    yield "relu layer", L.ReLU(max_value=0.8, negative_slope=0.1, threshold=0.2), [(3, 5)]
+    yield "softmax layer", L.Softmax(axis=1), [(2, 3, 4)]
+    yield "dropout at rest", L.Dropout(0.5), [(3, 5)]
+    yield "batch norm", L.BatchNormalization(), [(3, 4, 3, 2)]
+    yield "batch norm of vectors", L.BatchNormalization(momentum=0.7, epsilon=1e-2), [(5, 3)]
+    yield "batch norm without scale", L.BatchNormalization(scale=False), [(3, 2, 3, 2)]
+    yield "batch norm without center", L.BatchNormalization(center=False), [(3, 2, 3, 2)]
+    yield "batch norm bare", L.BatchNormalization(center=False, scale=False), [(3, 2, 3, 2)]
+    yield "batch norm over rows", L.BatchNormalization(axis=1), [(3, 4, 3, 2)]
+    yield "add", L.Add(), [(2, 3, 2, 2)] * 2
+    yield "add three", L.Add(), [(2, 3)] * 3
+    yield "concatenate", L.Concatenate(), [(2, 3, 2, 1), (2, 3, 2, 3)]
+    yield "concatenate rows", L.Concatenate(axis=1), [(2, 1, 2, 2), (2, 3, 2, 2), (2, 2, 2, 2)]
+    yield "rescaling", L.Rescaling(1 / 255, offset=-0.5), [(2, 2, 2, 3)]
+    yield "rescaling per channel", L.Rescaling([0.5, 2.0, 3.0], offset=[1.0, 0.0, -1.0]), [(2, 2, 2, 3)]
+
+
+def plain_config(layer):
+    config = keras.saving.serialize_keras_object(layer)["config"]
+    return {key: value for key, value in config.items() if key not in ("name", "trainable", "dtype")}
+
+
+def layer_case(name, layer, shapes, training, rng):
+    inputs = [tf.Variable(uniform(rng, *shape, low=-2, high=2)) for shape in shapes]
+    argument = list(inputs) if len(inputs) > 1 else inputs[0]
+    layer(argument)
+    randomize(layer, rng)
+    weights = layer.get_weights()
+    with tf.GradientTape() as tape:
+        output = layer(argument, training=training)
+        grad_output = uniform(rng, *output.shape)
+        total = tf.reduce_sum(output * grad_output)
+    variables = layer.trainable_variables
+    gradients = tape.gradient(total, inputs + [v.value for v in variables])
+    updated = {w.name: tensor(w) for w in layer.non_trainable_variables if training and "moving" in w.name}
+    return {
+        "name": name + (" in training" if training else ""), "class_name": type(layer).__name__,
+        "config": plain_config(layer), "training": training, "inputs": list(map(tensor, inputs)),
+        "weights": [{"name": w.name, "value": tensor(v)} for w, v in zip(layer.weights, weights)],
+        "output": tensor(output), "grad_output": tensor(grad_output),
+        "input_gradients": list(map(tensor, gradients[:len(inputs)])),
+        "weight_gradients": {v.name: tensor(g) for v, g in zip(variables, gradients[len(inputs):])},
+        "updated_weights": updated,
+    }
+
+
+def layers():
+    rng = np.random.default_rng(11)
+    cases = []
+    for name, layer, shapes in layer_cases():
+        cases.append(layer_case(name, layer, shapes, False, rng))
+        if isinstance(layer, L.BatchNormalization):
+            cases.append(layer_case(name, layer, shapes, True, rng))
+    write("layers", {"cases": cases})
+
+
+# --- losses, optimizers, metrics -------------------------------------------------------------------------
+
+
+def losses():
+    rng, K, cases = np.random.default_rng(13), keras.losses, []
+    labels = np.array([2, 0, 3, 1, 2])
+    onehot = np.eye(4, dtype="f")[labels]
+    logits, wide = uniform(rng, 5, 4, low=-3, high=3), uniform(rng, 5, 4, low=-60, high=60)
+    probabilities = (np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)).astype("f")
+    certain = np.array([[0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1], [0.25] * 4, [0.5, 0, 0.5, 0]], "f")
+    unnormalized = uniform(rng, 5, 4, low=0.05, high=2)
+    truths, chances = rng.integers(0, 2, (4, 3)).astype("f"), uniform(rng, 4, 3, low=0.02, high=0.98)
+    edges = np.array([[0, 1, 0.5], [1, 0, 0.25], [1e-9, 1, 0], [0, 0, 1]], "f")
+
+    def case(name, loss, y_true, y_pred):
+        prediction = tf.Variable(y_pred)
+        with tf.GradientTape() as tape:
+            value = loss(y_true, prediction)
+        config = {k: v for k, v in loss.get_config().items() if k not in ("name", "reduction", "ignore_class")}
+        cases.append({"name": name, "class_name": type(loss).__name__, "config": config, "y_true": tensor(y_true),
+                      "y_pred": tensor(y_pred), "value": float(str(value.numpy())),
+                      "gradient": tensor(tape.gradient(value, prediction))})
+
+    for suffix, y_pred in (("", probabilities), (" certain", certain), (" unnormalized", unnormalized)):
+        case("categorical" + suffix, K.CategoricalCrossentropy(), onehot, y_pred)
+        case("sparse" + suffix, K.SparseCategoricalCrossentropy(), labels, y_pred)
+    case("categorical smoothed", K.CategoricalCrossentropy(label_smoothing=0.1), onehot, probabilities)
+    case("categorical soft labels", K.CategoricalCrossentropy(), probabilities[::-1].copy(), probabilities)
+    for suffix, y_pred in (("", logits), (" wide", wide)):
+        case("categorical logits" + suffix, K.CategoricalCrossentropy(from_logits=True), onehot, y_pred)
+        case("sparse logits" + suffix, K.SparseCategoricalCrossentropy(from_logits=True), labels, y_pred)
+    case("sparse image logits", K.SparseCategoricalCrossentropy(from_logits=True), rng.integers(0, 3, (2, 2, 2)),
+         uniform(rng, 2, 2, 2, 3))
+    case("binary", K.BinaryCrossentropy(), truths, chances)
+    case("binary edges", K.BinaryCrossentropy(), truths, edges)
+    case("binary smoothed", K.BinaryCrossentropy(label_smoothing=0.2), truths, chances)
+    case("binary logits", K.BinaryCrossentropy(from_logits=True), truths, uniform(rng, 4, 3, low=-30, high=30))
+    case("mse", K.MeanSquaredError(), uniform(rng, 4, 3), uniform(rng, 4, 3))
+    case("mse images", K.MeanSquaredError(), uniform(rng, 2, 3, 2, 1), uniform(rng, 2, 3, 2, 1))
+    write("losses", {"cases": cases})
+
+
+def optimizers():
+    rng, O, cases = np.random.default_rng(17), keras.optimizers, []
+    for optimizer in (
+        O.SGD(), O.SGD(0.1), O.SGD(0.1, momentum=0.9), O.SGD(0.1, momentum=0.9, nesterov=True),
+        O.RMSprop(), O.RMSprop(0.01, rho=0.8, momentum=0.9), O.RMSprop(0.01, centered=True),
+        O.RMSprop(0.01, momentum=0.5, centered=True), O.Adam(), O.Adam(0.05, beta_1=0.8, beta_2=0.95, epsilon=1e-3),
+        O.Adam(0.05, amsgrad=True),
+    ):
+        start, gradients = uniform(rng, 6), uniform(rng, 5, 6) * np.float32([1, 1, 1e-3, 10, 0, -1])
+        weight, steps = keras.Variable(start), []
+        for gradient in gradients:
+            optimizer.apply([tf.constant(gradient)], [weight])
+            steps.append(tensor(weight))
+        keep = "learning_rate momentum nesterov rho epsilon centered beta_1 beta_2 amsgrad".split()
+        config = {k: v for k, v in optimizer.get_config().items() if k in keep}
+        cases.append({"class_name": type(optimizer).__name__, "config": config, "start": tensor(start),
+                      "gradients": list(map(tensor, gradients)), "steps": steps,
+                      "slots": [tensor(v) for v in optimizer.variables[2:]]})
+    write("optimizers", {"cases": cases})
+
+
+def metrics():
+    rng, M, cases = np.random.default_rng(19), keras.metrics, []
+
+    def case(metric, *batches):
+        for y_true, y_pred in batches:
+            metric.update_state(y_true, y_pred)
+        cases.append({"class_name": type(metric).__name__, "value": float(str(metric.result().numpy())),
+                      "batches": [{"y_true": tensor(t), "y_pred": tensor(p)} for t, p in batches]})
+
+    labels, scores = rng.integers(0, 3, 10), uniform(rng, 10, 3)
+    scores[np.arange(0, 10, 2), labels[::2]] += 1
+    labels[0], scores[0] = 0, 0.5  # a tie goes to the first class
+    onehot = np.eye(3, dtype="f")[labels]
+    case(M.SparseCategoricalAccuracy(), (labels[:4], scores[:4]), (labels[4:], scores[4:]))
+    case(M.SparseCategoricalAccuracy(), (labels[:, None], scores))
+    case(M.CategoricalAccuracy(), (onehot[:4], scores[:4]), (onehot[4:], scores[4:]))
+    case(M.BinaryAccuracy(), (np.float32([[0], [1], [1], [0]]), np.float32([[0.5], [0.5], [0.51], [0.2]])))
+    case(M.BinaryAccuracy(), (rng.integers(0, 2, (5, 2)).astype("f"), uniform(rng, 5, 2, low=0)))
+    case(M.MeanSquaredError(), (uniform(rng, 3, 2), uniform(rng, 3, 2)), (uniform(rng, 1, 2), uniform(rng, 1, 2)))
+    write("metrics", {"cases": cases})
+
+
+def fit():
+    rng, steps = np.random.default_rng(23), 10
+
+    def build():
+        return keras.Sequential([
+            keras.Input((6, 6, 1)), L.Conv2D(3, 3, activation="relu", name="conv"), L.BatchNormalization(name="norm"),
+            L.MaxPooling2D(2), L.Flatten(), L.Dense(3, activation="softmax", name="dense")])
+
+    keras.utils.set_random_seed(23)
+    start = build().get_weights()
+    x, y = uniform(rng, steps, 4, 6, 6, 1, low=0), rng.integers(0, 3, (steps, 4))
+    x += y[:, :, None, None, None] * 0.5
+    runs = []
+    for optimizer in (keras.optimizers.SGD(0.1, momentum=0.9), keras.optimizers.RMSprop(0.005), keras.optimizers.Adam(0.01)):
+        model = build()
+        model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.set_weights(start)
+        losses, accuracies = [], []
+        for images, labels in zip(x, y):
+            model.reset_metrics()
+            logs = model.train_on_batch(images, labels, return_dict=True)
+            losses.append(float(logs["loss"]))
+            accuracies.append(float(logs["accuracy"]))
+        runs.append({"class_name": type(optimizer).__name__, "learning_rate": float(str(optimizer.learning_rate.numpy())),
+                     "losses": losses, "accuracies": accuracies, "weights": list(map(tensor, model.get_weights())),
+                     "prediction": tensor(model.predict(x[0], verbose=0))})
+    write("fit", {"model": keras.saving.serialize_keras_object(model)["config"], "inputs": tensor(x), "labels": y.tolist(),
+                  "start": list(map(tensor, start)), "runs": runs})
+
+
+if KERAS2:
+    keras2_models()
+else:
+    for make in (models, layers, losses, optimizers, metrics, fit):
+        make()

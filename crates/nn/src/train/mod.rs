@@ -3,6 +3,7 @@
 mod evaluate;
 mod fit;
 mod history;
+mod profile;
 mod samples;
 mod state;
 mod step;

@@ -14,7 +14,7 @@ use crate::threads;
 /// What training needs besides the weights.
 #[derive(Debug)]
 pub struct TrainingState {
-    gradients: Slab,
+    pub(super) gradients: Slab,
     /// A slab for each of the optimizer's slots.
     pub(crate) slots: Vec<Slab>,
     /// Steps taken.

@@ -1,0 +1,58 @@
+//! What a step costs: counted, and measured call by call.
+
+use std::sync::PoisonError;
+
+use convnet_engine::run::CallTime;
+use convnet_engine::{Memory, RunContext};
+
+use super::{Batch, Samples};
+use crate::error::Result;
+use crate::model::{Model, Purpose};
+use crate::threads;
+
+impl Model {
+    /// Multiply-adds of one training step on a batch.
+    ///
+    /// # Errors
+    /// If the model is not compiled.
+    pub fn training_multiply_adds(&self, batch: usize) -> Result<u64> {
+        Ok(self.new_plan(Purpose::Train, batch)?.multiply_adds())
+    }
+
+    /// Multiply-adds to predict a batch.
+    ///
+    /// # Errors
+    /// If the model cannot be planned.
+    pub fn prediction_multiply_adds(&self, batch: usize) -> Result<u64> {
+        Ok(self.new_plan(Purpose::Predict, batch)?.multiply_adds())
+    }
+
+    /// Time of each kernel call of a training step on the first `batch` samples, the optimizer's update left out. Weights stay as
+    /// they are; moving statistics move on.
+    ///
+    /// # Errors
+    /// If the model is not compiled, or the samples do not fit it.
+    pub fn profile_training(&mut self, samples: &dyn Samples, batch: usize) -> Result<Vec<CallTime>> {
+        self.check_samples(samples)?;
+        let count = batch.min(samples.len());
+        let mut data = Batch::new(samples, count);
+        samples.fill(&(0..count).collect::<Vec<_>>(), &mut data);
+        let mut state = self.take_training_state()?;
+        let plan = self.plan(&mut self.lock_runtime(), Purpose::Train, count)?;
+        let runtime = self.runtime.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let inputs: Vec<&[f32]> = data.slices().collect();
+        let variables = &mut self.variables;
+        let times = threads::install(|| {
+            let mut memory = Memory {
+                inputs: &inputs,
+                parameters: &variables.parameters,
+                gradients: &mut state.gradients,
+                states: &mut variables.states,
+                arena: &mut runtime.arena,
+            };
+            plan.profile(&mut memory, &RunContext { seed: 0, step: state.steps })
+        })?;
+        self.training = Some(state);
+        Ok(times)
+    }
+}

@@ -1,0 +1,78 @@
+//! One change to a picture each; what may be counted on is checked by the caller.
+
+use super::Picture;
+use crate::ImageShape;
+
+/// Turns and mirrors by an EXIF orientation of 2 to 8.
+pub(super) fn orient(picture: Picture, orientation: u8) -> Picture {
+    let ImageShape { height, width, channels } = picture.shape;
+    let turned = orientation >= 5;
+    let (new_height, new_width) = if turned { (width, height) } else { (height, width) };
+    let mut values = Vec::with_capacity(picture.values.len());
+    for row in 0..new_height {
+        for column in 0..new_width {
+            let (bottom, right) = (height - 1, width - 1);
+            let (from_row, from_column) = match orientation {
+                2 => (row, right - column),
+                3 => (bottom - row, right - column),
+                4 => (bottom - row, column),
+                5 => (column, row),
+                6 => (bottom - column, row),
+                7 => (bottom - column, right - row),
+                8 => (column, right - row),
+                _ => (row, column),
+            };
+            values.extend_from_slice(
+                &picture.values[(from_row * width + from_column) * channels..][..channels],
+            );
+        }
+    }
+    Picture { shape: ImageShape::new(new_height, new_width, channels), values }
+}
+
+/// Lays 2 or 4 channels over white, giving 1 or 3, and whether anything was transparent.
+pub(super) fn flatten(picture: Picture) -> (Picture, bool) {
+    let channels = picture.shape.channels;
+    let mut values = Vec::with_capacity(picture.values.len() / channels * (channels - 1));
+    let mut seen = false;
+    for pixel in picture.values.chunks_exact(channels) {
+        let alpha = u32::from(pixel[channels - 1]);
+        seen |= alpha < 255;
+        let over_white = |&value: &u8| ((u32::from(value) * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
+        values.extend(pixel[..channels - 1].iter().map(over_white));
+    }
+    (Picture { shape: ImageShape { channels: channels - 1, ..picture.shape }, values }, seen)
+}
+
+/// ITU-R 601 luma, in the fixed-point arithmetic of Pillow's mode `L`, so that both give the same bytes.
+pub(super) fn to_grey(picture: Picture) -> Picture {
+    let luma = |pixel: &[u8]| {
+        let [red, green, blue] = [pixel[0], pixel[1], pixel[2]].map(u32::from);
+        ((red * 19_595 + green * 38_470 + blue * 7_471 + 0x8000) >> 16) as u8
+    };
+    let values = picture.values.chunks_exact(3).map(luma).collect();
+    Picture { shape: ImageShape { channels: 1, ..picture.shape }, values }
+}
+
+/// Three equal channels.
+pub(super) fn to_colour(picture: Picture) -> Picture {
+    let values = picture.values.iter().flat_map(|&value| [value; 3]).collect();
+    Picture { shape: ImageShape { channels: 3, ..picture.shape }, values }
+}
+
+/// Median of the values along the four sides.
+pub(super) fn border_median(picture: &Picture) -> u8 {
+    let ImageShape { height, width, channels } = picture.shape;
+    let row_length = width * channels;
+    let mut border = Vec::with_capacity(2 * (row_length + height * channels));
+    for (row, values) in picture.values.chunks_exact(row_length).enumerate() {
+        if row == 0 || row == height - 1 {
+            border.extend_from_slice(values);
+        } else {
+            border.extend_from_slice(&values[..channels]);
+            border.extend_from_slice(&values[row_length - channels..]);
+        }
+    }
+    let middle = border.len() / 2;
+    *border.select_nth_unstable(middle).1
+}

@@ -1,0 +1,160 @@
+//! A picture file brought to what a model expects: height, width, channels, values in `[0, 1]`.
+//!
+//! In this order, each only where needed: decode PNG or JPEG, turn it as its EXIF orientation says, lay transparency
+//! over white, convert between colour and grey (ITU-R 601 luma), invert a dark drawing on bright paper if the model was
+//! trained on the opposite, resize (bilinear with antialias, without keeping the ratio of the sides), divide by 255.
+//! [`Prepared::changes`] tells what was done, so that a program can say so.
+
+use std::fmt;
+use std::path::Path;
+
+use crate::dataset::scale;
+use crate::{DataError, ImageShape, Result};
+
+mod convert;
+mod decode;
+mod exif;
+mod resize;
+
+/// What a model's training images have behind the thing they show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Background {
+    /// Anything: leave pictures as they are.
+    Any,
+    /// Black, as in MNIST: invert a picture that is dark on bright. It is taken for that when the median of its border
+    /// is above one half and some of it is below.
+    Dark,
+}
+
+impl Background {
+    /// `Dark` for models of one channel, which as good as always learnt from MNIST or its kin; else `Any`.
+    pub fn for_shape(shape: ImageShape) -> Self {
+        if shape.channels == 1 { Background::Dark } else { Background::Any }
+    }
+}
+
+/// A picture as a model takes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prepared {
+    /// `(height, width, channels)`, in `[0, 1]`.
+    pub pixels: Vec<f32>,
+    /// Shape of `pixels`.
+    pub shape: ImageShape,
+    /// What was done to the picture, in order; empty when it was right as it came.
+    pub changes: Vec<Change>,
+}
+
+/// One thing that was done to a picture; prints as a phrase such as `resized from 640x427 to 28x28`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Change {
+    /// Turned or mirrored by its EXIF orientation, 2 to 8.
+    Oriented(u8),
+    /// Transparent parts were laid over white.
+    LaidOverWhite,
+    /// Three channels became one.
+    ColourToGrey,
+    /// One channel became three equal ones.
+    GreyToColour,
+    /// Black and white were exchanged, because the border's median, in `[0, 1]`, was bright.
+    Inverted {
+        /// The median of the border's pixels.
+        border: f32,
+    },
+    /// Brought to another size; both as (width, height) in pixels.
+    Resized {
+        /// Size before.
+        from: (usize, usize),
+        /// Size after.
+        to: (usize, usize),
+    },
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Change::Oriented(orientation) => write!(f, "turned as its EXIF orientation {orientation} says"),
+            Change::LaidOverWhite => write!(f, "laid over white where it is transparent"),
+            Change::ColourToGrey => write!(f, "converted colour to grey"),
+            Change::GreyToColour => write!(f, "converted grey to colour"),
+            Change::Inverted { border } => {
+                write!(f, "inverted: dark on a bright ground (median of its border {border:.2})")
+            }
+            Change::Resized { from, to } => {
+                write!(f, "resized from {}x{} to {}x{}", from.0, from.1, to.0, to.1)
+            }
+        }
+    }
+}
+
+/// Bytes of a picture, `(height, width, channels)`, with 1 to 4 channels: grey, grey and alpha, colour, colour and
+/// alpha.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Picture {
+    pub(crate) shape: ImageShape,
+    pub(crate) values: Vec<u8>,
+}
+
+/// Reads a PNG or JPEG file and brings it to `shape`.
+///
+/// # Errors
+/// [`DataError::Missing`] or [`DataError::Io`] when it cannot be read, [`DataError::Malformed`] when it is neither PNG
+/// nor JPEG or is damaged, [`DataError::TooLarge`] over 128 MiB or 100 megapixels, [`DataError::Shape`] when `shape`
+/// has a side of 0, a side over 65,535, or channels other than 1 or 3.
+pub fn load(path: &Path, shape: ImageShape, background: Background) -> Result<Prepared> {
+    let bytes = decode::read_file(path)?;
+    prepare(&bytes, path, shape, background)
+}
+
+/// Like [`load`], for a file that is in memory already; `path` is only for errors.
+///
+/// # Errors
+/// As [`load`].
+pub fn prepare(bytes: &[u8], path: &Path, shape: ImageShape, background: Background) -> Result<Prepared> {
+    let sides = 1..=usize::from(u16::MAX);
+    if !matches!(shape.channels, 1 | 3) || !sides.contains(&shape.height) || !sides.contains(&shape.width) {
+        return Err(DataError::Shape {
+            what: "shape to bring a picture to",
+            expected: "(height, width, 1) for grey or (height, width, 3) for colour, sides of 1 to 65535"
+                .into(),
+            received: shape.to_string(),
+        });
+    }
+    let (mut picture, orientation) = decode::decode(bytes, path)?;
+    let mut changes = Vec::new();
+    if let 2..=8 = orientation {
+        picture = convert::orient(picture, orientation);
+        changes.push(Change::Oriented(orientation));
+    }
+    if matches!(picture.shape.channels, 2 | 4) {
+        let (flat, seen) = convert::flatten(picture);
+        picture = flat;
+        changes.extend(seen.then_some(Change::LaidOverWhite));
+    }
+    if picture.shape.channels == 3 && shape.channels == 1 {
+        let was_grey =
+            picture.values.chunks_exact(3).all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]);
+        picture = convert::to_grey(picture);
+        changes.extend((!was_grey).then_some(Change::ColourToGrey));
+    } else if picture.shape.channels == 1 && shape.channels == 3 {
+        picture = convert::to_colour(picture);
+        changes.push(Change::GreyToColour);
+    }
+    if background == Background::Dark && picture.values.iter().any(|&value| value < 128) {
+        let border = convert::border_median(&picture);
+        if border > 127 {
+            picture.values.iter_mut().for_each(|value| *value = 255 - *value);
+            changes.push(Change::Inverted { border: scale(border) });
+        }
+    }
+    if (picture.shape.height, picture.shape.width) != (shape.height, shape.width) {
+        let from = (picture.shape.width, picture.shape.height);
+        picture = resize::resize(picture, shape);
+        changes.push(Change::Resized { from, to: (shape.width, shape.height) });
+    }
+    let pixels = picture.values.iter().map(|&value| scale(value)).collect();
+    Ok(Prepared { pixels, shape, changes })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! Where data sets come from: a name in the table [`SOURCES`], or a folder of IDX files.
+//!
+//! To add a named data set: a file here with a `load` function, and a line in the table.
+
+use std::path::Path;
+
+use crate::{DataError, Dataset, Result};
+
+mod cache;
+mod download;
+mod fashion_mnist;
+mod folder;
+mod idx;
+mod mnist;
+
+pub use cache::{CACHE_VARIABLE, cache_folder};
+pub use folder::load_folder;
+pub use idx::{Idx, read_idx};
+
+/// Told, in a line of plain text, of what takes long (a download).
+pub type Notify<'a> = &'a mut dyn FnMut(&str);
+
+/// A data set that is known by name.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Source {
+    /// What to call it.
+    pub name: &'static str,
+    /// One line: what it holds and where it comes from.
+    pub description: &'static str,
+    loader: fn(Notify<'_>) -> Result<Dataset>,
+}
+
+impl Source {
+    /// Reads the data set, fetching it first if need be.
+    ///
+    /// # Errors
+    /// What the data set's files or the download give.
+    pub fn load(&self, notify: Notify<'_>) -> Result<Dataset> {
+        (self.loader)(notify)
+    }
+}
+
+/// All data sets that are known by name.
+pub const SOURCES: &[Source] = &[
+    Source { name: mnist::NAME, description: mnist::DESCRIPTION, loader: mnist::load },
+    Source {
+        name: fashion_mnist::NAME,
+        description: fashion_mnist::DESCRIPTION,
+        loader: fashion_mnist::load,
+    },
+];
+
+/// Loads a data set by its name in [`SOURCES`], or else from a folder of IDX files (see [`load_folder`]).
+///
+/// A name goes before a folder of the same name; write `./mnist` to mean the folder.
+///
+/// # Errors
+/// [`DataError::UnknownDataset`] when it is neither, else what the source gives.
+pub fn load(name_or_path: &str) -> Result<Dataset> {
+    load_with(name_or_path, &mut |_| {})
+}
+
+/// Like [`load`]; `notify` hears of downloads.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(name_or_path: &str, notify: Notify<'_>) -> Result<Dataset> {
+    if let Some(source) = SOURCES.iter().find(|source| source.name == name_or_path) {
+        return source.load(notify);
+    }
+    let path = Path::new(name_or_path);
+    let is_path = path.exists() || name_or_path.contains(std::path::is_separator);
+    if is_path { load_folder(path) } else { Err(unknown(name_or_path)) }
+}
+
+fn unknown(name: &str) -> DataError {
+    let asked = name.to_lowercase().replace(['_', ' '], "-");
+    let near = SOURCES.iter().map(|source| (strsim::damerau_levenshtein(&asked, source.name), source.name));
+    let nearest = near.min().filter(|&(distance, known)| distance <= known.len() / 2);
+    DataError::UnknownDataset {
+        name: name.into(),
+        nearest: nearest.map(|(_, known)| known.into()),
+        known: SOURCES.iter().map(|source| source.name).collect::<Vec<_>>().join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_name_gets_the_nearest_known_one() {
+        for (asked, nearest) in [("mnits", "mnist"), ("MNIST", "mnist"), ("fashion_mnist", "fashion-mnist")] {
+            let error = load(asked).unwrap_err().to_string();
+            assert!(error.contains(&format!("did you mean `{nearest}`?")), "{error}");
+        }
+        let error = load("imagenet-22k").unwrap_err().to_string();
+        assert!(!error.contains("did you mean") && error.contains("mnist, fashion-mnist"), "{error}");
+    }
+}

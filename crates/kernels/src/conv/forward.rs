@@ -1,0 +1,187 @@
+//! The forward pass: output pixels as rows of a batch-reduce matrix product over the taps.
+
+use super::Epilogue;
+use super::layout::Layout;
+use super::vector;
+use super::work::{self, Cut, for_each_tile};
+use crate::elementwise::{Activation, activate_piece_in_place};
+use crate::gemm::brgemm::Tile;
+use crate::gemm::{Kernels, MAX_ROWS, pack};
+use crate::geometry::ConvGeometry;
+use crate::par::{self, Shared};
+
+/// Runs shorter than this go through the kernels of short runs.
+const SHORT_RUN: usize = 12;
+/// Weights of at most so many elements stay in the second-level cache beside input and output; for larger ones as many
+/// rows as possible should pass each time they are read.
+const SMALL_WEIGHTS: usize = 1 << 15;
+/// Elements of input and output that then stay in that cache too.
+const SMALL_BLOCK: usize = 1 << 15;
+
+/// Tables and pieces of the forward pass.
+#[derive(Clone, Debug)]
+pub(super) struct ForwardPlan {
+    cut: Cut,
+    /// Rows of a full tile.
+    tile_rows: usize,
+    /// Rows that pass through one panel before the next panel is taken.
+    block: usize,
+    /// Whether packing the weights would take longer than the product.
+    is_vector: bool,
+    packed_len: usize,
+    copy_len: usize,
+}
+
+impl ForwardPlan {
+    pub(super) fn new(g: &ConvGeometry, layout: &Layout, kernels: &Kernels) -> Self {
+        let rows = g.batch * layout.windows.len();
+        let inner = layout.rows.len();
+        let width = kernels.columns();
+        let panels = g.out_channels.div_ceil(width);
+        let tile_rows = if layout.run_len < SHORT_RUN { kernels.scattered_rows } else { kernels.rows };
+        let cut = Cut::new(rows, tile_rows, panels, g.multiply_adds());
+        let is_vector = rows <= vector::MAX_ROWS;
+        let packed_len = if is_vector { 0 } else { pack::packed_len(inner, g.out_channels, width) };
+        let block = if packed_len > SMALL_WEIGHTS {
+            cut.rows
+        } else {
+            (SMALL_BLOCK / (g.out_channels + g.in_channels)).next_multiple_of(tile_rows)
+        };
+        Self { cut, tile_rows, block, is_vector, packed_len, copy_len: layout.copy_len(g) }
+    }
+
+    pub(super) fn scratch(&self) -> usize {
+        self.packed_len + self.copy_len
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of the convolution and the slices of its call")]
+    pub(super) fn run(
+        &self,
+        g: &ConvGeometry,
+        layout: &Layout,
+        kernels: &Kernels,
+        input: &[f32],
+        weights: &[f32],
+        epilogue: Epilogue<'_>,
+        output: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        let (packed, copy) = scratch.split_at_mut(self.packed_len);
+        let input = layout.prepare(g, input, copy);
+        if self.is_vector {
+            vector::forward(g, layout, input, weights, epilogue, output);
+            return;
+        }
+        pack::pack(weights, g.out_channels, kernels.columns(), packed);
+        let call =
+            Call { plan: self, g, layout, kernels, input, packed, epilogue, output: Shared::new(output) };
+        par::for_each(self.cut.pieces(), work::cost(g.multiply_adds()), |index| call.piece(index));
+    }
+}
+
+/// One call of the forward pass, shared by its pieces.
+struct Call<'a> {
+    plan: &'a ForwardPlan,
+    g: &'a ConvGeometry,
+    layout: &'a Layout,
+    kernels: &'a Kernels,
+    input: &'a [f32],
+    packed: &'a [f32],
+    epilogue: Epilogue<'a>,
+    output: Shared<'a>,
+}
+
+impl Call<'_> {
+    fn piece(&self, index: usize) {
+        let (g, cut) = (self.g, &self.plan.cut);
+        let width = self.kernels.columns();
+        let panels = g.out_channels.div_ceil(width);
+        let (row_piece, panel_piece) = (index / cut.panel_pieces, index % cut.panel_pieces);
+        let first = row_piece * cut.rows;
+        let rows = cut.rows.min(g.batch * self.layout.windows.len() - first);
+        let panel_start = panel_piece * cut.panels;
+        let panel_end = (panel_start + cut.panels).min(panels);
+        let mut tile = Tile {
+            a: [std::ptr::null(); MAX_ROWS],
+            c: [std::ptr::null_mut(); MAX_ROWS],
+            c_offset: 0,
+            runs: &self.layout.runs,
+            length: self.layout.run_len,
+            offsets: &self.layout.rows,
+            b: self.packed.as_ptr(),
+            columns: 0,
+            bias: std::ptr::null(),
+            relu: self.epilogue.activation == Activation::Relu,
+        };
+        if (panel_end - panel_start) * width * self.layout.rows.len() <= 4096 {
+            // All panels stay in the first-level cache, so each tile's rows are looked up once for all of them.
+            for_each_tile(rows, self.plan.tile_rows, |start, height| {
+                self.set_rows(&mut tile, first + start, height);
+                (panel_start..panel_end).for_each(|panel| self.run(&mut tile, height, panel));
+            });
+        } else {
+            for block in (0..rows).step_by(self.plan.block) {
+                for panel in panel_start..panel_end {
+                    for_each_tile(self.plan.block.min(rows - block), self.plan.tile_rows, |start, height| {
+                        self.set_rows(&mut tile, first + block + start, height);
+                        self.run(&mut tile, height, panel);
+                    });
+                }
+            }
+        }
+        self.activate(first, rows, panel_start * width, (panel_end * width).min(g.out_channels));
+    }
+
+    /// Points the tile's rows at `height` output pixels and their windows.
+    #[inline]
+    fn set_rows(&self, tile: &mut Tile<'_>, first: usize, height: usize) {
+        let positions = self.layout.windows.len();
+        let (mut image, mut position) = (first / positions, first % positions);
+        for row in 0..height {
+            let start = image * self.layout.image_len + self.layout.windows[position];
+            tile.a[row] = self.input[start..].as_ptr();
+            tile.c[row] = self.output.pointer_at((first + row) * self.g.out_channels);
+            position += 1;
+            if position == positions {
+                (image, position) = (image + 1, 0);
+            }
+        }
+    }
+
+    /// Computes one panel of the tile's rows.
+    #[inline]
+    fn run(&self, tile: &mut Tile<'_>, height: usize, panel: usize) {
+        let kernels = self.kernels;
+        let width = kernels.columns();
+        let start = panel * width;
+        tile.columns = width.min(self.g.out_channels - start);
+        tile.c_offset = start;
+        tile.b = self.packed[start * self.layout.rows.len()..].as_ptr();
+        tile.bias = self.epilogue.bias.map_or(std::ptr::null(), |bias| bias[start..].as_ptr());
+        let table = if self.layout.run_len < SHORT_RUN { &kernels.brgemm_short } else { &kernels.brgemm };
+        // SAFETY: the kernels are of a supported instruction set; windows lie inside the (padded) input by the layout's
+        // arithmetic, whose length `prepare` and the entry checks fix; each row of C has `columns` elements from
+        // `start` on, and no other piece has these rows and panels; packed panels are full rows.
+        unsafe { table[kernels.width_index(tile.columns)][height - 1](tile) };
+    }
+
+    /// Activations that the micro-kernel does not have, on rows that are still in the cache.
+    fn activate(&self, first: usize, rows: usize, start: usize, end: usize) {
+        let activation = self.epilogue.activation;
+        if matches!(activation, Activation::Linear | Activation::Relu) {
+            return;
+        }
+        let columns = self.g.out_channels;
+        if end - start == columns {
+            // SAFETY: these rows are this piece's own.
+            activate_piece_in_place(activation, unsafe { self.output.part(first * columns, rows * columns) });
+        } else {
+            for row in first..first + rows {
+                // SAFETY: these rows and columns are this piece's own.
+                activate_piece_in_place(activation, unsafe {
+                    self.output.part(row * columns + start, end - start)
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Element by element: activations and their gradients, sums, products, affine maps, copies of blocks of columns.
+
+mod activation;
+mod arithmetic;
+mod copy;
+pub mod math;
+
+pub(crate) use activation::activate_piece_in_place;
+pub use activation::{
+    Activation, ParseActivationError, activate, activate_in_place, activation_gradient,
+    activation_gradient_in_place,
+};
+pub use arithmetic::{
+    add, add_assign, add_bias, affine_channels, affine_channels_in_place, multiply, scale_shift, sum,
+};
+pub use copy::copy_block;
+
+/// Elements of a piece of a loop: 64 KB, so that a piece of a few arrays stays in the second-level cache.
+const CHUNK: usize = 1 << 14;

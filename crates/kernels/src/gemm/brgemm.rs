@@ -1,0 +1,152 @@
+//! Batch-reduce matrix product: `C[m, n] = Σ_runs Σ_k A[m, run, k] · B[run, k, n]`.
+//!
+//! Rows of A are anywhere; the runs lie at the same distance from each row's start. With rows at output pixels and runs
+//! along the kernel it *is* convolution, without building a matrix of patches.
+
+use super::MAX_ROWS;
+use crate::simd::Simd;
+
+/// Part of the inner loop: `length` products at a distance from the start of each row of A and of the panel of B.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// Elements from the start of a row.
+    pub a: isize,
+    /// Rows from the start of the panel.
+    pub b: usize,
+}
+
+/// One call.
+pub(crate) struct Tile<'a> {
+    /// Starts of the rows of A.
+    pub a: [*const f32; MAX_ROWS],
+    /// Starts of the rows of C.
+    pub c: [*mut f32; MAX_ROWS],
+    /// Elements from there to the tile's first column.
+    pub c_offset: usize,
+    /// Parts of the inner loop.
+    pub runs: &'a [Run],
+    /// Products of each run.
+    pub length: usize,
+    /// For kernels of short runs, instead of those: for each row of B, elements from the start of a row of A.
+    pub offsets: &'a [usize],
+    /// The packed panel of B, its rows as wide as a full tile.
+    pub b: *const f32,
+    /// Columns of C that are stored.
+    pub columns: usize,
+    /// Added to each row; null for none.
+    pub bias: *const f32,
+    /// Negative results become zero.
+    pub relu: bool,
+}
+
+/// A compiled kernel.
+///
+/// # Safety
+/// The machine must have the instruction set. For each of the kernel's rows, all runs of A must be readable, and
+/// `columns` (at most the kernel's) elements of C writable; rows of C must not overlap each other or the inputs. All runs
+/// of B must be readable.
+pub(crate) type Kernel = unsafe fn(&Tile<'_>);
+
+/// The kernel's one text, for `ROWS × VECTORS·LANES`; `SHORT` is for runs so short that starting one costs more than an
+/// offset for each product.
+///
+/// # Safety
+/// See [`Kernel`].
+#[inline(always)]
+pub(super) unsafe fn run<S: Simd, const ROWS: usize, const VECTORS: usize, const SHORT: bool>(
+    tile: &Tile<'_>,
+) {
+    // SAFETY: the contract of `Kernel` covers every access: k < length within each run, rows < ROWS, and the partial
+    // loads and stores touch only `columns` elements.
+    unsafe {
+        let mut sums = [[S::splat(0.0); VECTORS]; ROWS];
+        if !tile.bias.is_null() {
+            for v in 0..VECTORS {
+                let wanted = tile.columns.saturating_sub(v * S::LANES).min(S::LANES);
+                let bias = S::load_partial(tile.bias.add((v * S::LANES).min(tile.columns)), wanted);
+                for row in 0..ROWS {
+                    sums[row][v] = bias;
+                }
+            }
+        }
+        let stride = 2 * S::LANES;
+        let mut a = [std::ptr::null(); ROWS];
+        if SHORT {
+            a.copy_from_slice(&tile.a[..ROWS]);
+            let mut b = tile.b;
+            for &offset in tile.offsets {
+                multiply_add::<S, ROWS, VECTORS>(&mut sums, &a, offset, b);
+                b = b.add(stride);
+            }
+        } else {
+            for part in tile.runs {
+                for row in 0..ROWS {
+                    a[row] = tile.a[row].offset(part.a);
+                }
+                let mut b = tile.b.add(part.b * stride);
+                let mut k = 0;
+                while k + 4 <= tile.length {
+                    for step in 0..4 {
+                        multiply_add::<S, ROWS, VECTORS>(&mut sums, &a, k + step, b.add(step * stride));
+                    }
+                    b = b.add(4 * stride);
+                    k += 4;
+                }
+                while k < tile.length {
+                    multiply_add::<S, ROWS, VECTORS>(&mut sums, &a, k, b);
+                    b = b.add(stride);
+                    k += 1;
+                }
+            }
+        }
+        if tile.relu {
+            // In this order a NaN stays one.
+            let zero = S::splat(0.0);
+            for row in 0..ROWS {
+                for v in 0..VECTORS {
+                    sums[row][v] = S::max(zero, sums[row][v]);
+                }
+            }
+        }
+        if tile.columns == VECTORS * S::LANES {
+            for row in 0..ROWS {
+                for v in 0..VECTORS {
+                    S::store(tile.c[row].add(tile.c_offset + v * S::LANES), sums[row][v]);
+                }
+            }
+        } else {
+            for row in 0..ROWS {
+                for v in 0..VECTORS {
+                    let start = v * S::LANES;
+                    if tile.columns > start {
+                        let wanted = (tile.columns - start).min(S::LANES);
+                        S::store_partial(tile.c[row].add(tile.c_offset + start), sums[row][v], wanted);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `sums[row] += a[row][k] · b[..]`.
+#[inline(always)]
+unsafe fn multiply_add<S: Simd, const ROWS: usize, const VECTORS: usize>(
+    sums: &mut [[S::V; VECTORS]; ROWS],
+    a: &[*const f32; ROWS],
+    k: usize,
+    b: *const f32,
+) {
+    // SAFETY: passed on from `run`.
+    unsafe {
+        let mut columns = [S::splat(0.0); VECTORS];
+        for v in 0..VECTORS {
+            columns[v] = S::load(b.add(v * S::LANES));
+        }
+        for row in 0..ROWS {
+            let x = S::splat(*a[row].add(k));
+            for v in 0..VECTORS {
+                sums[row][v] = S::multiply_add(x, columns[v], sums[row][v]);
+            }
+        }
+    }
+}

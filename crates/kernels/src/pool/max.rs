@@ -1,0 +1,278 @@
+//! Maximum over windows.
+
+use super::taps::Taps;
+use super::{BLOCK, check, is_disjoint, line_len, line_place};
+use crate::geometry::PoolGeometry;
+use crate::par::{self, Shared};
+use crate::simd::vectorized;
+
+/// Whether tap indices of this window fit into the bytes of `argmax`: at most 256 taps. For larger windows, pass no
+/// argmax to [`max_forward`] and the input to [`max_backward_recompute`].
+pub fn argmax_fits(g: &PoolGeometry) -> bool {
+    g.window.taps() <= 256
+}
+
+/// `output[n,o,c] = max_tap input[n, source(o,tap), c]`, padding never being the maximum (a window wholly in padding
+/// gives −∞); `argmax`, of the output's length, receives the index of the first tap that has it.
+///
+/// # Panics
+/// If the lengths do not fit, or `argmax` is asked for and does not fit in bytes.
+pub fn max_forward(g: &PoolGeometry, input: &[f32], output: &mut [f32], argmax: Option<&mut [u8]>) {
+    check(g, input.len(), output.len(), "max_forward");
+    if let Some(argmax) = &argmax {
+        assert_eq!(argmax.len(), output.len(), "max_forward: one argmax for each output");
+        assert!(argmax_fits(g), "max_forward: {} taps do not fit in a byte", g.window.taps());
+    }
+    let argmax = argmax.map(Shared::new);
+    let line = line_len(g);
+    let cost = (output.len() * g.window.taps()) as u64 / 5;
+    let lines = (4096 / line).max(1);
+    par::for_each_chunk(output, lines * line, cost, |start, output| {
+        for (index, output) in output.chunks_exact_mut(line).enumerate() {
+            let at = start + index * line;
+            // SAFETY: lines are disjoint, and so are their parts of argmax.
+            let argmax = argmax.as_ref().map(|argmax| unsafe { argmax.part(at, line) });
+            forward_line(g, input, at / line, output, argmax);
+        }
+    });
+}
+
+vectorized! {
+    fn forward_line(g: &PoolGeometry, input: &[f32], line: usize, output: &mut [f32], argmax: Option<&mut [u8]>) {
+        let (n, od, oh) = line_place(g, line);
+        let image_len = g.window.input_positions() * g.channels;
+        let image = &input[n * image_len..][..image_len];
+        let mut argmax = argmax;
+        let mut taps = Taps::of_line(g, od, oh);
+        let four = taps.four().zip(taps.step());
+        for (ow, output) in output.chunks_exact_mut(g.channels).enumerate() {
+            let argmax = argmax.as_deref_mut().map(|argmax| &mut argmax[ow * g.channels..][..g.channels]);
+            match four {
+                Some((four, step)) => {
+                    let pixels = four.map(|(tap, offset)| (tap as u32, &image[offset + ow * step..][..g.channels]));
+                    best_of_four(pixels, output, argmax);
+                }
+                None => {
+                    taps.go_to(ow);
+                    best(&taps, image, output, argmax);
+                }
+            }
+        }
+    }
+}
+
+/// Maxima of all channels of a window with four taps, given as tap index and pixel.
+#[inline(always)]
+fn best_of_four(pixels: [(u32, &[f32]); 4], output: &mut [f32], argmax: Option<&mut [u8]>) {
+    let taps = pixels.map(|(tap, _)| tap);
+    let (output, output_rest) = output.as_chunks_mut::<BLOCK>();
+    let blocks = pixels.map(|(_, pixel)| pixel.as_chunks::<BLOCK>());
+    let [a, b, c, d] = blocks.map(|(blocks, _)| &blocks[..output.len()]);
+    let rests = blocks.map(|(_, rest)| &rest[..output_rest.len()]);
+    let of_rest = |i: usize| first_largest(rests.map(|rest| rest[i]), taps);
+    match argmax {
+        None => {
+            for (block, output) in output.iter_mut().enumerate() {
+                for i in 0..BLOCK {
+                    output[i] = first_largest([a[block][i], b[block][i], c[block][i], d[block][i]], taps).0;
+                }
+            }
+            for (i, output) in output_rest.iter_mut().enumerate() {
+                *output = of_rest(i).0;
+            }
+        }
+        Some(argmax) => {
+            let (argmax, argmax_rest) = argmax.as_chunks_mut::<BLOCK>();
+            for (block, (output, argmax)) in output.iter_mut().zip(argmax).enumerate() {
+                let mut index = [0_u32; BLOCK];
+                for i in 0..BLOCK {
+                    (output[i], index[i]) =
+                        first_largest([a[block][i], b[block][i], c[block][i], d[block][i]], taps);
+                }
+                for i in 0..BLOCK {
+                    argmax[i] = index[i] as u8;
+                }
+            }
+            for (i, (output, argmax)) in output_rest.iter_mut().zip(argmax_rest).enumerate() {
+                let (best, index) = of_rest(i);
+                (*output, *argmax) = (best, index as u8);
+            }
+        }
+    }
+}
+
+/// Where x is larger than the best so far, it and its tap become the best.
+#[inline(always)]
+fn keep_larger(x: &[f32], tap: u32, best: &mut [f32], index: &mut [u32]) {
+    for c in 0..x.len() {
+        let better = x[c] > best[c];
+        best[c] = if better { x[c] } else { best[c] };
+        index[c] = if better { tap } else { index[c] };
+    }
+}
+
+/// The largest of four and its tap, the first one of equals.
+#[inline(always)]
+fn first_largest([a, b, c, d]: [f32; 4], taps: [u32; 4]) -> (f32, u32) {
+    let (top, top_tap) = if b > a { (b, taps[1]) } else { (a, taps[0]) };
+    let (bottom, bottom_tap) = if d > c { (d, taps[3]) } else { (c, taps[2]) };
+    if bottom > top { (bottom, bottom_tap) } else { (top, top_tap) }
+}
+
+/// Maxima of all channels of a window.
+#[inline(always)]
+fn best(taps: &Taps<'_>, image: &[f32], output: &mut [f32], argmax: Option<&mut [u8]>) {
+    let channels = output.len();
+    let mut argmax = argmax;
+    let mut start = 0;
+    while start < channels {
+        let width = BLOCK.min(channels - start);
+        let (mut best, mut index) = ([f32::NEG_INFINITY; BLOCK], [0_u32; BLOCK]);
+        let mut first = true;
+        for (tap, offset) in taps.iter() {
+            let x = &image[offset + start..][..width];
+            if first {
+                best[..width].copy_from_slice(x);
+                index = [tap as u32; BLOCK];
+                first = false;
+                continue;
+            }
+            match x.as_array::<BLOCK>() {
+                Some(x) => keep_larger(x, tap as u32, &mut best, &mut index),
+                None => keep_larger(x, tap as u32, &mut best[..width], &mut index[..width]),
+            }
+        }
+        output[start..start + width].copy_from_slice(&best[..width]);
+        if let Some(argmax) = argmax.as_deref_mut() {
+            argmax[start..start + width]
+                .iter_mut()
+                .zip(index)
+                .for_each(|(argmax, index)| *argmax = index as u8);
+        }
+        start += width;
+    }
+}
+
+/// `input_gradient[n, source(o, argmax), c] += output_gradient[n,o,c]`, on zeros: what was there is overwritten.
+///
+/// # Panics
+/// If the lengths do not fit.
+pub fn max_backward(g: &PoolGeometry, argmax: &[u8], output_gradient: &[f32], input_gradient: &mut [f32]) {
+    check(g, input_gradient.len(), output_gradient.len(), "max_backward");
+    assert_eq!(argmax.len(), output_gradient.len(), "max_backward: one argmax for each output");
+    let image_len = g.window.input_positions() * g.channels;
+    let output_len = g.window.output_positions() * g.channels;
+    let disjoint = is_disjoint(g);
+    let cost = (output_gradient.len() * g.window.taps()) as u64 / 4 + input_gradient.len() as u64 / 8;
+    par::for_each_chunk(input_gradient, image_len, cost, |start, dx| {
+        let at = start / image_len * output_len;
+        backward_image(g, disjoint, &argmax[at..][..output_len], &output_gradient[at..][..output_len], dx);
+    });
+}
+
+vectorized! {
+    fn backward_image(g: &PoolGeometry, disjoint: bool, argmax: &[u8], dy: &[f32], dx: &mut [f32]) {
+        let [d, h, w] = g.window.output();
+        let channels = g.channels;
+        if !(disjoint && is_covering(g)) {
+            dx.fill(0.0);
+        }
+        let mut at = 0;
+        for od in 0..d {
+            for oh in 0..h {
+                let mut taps = Taps::of_line(g, od, oh);
+                for ow in 0..w {
+                    let (argmax, dy) = (&argmax[at..][..channels], &dy[at..][..channels]);
+                    taps.go_to(ow);
+                    for (tap, offset) in taps.iter() {
+                        let dx = &mut dx[offset..][..channels];
+                        if disjoint {
+                            give(argmax, dy, tap as u8, dx);
+                        } else {
+                            for c in 0..channels {
+                                dx[c] += if argmax[c] == tap as u8 { dy[c] } else { 0.0 };
+                            }
+                        }
+                    }
+                    at += channels;
+                }
+            }
+        }
+    }
+}
+
+/// Whether every input element lies under a window.
+fn is_covering(g: &PoolGeometry) -> bool {
+    g.window.axes.iter().all(|axis| {
+        !axis.is_padded() && axis.extent() == axis.kernel && axis.kernel * axis.output() == axis.input
+    })
+}
+
+/// `dx[c] = dy[c]` where the maximum was at `tap`, else 0.
+#[inline(always)]
+fn give(argmax: &[u8], dy: &[f32], tap: u8, dx: &mut [f32]) {
+    let (dx, dx_rest) = dx.as_chunks_mut::<BLOCK>();
+    let (dy, dy_rest) = dy.as_chunks::<BLOCK>();
+    let (argmax, argmax_rest) = argmax.as_chunks::<BLOCK>();
+    for (dx, (dy, argmax)) in dx.iter_mut().zip(dy.iter().zip(argmax)) {
+        for i in 0..BLOCK {
+            // All ones where the two are equal, else zero: by arithmetic, because a choice becomes a branch here.
+            let mask = (i32::from(argmax[i] ^ tap) - 1) >> 31;
+            dx[i] = f32::from_bits(dy[i].to_bits() & mask as u32);
+        }
+    }
+    for (dx, (dy, argmax)) in dx_rest.iter_mut().zip(dy_rest.iter().zip(argmax_rest)) {
+        *dx = if *argmax == tap { *dy } else { 0.0 };
+    }
+}
+
+/// As [`max_backward`], finding the maxima anew in `input`: for windows of more than 256 taps.
+///
+/// # Panics
+/// If the lengths do not fit.
+pub fn max_backward_recompute(
+    g: &PoolGeometry,
+    input: &[f32],
+    output_gradient: &[f32],
+    input_gradient: &mut [f32],
+) {
+    check(g, input_gradient.len(), output_gradient.len(), "max_backward_recompute");
+    assert_eq!(
+        input.len(),
+        input_gradient.len(),
+        "max_backward_recompute: input and its gradient differ in length"
+    );
+    let image_len = g.window.input_positions() * g.channels;
+    let output_len = g.window.output_positions() * g.channels;
+    let cost = (output_gradient.len() * g.window.taps()) as u64;
+    par::for_each_chunk(input_gradient, image_len, cost, |start, dx| {
+        let at = start / image_len * output_len;
+        recompute_image(g, &input[start..][..image_len], &output_gradient[at..][..output_len], dx);
+    });
+}
+
+fn recompute_image(g: &PoolGeometry, image: &[f32], dy: &[f32], dx: &mut [f32]) {
+    let [d, h, w] = g.window.output();
+    dx.fill(0.0);
+    let mut dy = dy.iter();
+    for od in 0..d {
+        for oh in 0..h {
+            let mut taps = Taps::of_line(g, od, oh);
+            for ow in 0..w {
+                taps.go_to(ow);
+                for (c, dy) in dy.by_ref().take(g.channels).enumerate() {
+                    let mut found: Option<(f32, usize)> = None;
+                    for (_, offset) in taps.iter() {
+                        let x = image[offset + c];
+                        if found.is_none_or(|(best, _)| x > best) {
+                            found = Some((x, offset + c));
+                        }
+                    }
+                    if let Some((_, place)) = found {
+                        dx[place] += dy;
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The vector operations that register-tiled kernels are written in.
+
+/// Vectors of one instruction set.
+///
+/// # Safety
+/// All functions need a machine that has the instruction set; those with pointers need so many elements there.
+pub(crate) trait Simd: Copy {
+    /// A vector.
+    type V: Copy;
+    /// Its elements.
+    const LANES: usize;
+
+    unsafe fn splat(value: f32) -> Self::V;
+    unsafe fn load(pointer: *const f32) -> Self::V;
+    unsafe fn store(pointer: *mut f32, value: Self::V);
+    /// The first `count` (at most `LANES`) elements; the others are zero and not touched.
+    unsafe fn load_partial(pointer: *const f32, count: usize) -> Self::V;
+    /// The first `count` (at most `LANES`) elements; the memory after them is not touched.
+    unsafe fn store_partial(pointer: *mut f32, value: Self::V, count: usize);
+    /// `a·b + c`.
+    unsafe fn multiply_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    /// The larger one, or `b` if one is a NaN.
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+}

@@ -1,0 +1,414 @@
+//! Every operation against an f64 reference: its output, and its symbolic gradient against central differences of the reference.
+//!
+//! Each case is run as it stands and after the passes.
+
+mod common;
+
+use common::{Tensor, placeholders, run};
+use convnet_conformance as reference;
+use convnet_engine::kernels::geometry::{Axis, ConvGeometry, PoolGeometry, Window};
+use convnet_engine::ops::*;
+use convnet_engine::{Graph, Program, Value, gradients};
+
+/// An operation on inputs of given sizes, and what it means.
+struct Case {
+    name: &'static str,
+    /// Sizes of the inputs and the range that their values are drawn from.
+    inputs: Vec<(Vec<usize>, f32, f32)>,
+    /// How many of them are differentiated; the others (targets, statistics) are given.
+    differentiated: usize,
+    /// Whether the first axis of all inputs is the batch; else only the first input has one.
+    all_batched: bool,
+    build: Box<dyn Fn(&mut Graph, &[Value]) -> Value>,
+    reference: Box<dyn Fn(&[Vec<f64>]) -> Vec<f64>>,
+}
+
+impl Case {
+    fn new(
+        name: &'static str,
+        inputs: &[&[usize]],
+        build: impl Fn(&mut Graph, &[Value]) -> Value + 'static,
+        reference: impl Fn(&[Vec<f64>]) -> Vec<f64> + 'static,
+    ) -> Self {
+        Self {
+            name,
+            inputs: inputs.iter().map(|dims| (dims.to_vec(), -1.0, 1.0)).collect(),
+            differentiated: inputs.len(),
+            all_batched: false,
+            build: Box::new(build),
+            reference: Box::new(reference),
+        }
+    }
+
+    fn batched(self) -> Self {
+        Self { all_batched: true, ..self }
+    }
+
+    fn given_after(self, differentiated: usize) -> Self {
+        Self { differentiated, ..self }
+    }
+
+    fn range(mut self, input: usize, low: f32, high: f32) -> Self {
+        (self.inputs[input].1, self.inputs[input].2) = (low, high);
+        self
+    }
+}
+
+/// Values in a range, no two alike, so that maxima are clear and kinks are not met.
+fn values(seed: u64, dims: &[usize], low: f32, high: f32) -> Tensor {
+    let count: usize = dims.iter().product();
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut order: Vec<usize> = (0..count).collect();
+    for last in (1..count).rev() {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        order.swap(last, (state >> 33) as usize % (last + 1));
+    }
+    let values = order.iter().map(|&i| low + (high - low) * (i as f32 + 0.61) / (count as f32 + 0.3)).collect();
+    Tensor { dims: dims.to_vec(), values }
+}
+
+fn sliding(strides: usize, dilation: usize, padding: Padding) -> Sliding {
+    Sliding { strides: [strides; 3], dilation: [dilation; 3], padding: [padding; 3] }
+}
+
+fn window(spatial: &[usize], kernel: &[usize], sliding: Sliding) -> Window {
+    let mut axes = [Axis::UNIT; 3];
+    let first = 3 - spatial.len();
+    for (i, (&size, &kernel)) in spatial.iter().zip(kernel).enumerate() {
+        let axis = first + i;
+        let (stride, dilation, padding) = (sliding.strides[axis], sliding.dilation[axis], sliding.padding[axis]);
+        axes[axis] = Axis::new(size, kernel, stride, dilation, padding).unwrap();
+    }
+    Window { axes }
+}
+
+fn convolution(name: &'static str, x: &'static [usize], w: &'static [usize], sliding: Sliding) -> Case {
+    let rank = w.len() - 2;
+    let geometry = ConvGeometry {
+        batch: x[0],
+        in_channels: w[rank],
+        out_channels: w[rank + 1],
+        window: window(&x[1..x.len() - 1], &w[..rank], sliding),
+    };
+    Case::new(
+        name,
+        &[x, w, &[w[rank + 1]]],
+        move |graph, inputs| graph.apply(Convolution { sliding, activation: Activation::Tanh }, inputs).unwrap(),
+        move |inputs| {
+            let y = reference::convolution::forward(&geometry, &inputs[0], &inputs[1], Some(&inputs[2]));
+            y.into_iter().map(f64::tanh).collect()
+        },
+    )
+}
+
+fn pooling(name: &'static str, x: &'static [usize], size: &'static [usize], sliding: Sliding, max: bool) -> Case {
+    let window = window(&x[1..x.len() - 1], size, sliding);
+    let geometry = PoolGeometry { batch: x[0], channels: x[x.len() - 1], window };
+    Case::new(
+        name,
+        &[x],
+        move |graph, inputs| {
+            let window = size.to_vec();
+            let added = if max {
+                graph.apply(MaxPool { window, sliding }, inputs)
+            } else {
+                graph.apply(AveragePool { window, sliding }, inputs)
+            };
+            added.unwrap()
+        },
+        move |inputs| match max {
+            true => reference::pooling::max_forward(&geometry, &inputs[0]).0,
+            false => reference::pooling::average_forward(&geometry, &inputs[0]),
+        },
+    )
+}
+
+fn activation(name: &'static str, function: Activation, f: fn(f64) -> f64) -> Case {
+    Case::new(
+        name,
+        &[&[3, 7]],
+        move |graph, inputs| graph.apply(Activate(function), inputs).unwrap(),
+        move |inputs| inputs[0].iter().map(|&x| f(x)).collect(),
+    )
+}
+
+/// A loss of rows of 4 columns; `dense` targets have rows too, else they are class numbers.
+fn loss(name: &'static str, op: fn() -> Box<dyn Fn(&mut Graph, &[Value]) -> Value>, dense: bool, row: fn(&[f64], &[f64]) -> f64) -> Case {
+    let targets: &[usize] = if dense { &[3, 4] } else { &[3] };
+    let case = Case::new(name, &[&[3, 4], targets], op(), move |inputs| {
+        let width = inputs[1].len() / 3;
+        let rows = inputs[0].chunks(4).zip(inputs[1].chunks(width));
+        rows.map(|(prediction, target)| row(target, prediction)).collect()
+    });
+    case.batched().given_after(1)
+}
+
+fn apply<O: convnet_engine::Op + Clone>(op: O) -> Box<dyn Fn(&mut Graph, &[Value]) -> Value> {
+    Box::new(move |graph, inputs| graph.apply(op.clone(), inputs).unwrap())
+}
+
+/// Normalises columns of rows of `columns` with given or found statistics.
+fn normalise(x: &[f64], columns: usize, mean: &[f64], variance: &[f64], gamma: &[f64], beta: &[f64]) -> Vec<f64> {
+    let normal = |(i, x): (usize, &f64)| {
+        let c = i % columns;
+        gamma[c] * (x - mean[c]) / (variance[c] + 0.01).sqrt() + beta[c]
+    };
+    x.iter().enumerate().map(normal).collect()
+}
+
+fn cases() -> Vec<Case> {
+    let (valid, same) = (Padding::Valid, Padding::Same);
+    let columns = |x: &[f64], f: &dyn Fn(&mut dyn Iterator<Item = f64>) -> f64| -> Vec<f64> {
+        (0..3).map(|c| f(&mut x.iter().copied().skip(c).step_by(3))).collect()
+    };
+    vec![
+        convolution("convolution", &[2, 5, 6, 2], &[3, 3, 2, 4], sliding(1, 1, valid)),
+        convolution("convolution, same, stride 2", &[2, 5, 6, 3], &[3, 2, 3, 2], sliding(2, 1, same)),
+        convolution("convolution, dilated", &[1, 7, 7, 1], &[3, 3, 1, 3], sliding(1, 2, same)),
+        convolution("convolution, padded unevenly", &[2, 4, 4, 1], &[3, 3, 1, 2], sliding(1, 1, Padding::Explicit { before: 2, after: 1 })),
+        convolution("1-D convolution", &[2, 9, 3], &[3, 3, 2], sliding(2, 1, same)),
+        convolution("3-D convolution", &[1, 4, 3, 4, 2], &[2, 2, 3, 2, 3], sliding(1, 1, same)),
+        convolution("dense", &[4, 5], &[5, 3], Sliding::default()),
+        Case::new(
+            "convolution data gradient",
+            &[&[2, 3, 3, 2], &[3, 3, 1, 2]],
+            |graph, inputs| {
+                let input = convnet_engine::Shape::batched([5, 5, 1]);
+                graph.apply(ConvolutionDataGradient { sliding: Sliding::default(), input }, inputs).unwrap()
+            },
+            |inputs| {
+                let window = window(&[5, 5], &[3, 3], Sliding::default());
+                let geometry = ConvGeometry { batch: 2, in_channels: 1, out_channels: 2, window };
+                reference::convolution::backward_data(&geometry, &inputs[0], &inputs[1])
+            },
+        ),
+        Case::new(
+            "convolution weights gradient",
+            &[&[2, 5, 5, 1], &[2, 3, 3, 2]],
+            |graph, inputs| {
+                let weights = convnet_engine::Shape::fixed([3, 3, 1, 2]);
+                let op = ConvolutionWeightsGradient { sliding: Sliding::default(), weights, bias: false };
+                graph.apply(op, inputs).unwrap()
+            },
+            |inputs| {
+                let window = window(&[5, 5], &[3, 3], Sliding::default());
+                let geometry = ConvGeometry { batch: 2, in_channels: 1, out_channels: 2, window };
+                reference::convolution::backward_weights(&geometry, &inputs[0], &inputs[1])
+            },
+        )
+        .batched(),
+        pooling("max pool", &[2, 6, 5, 3], &[2, 2], sliding(2, 1, valid), true),
+        pooling("max pool, same, overlapping", &[1, 5, 5, 2], &[3, 3], sliding(2, 1, same), true),
+        pooling("1-D max pool", &[2, 7, 2], &[3], sliding(2, 1, valid), true),
+        pooling("average pool", &[2, 6, 5, 3], &[2, 2], sliding(2, 1, valid), false),
+        pooling("average pool, same, overlapping", &[1, 5, 5, 2], &[3, 3], sliding(2, 1, same), false),
+        pooling("3-D average pool", &[1, 4, 3, 2, 2], &[2, 2, 2], sliding(1, 1, same), false),
+        activation("linear", Activation::Linear, |x| x),
+        activation("relu", Activation::Relu, reference::activation::relu),
+        activation("sigmoid", Activation::Sigmoid, reference::activation::sigmoid),
+        activation("tanh", Activation::Tanh, reference::activation::tanh),
+        Case::new("softmax", &[&[3, 5]], apply(Softmax), |inputs| {
+            inputs[0].chunks(5).flat_map(reference::activation::softmax).collect()
+        }),
+        Case::new("add", &[&[2, 3], &[2, 3], &[2, 3]], apply(Sum), |inputs| {
+            (0..6).map(|i| inputs[0][i] + inputs[1][i] + inputs[2][i]).collect()
+        })
+        .batched(),
+        Case::new("multiply", &[&[2, 3], &[2, 3]], apply(Multiply), |inputs| {
+            (0..6).map(|i| inputs[0][i] * inputs[1][i]).collect()
+        })
+        .batched(),
+        Case::new("a value used twice", &[&[2, 3]], |graph, x| graph.apply(Multiply, &[x[0], x[0]]).unwrap(), |inputs| {
+            inputs[0].iter().map(|x| x * x).collect()
+        }),
+        Case::new("scale", &[&[2, 3]], apply(ScaleShift { scale: -0.5, shift: 2.0 }), |inputs| {
+            inputs[0].iter().map(|x| 2.0 - 0.5 * x).collect()
+        }),
+        Case::new("bias", &[&[2, 2, 3], &[3]], apply(BiasAdd), |inputs| {
+            inputs[0].iter().enumerate().map(|(i, x)| x + inputs[1][i % 3]).collect()
+        }),
+        Case::new("reshape", &[&[2, 2, 3]], apply(Reshape { dims: vec![6] }), |inputs| inputs[0].clone()),
+        Case::new("concatenate channels", &[&[2, 2, 1], &[2, 2, 3]], apply(Concatenate { axis: 1 }), |inputs| {
+            (0..4).flat_map(|i| [&inputs[0][i..i + 1], &inputs[1][3 * i..3 * i + 3]].concat()).collect()
+        })
+        .batched(),
+        Case::new("concatenate rows", &[&[2, 1, 3], &[2, 2, 3]], apply(Concatenate { axis: 0 }), |inputs| {
+            (0..2).flat_map(|i| [&inputs[0][3 * i..3 * i + 3], &inputs[1][6 * i..6 * i + 6]].concat()).collect()
+        })
+        .batched(),
+        Case::new("slice", &[&[2, 5]], apply(Slice { axis: 0, start: 1, size: 3 }), |inputs| {
+            inputs[0].chunks(5).flat_map(|row| row[1..4].to_vec()).collect()
+        }),
+        Case::new("batch norm", &[&[4, 2, 3], &[3], &[3]], apply(BatchNorm { epsilon: 0.01, scale: true, center: true }), move |inputs| {
+            let mean = columns(&inputs[0], &|column| column.sum::<f64>() / 8.0);
+            let square = columns(&inputs[0], &|column| column.map(|x| x * x).sum::<f64>() / 8.0);
+            let variance: Vec<f64> = (0..3).map(|c| square[c] - mean[c] * mean[c]).collect();
+            normalise(&inputs[0], 3, &mean, &variance, &inputs[1], &inputs[2])
+        }),
+        Case::new("frozen batch norm", &[&[4, 3], &[3], &[3], &[3], &[3]], |graph, v| {
+            // Order of differentiation: x, gamma, beta; the statistics are given.
+            let inputs = [v[0], v[3], v[4], v[1], v[2]];
+            graph.apply(BatchNormFrozen { epsilon: 0.01, scale: true, center: true }, &inputs).unwrap()
+        }, |inputs| normalise(&inputs[0], 3, &inputs[3], &inputs[4], &inputs[1], &inputs[2]))
+        .range(4, 0.5, 2.0)
+        .given_after(3),
+        Case::new("mean", &[&[4, 3]], apply(BatchMean), |inputs| vec![inputs[0].iter().sum::<f64>() / 12.0]),
+        loss("softmax cross-entropy, sparse", || apply(SoftmaxCrossEntropy(Target::Sparse)), false,
+            |t, x| reference::losses::sparse_from_logits(t[0] as usize, x)),
+        loss("softmax cross-entropy, dense", || apply(SoftmaxCrossEntropy(Target::Dense)), true,
+            reference::losses::categorical_from_logits),
+        loss("cross-entropy, sparse", || apply(CrossEntropy(Target::Sparse)), false,
+            |t, p| reference::losses::sparse(t[0] as usize, p)).range(0, 0.05, 0.95),
+        loss("cross-entropy, dense", || apply(CrossEntropy(Target::Dense)), true,
+            reference::losses::categorical).range(0, 0.05, 0.95),
+        loss("binary cross-entropy of scores", || apply(BinaryCrossEntropy { from_logits: true }), true,
+            reference::losses::binary_from_logits),
+        loss("binary cross-entropy", || apply(BinaryCrossEntropy { from_logits: false }), true,
+            reference::losses::binary).range(0, 0.05, 0.95),
+        loss("squared error", || apply(SquaredError), true, reference::losses::squared),
+        relu_then_pool(),
+    ]
+}
+
+/// What the pass that exchanges rectifier and pool acts on.
+fn relu_then_pool() -> Case {
+    let sliding = sliding(2, 1, Padding::Valid);
+    let geometry = PoolGeometry { batch: 2, channels: 2, window: window(&[4, 4], &[2, 2], sliding) };
+    Case::new(
+        "relu, then max pool",
+        &[&[2, 4, 4, 2]],
+        move |graph, x| {
+            let y = graph.apply(Activate(Activation::Relu), x).unwrap();
+            graph.apply(MaxPool { window: vec![2, 2], sliding }, &[y]).unwrap()
+        },
+        move |inputs| {
+            let y: Vec<f64> = inputs[0].iter().map(|&x| reference::activation::relu(x)).collect();
+            reference::pooling::max_forward(&geometry, &y).0
+        },
+    )
+}
+
+/// Targets are class numbers where they are one a row, else numbers in 0 … 1.
+fn inputs_of(case: &Case) -> Vec<Tensor> {
+    let is_label = |dims: &[usize], i: usize| i >= case.differentiated && case.all_batched && dims.len() == 1;
+    (case.inputs.iter().enumerate())
+        .map(|(i, (dims, low, high))| match is_label(dims, i) {
+            true => Tensor { dims: dims.clone(), values: (0..dims[0]).map(|row| ((row * 2 + 1) % 4) as f32).collect() },
+            false if i >= case.differentiated && case.all_batched => values(i as u64 + 5, dims, 0.0, 1.0),
+            false => values(i as u64 + 1, dims, *low, *high),
+        })
+        .collect()
+}
+
+#[test]
+fn operations_and_their_gradients_agree_with_f64_references() {
+    for case in cases() {
+        for passes in [false, true] {
+            check(&case, passes);
+        }
+    }
+}
+
+fn check(case: &Case, passes: bool) {
+    let name = case.name;
+    let inputs = inputs_of(case);
+    let wide: Vec<Vec<f64>> = inputs.iter().map(|tensor| reference::widen(&tensor.values)).collect();
+    let mut program = Program::default();
+    let graph = &mut program.graph;
+    let x = if case.all_batched {
+        placeholders(graph, &inputs, true)
+    } else {
+        let mut x = placeholders(graph, &inputs[..1], true);
+        x.extend(placeholders(graph, &inputs[1..], false));
+        x
+    };
+    let y = (case.build)(graph, &x);
+    let expected = (case.reference)(&wide);
+    let shape = graph.shape(y).clone();
+    let seed_values = values(99, &shape.bind(inputs[0].dims[0]).dims, -1.0, 1.0);
+    let seed = graph.input(shape);
+    let found = gradients(graph, y, Some(seed), &x[..case.differentiated]).unwrap();
+    program.fetches = std::iter::once(y).chain(found.into_iter().map(|g| g.expect("it depends on them"))).collect();
+    let slices: Vec<&[f32]> = inputs.iter().chain([&seed_values]).map(|tensor| &*tensor.values).collect();
+    let fetched = run(program, inputs[0].dims[0], &slices, &mut [], passes);
+    reference::assert_close(name, &fetched[0], &expected, 1e-5, 1e-6);
+
+    let seed = reference::widen(&seed_values.values);
+    for (i, actual) in fetched[1..].iter().enumerate() {
+        let scalar = |values: &[f64]| -> f64 {
+            let mut wide = wide.clone();
+            wide[i] = values.to_vec();
+            (case.reference)(&wide).iter().zip(&seed).map(|(y, s)| y * s).sum()
+        };
+        let numeric = reference::numeric_gradient(scalar, &wide[i], 1e-6);
+        reference::assert_close(&format!("{name}: gradient {i}"), actual, &numeric, 2e-5, 2e-6);
+    }
+}
+
+#[test]
+fn dropout_scales_what_it_keeps_and_its_gradient_drops_the_same() {
+    let mut program = Program::default();
+    let graph = &mut program.graph;
+    let shape = convnet_engine::Shape::batched([1000]);
+    let (x, seed) = (graph.input(shape.clone()), graph.input(shape));
+    let y = graph.apply(Dropout { rate: 0.3, stream: 1 }, &[x]).unwrap();
+    let other = graph.apply(Dropout { rate: 0.3, stream: 2 }, &[x]).unwrap();
+    let dx = gradients(graph, y, Some(seed), &[x]).unwrap()[0].unwrap();
+    program.fetches = vec![y, dx, other];
+    let ones = vec![1.0; 2000];
+    let fetched = run(program, 2, &[&ones, &ones], &mut [], true);
+    let kept = fetched[0].iter().filter(|&&y| y != 0.0).count();
+    assert!((1340..1460).contains(&kept), "{kept} of 2000 were kept");
+    assert!(fetched[0].iter().all(|&y| y == 0.0 || (y - 1.0 / 0.7).abs() < 1e-6));
+    assert_eq!(fetched[0], fetched[1]);
+    assert_ne!(fetched[0], fetched[2]);
+}
+
+/// Operations that have no case of their own, and why.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("accuracy", "no gradient; its values are checked against Keras"),
+    ("dropout", "random; it has a test of its own"),
+    ("moving average", "no gradient; its values are checked against Keras"),
+];
+
+#[test]
+fn every_operation_has_a_case() {
+    let mut met: Vec<&str> = Vec::new();
+    for case in cases() {
+        let mut graph = Graph::new();
+        let inputs = inputs_of(&case);
+        let mut x = placeholders(&mut graph, &inputs[..1], true);
+        x.extend(placeholders(&mut graph, &inputs[1..], case.all_batched));
+        let y = (case.build)(&mut graph, &x);
+        gradients(&mut graph, y, None, &x[..case.differentiated]).unwrap();
+        met.extend(graph.nodes().iter().map(|node| node.op.name()));
+    }
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/engine/src/ops");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for part in text.split("fn name(&self) -> &'static str {").skip(1) {
+            let name = part.split('"').nth(1).unwrap();
+            let elsewhere = ELSEWHERE.iter().any(|(known, _)| *known == name);
+            assert!(met.contains(&name) || elsewhere, "no case for the operation `{name}`");
+        }
+    }
+}
+
+#[test]
+fn a_gradient_can_be_differentiated_again() {
+    // Σ conv(x, w)² has the second derivative 2 Σ w² on its diagonal; the gradient of the gradient is taken as an operation.
+    let mut program = Program::default();
+    let graph = &mut program.graph;
+    let x = graph.input(convnet_engine::Shape::batched([3, 1]));
+    let w = graph.input(convnet_engine::Shape::fixed([2, 1, 1]));
+    let y = graph.apply(Convolution { sliding: Sliding::default(), activation: Activation::Linear }, &[x, w]).unwrap();
+    let square = graph.apply(Multiply, &[y, y]).unwrap();
+    let first = gradients(graph, square, None, &[x]).unwrap()[0].unwrap();
+    let second = gradients(graph, first, None, &[x]).unwrap()[0].unwrap();
+    program.fetches = vec![first, second];
+    let (x, w) = ([1.0, 2.0, 4.0], [3.0, -1.0]);
+    let fetched = run(program, 1, &[&x, &w], &mut [], true);
+    // y = (1, 2); the gradient is 2 (3·1, −1 + 3·2, −2), its sum's is 2 Wᵀ W 1.
+    assert_eq!(fetched[0], [6.0, 10.0, -4.0]);
+    assert_eq!(fetched[1], [12.0, 8.0, -4.0]);
+}

@@ -1,0 +1,276 @@
+//! Elementwise kernels, reductions, batch normalisation and image conversion against plain arithmetic, on every
+//! instruction set.
+
+use convnet_conformance::problem::numbers;
+use convnet_conformance::{activation, assert_close, batch_norm, numeric_gradient, widen};
+use convnet_kernels::elementwise::{self, Activation};
+use convnet_kernels::{cpu, images, norm, reduce};
+use std::sync::Mutex;
+
+/// An activation and its reference.
+type Function = (Activation, fn(f64) -> f64);
+
+/// Lengths around the sizes of vectors, blocks and pieces.
+const LENGTHS: [usize; 9] = [1, 3, 8, 31, 32, 33, 100, 16_384, 40_001];
+
+/// The instruction set is one for the whole process, so tests that force it take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Runs `test` on every instruction set; `bits` of all of them must agree, because these kernels promise it.
+fn on_every_isa(test: impl Fn() -> Vec<f32>) {
+    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut first: Option<Vec<u32>> = None;
+    for isa in cpu::supported() {
+        cpu::force(isa).expect("it is supported");
+        let bits: Vec<u32> = test().into_iter().map(f32::to_bits).collect();
+        match &first {
+            None => first = Some(bits),
+            Some(first) => assert!(*first == bits, "{isa} gives other bits than plain Rust"),
+        }
+    }
+}
+
+fn scaled(seed: u64, len: usize, scale: f32) -> Vec<f32> {
+    numbers(seed, len).into_iter().map(|x| x * scale).collect()
+}
+
+#[test]
+fn activations_are_right_over_their_range() {
+    let functions: [Function; 4] = [
+        (Activation::Linear, |x| x),
+        (Activation::Relu, activation::relu),
+        (Activation::Sigmoid, activation::sigmoid),
+        (Activation::Tanh, activation::tanh),
+    ];
+    for (name, function) in functions {
+        for len in LENGTHS {
+            on_every_isa(|| {
+                let mut x = scaled(1, len, 12.0);
+                x[0] = 0.0;
+                let expected: Vec<f64> = x.iter().map(|&x| function(f64::from(x))).collect();
+                let mut y = vec![f32::NAN; len];
+                elementwise::activate(name, &x, &mut y);
+                assert_close(name.name(), &y, &expected, 6e-7, 1e-30);
+                elementwise::activate_in_place(name, &mut x);
+                assert_eq!(x, y, "{name} in place differs");
+                y
+            });
+        }
+    }
+}
+
+#[test]
+fn activations_keep_to_their_limits_and_pass_nan() {
+    let x = [f32::NEG_INFINITY, -200.0, -88.0, -1e-30, 1e-30, 88.0, 200.0, f32::INFINITY];
+    let expect = |name, expected: [f64; 8]| {
+        let mut y = [0.0; 8];
+        elementwise::activate(name, &x, &mut y);
+        assert_close("limits", &y, &expected, 1e-6, 1e-37);
+        let mut nan = [f32::NAN];
+        elementwise::activate_in_place(name, &mut nan);
+        assert!(nan[0].is_nan(), "{name} loses a NaN");
+    };
+    expect(Activation::Tanh, [-1.0, -1.0, -1.0, -1e-30, 1e-30, 1.0, 1.0, 1.0]);
+    expect(Activation::Sigmoid, [0.0, 0.0, (-88.0_f64).exp(), 0.5, 0.5, 1.0, 1.0, 1.0]);
+    expect(Activation::Relu, [0.0, 0.0, 0.0, 0.0, 1e-30, 88.0, 200.0, f64::INFINITY]);
+}
+
+#[test]
+fn the_exponential_is_right_over_the_whole_range() {
+    for step in 0..200_000 {
+        let x = -87.3 + step as f32 * (176.0 / 200_000.0);
+        let expected = f64::from(x).exp();
+        let actual = f64::from(elementwise::math::exp(x));
+        assert!((actual - expected).abs() <= 2.5e-7 * expected, "e^{x} = {actual}, expected {expected}");
+    }
+    assert_eq!(elementwise::math::exp(-1e9), 0.0);
+    assert_eq!(elementwise::math::exp(f32::NEG_INFINITY), 0.0);
+    assert_eq!(elementwise::math::exp(1e9), f32::INFINITY);
+    assert!(elementwise::math::exp(f32::NAN).is_nan());
+    assert_eq!(elementwise::math::exp(0.0), 1.0);
+}
+
+#[test]
+fn gradients_from_the_output_are_those_of_the_function() {
+    let functions: [Function; 4] = [
+        (Activation::Linear, |x| x),
+        (Activation::Relu, activation::relu),
+        (Activation::Sigmoid, activation::sigmoid),
+        (Activation::Tanh, activation::tanh),
+    ];
+    for (name, function) in functions {
+        on_every_isa(|| {
+            let (x, dy) = (scaled(1, 200, 3.0), numbers(2, 200));
+            let y: Vec<f32> = x.iter().map(|&x| function(f64::from(x)) as f32).collect();
+            let expected: Vec<f64> = x
+                .iter()
+                .zip(&dy)
+                .map(|(&x, &dy)| {
+                    numeric_gradient(|x| function(x[0]), &[f64::from(x)], 1e-6)[0] * f64::from(dy)
+                })
+                .collect();
+            let mut dx = vec![f32::NAN; 200];
+            elementwise::activation_gradient(name, &y, &dy, &mut dx);
+            assert_close(name.name(), &dx, &expected, 1e-4, 1e-6);
+            let mut in_place = dy;
+            elementwise::activation_gradient_in_place(name, &y, &mut in_place);
+            assert_eq!(in_place, dx, "{name} in place differs");
+            dx
+        });
+    }
+}
+
+#[test]
+fn sums_products_and_affine_maps_are_right() {
+    for len in LENGTHS {
+        on_every_isa(|| {
+            let (a, b, c) = (numbers(1, len), numbers(2, len), numbers(3, len));
+            let mut out = vec![f32::NAN; len];
+            elementwise::add(&a, &b, &mut out);
+            assert!((0..len).all(|i| out[i] == a[i] + b[i]));
+            elementwise::add_assign(&mut out, &c);
+            assert!((0..len).all(|i| out[i] == a[i] + b[i] + c[i]));
+            let mut total = vec![f32::NAN; len];
+            elementwise::sum(&[&a, &b, &c], &mut total);
+            assert_eq!(out, total);
+            elementwise::sum(&[&a], &mut total);
+            assert_eq!(a, total);
+            elementwise::multiply(&a, &b, &mut out);
+            assert!((0..len).all(|i| out[i] == a[i] * b[i]));
+            elementwise::scale_shift(&a, 2.5, -0.5, &mut out);
+            assert!((0..len).all(|i| out[i] == a[i] * 2.5 - 0.5));
+            out
+        });
+    }
+}
+
+#[test]
+fn maps_per_channel_are_right() {
+    for (rows, channels) in [(1, 1), (7, 3), (100, 33), (700, 64)] {
+        on_every_isa(|| {
+            let (x, scale, shift) = (numbers(1, rows * channels), numbers(2, channels), numbers(3, channels));
+            let affine = |i: usize| x[i] * scale[i % channels] + shift[i % channels];
+            let mut y = vec![f32::NAN; x.len()];
+            elementwise::affine_channels(&x, &scale, &shift, Activation::Relu, &mut y);
+            assert!((0..x.len()).all(|i| y[i] == affine(i).max(0.0)));
+            let mut z = x.clone();
+            elementwise::affine_channels_in_place(&mut z, &scale, &shift, Activation::Relu);
+            assert_eq!(y, z);
+            let mut z = x.clone();
+            elementwise::add_bias(&mut z, &shift);
+            assert!((0..x.len()).all(|i| z[i] == x[i] + shift[i % channels]));
+            y
+        });
+    }
+}
+
+#[test]
+fn a_block_of_columns_is_copied_and_the_rest_kept() {
+    let source: Vec<f32> = (0..5 * 7).map(|i| i as f32).collect();
+    let mut target = vec![-1.0; 5 * 9];
+    elementwise::copy_block(5, &source, 7, 2, &mut target, 9, 4, 3);
+    for row in 0..5 {
+        for column in 0..9 {
+            let expected = if (4..7).contains(&column) { (row * 7 + column - 2) as f32 } else { -1.0 };
+            assert_eq!(target[row * 9 + column], expected);
+        }
+    }
+}
+
+#[test]
+fn sums_over_rows_and_of_all_are_right() {
+    for (rows, columns) in [(1, 1), (3, 5), (64, 10), (1000, 32), (515, 33), (70, 300), (4000, 3)] {
+        on_every_isa(|| {
+            let x = numbers(1, rows * columns);
+            let mut expected = vec![0.0; columns];
+            x.iter().enumerate().for_each(|(i, &x)| expected[i % columns] += f64::from(x));
+            let mut out = vec![f32::NAN; columns];
+            reduce::sum_rows(rows, columns, &x, &mut out);
+            assert_close("sum_rows", &out, &expected, 1e-6, 1e-5);
+            out.push(reduce::sum(&x));
+            assert_close("sum", &out[columns..], &[expected.iter().sum()], 1e-6, 1e-5);
+            out
+        });
+    }
+    assert_eq!(reduce::sum(&[]), 0.0);
+}
+
+#[test]
+fn moments_of_values_far_from_zero_stay_exact() {
+    let (rows, columns) = (5000, 3);
+    on_every_isa(|| {
+        let x: Vec<f32> = numbers(1, rows * columns).iter().map(|x| 1000.0 + x).collect();
+        let (mut mean, mut variance) = ([0.0; 3], [0.0; 3]);
+        reduce::mean_variance(rows, columns, &x, &mut mean, &mut variance);
+        let expected = batch_norm::forward(&widen(&x), &[1.0; 3], &[0.0; 3], 0.0);
+        assert_close("mean", &mean, &expected.mean, 2e-7, 0.0);
+        assert_close("variance", &variance, &expected.variance, 1e-4, 0.0);
+        mean.into_iter().chain(variance).collect()
+    });
+}
+
+#[test]
+fn batch_norm_and_its_gradient_agree_with_the_reference() {
+    const EPSILON: f64 = 1e-3;
+    for (rows, channels) in [(2, 1), (9, 3), (40, 70)] {
+        on_every_isa(|| {
+            let (x, dy) = (numbers(1, rows * channels), numbers(2, rows * channels));
+            let (gamma, beta) = (numbers(3, channels), numbers(4, channels));
+            let (x64, dy64, gamma64, beta64) = (widen(&x), widen(&dy), widen(&gamma), widen(&beta));
+            let expected = batch_norm::forward(&x64, &gamma64, &beta64, EPSILON);
+            let mut y = vec![f32::NAN; x.len()];
+            let [mut mean, mut variance, mut inv_std] = [(); 3].map(|()| vec![f32::NAN; channels]);
+            let statistics =
+                norm::Statistics { mean: &mut mean, variance: &mut variance, inv_std: &mut inv_std };
+            norm::batch_norm_forward(&x, Some(&gamma), Some(&beta), EPSILON as f32, &mut y, statistics);
+            assert_close("y", &y, &expected.y, 1e-5, 2e-6);
+            assert_close("mean", &mean, &expected.mean, 1e-5, 1e-6);
+            assert_close("variance", &variance, &expected.variance, 1e-5, 1e-6);
+
+            let mut dx = vec![f32::NAN; x.len()];
+            let (mut dgamma, mut dbeta) = (vec![f32::NAN; channels], vec![f32::NAN; channels]);
+            let from = norm::BatchNormBackward {
+                x: &x,
+                dy: &dy,
+                gamma: Some(&gamma),
+                mean: &mean,
+                inv_std: &inv_std,
+            };
+            norm::batch_norm_backward(from, &mut dx, &mut dgamma, &mut dbeta);
+            let loss = |x: &[f64], gamma: &[f64], beta: &[f64]| -> f64 {
+                batch_norm::forward(x, gamma, beta, EPSILON).y.iter().zip(&dy64).map(|(y, dy)| y * dy).sum()
+            };
+            if rows * channels < 100 {
+                let wanted = numeric_gradient(|x| loss(x, &gamma64, &beta64), &x64, 1e-5);
+                assert_close("dx", &dx, &wanted, 1e-3, 1e-4);
+            }
+            let wanted = numeric_gradient(|gamma| loss(&x64, gamma, &beta64), &gamma64, 1e-4);
+            assert_close("dgamma", &dgamma, &wanted, 1e-4, 1e-4);
+            let wanted = numeric_gradient(|beta| loss(&x64, &gamma64, beta), &beta64, 1e-4);
+            assert_close("dbeta", &dbeta, &wanted, 1e-4, 1e-5);
+            y.into_iter().chain(dx).chain(dgamma).chain(dbeta).collect()
+        });
+    }
+}
+
+#[test]
+fn frozen_batch_norm_is_the_same_map() {
+    let (mean, variance) = ([0.5, -1.0], [4.0, 0.25]);
+    let (mut scale, mut shift) = ([0.0; 2], [0.0; 2]);
+    norm::frozen_affine(Some(&[2.0, 3.0]), Some(&[1.0, -1.0]), &mean, &variance, 0.0, &mut scale, &mut shift);
+    assert_eq!((scale, shift), ([1.0, 6.0], [0.5, 5.0]));
+    let mut moving = [1.0, 2.0];
+    norm::moving_average(&mut moving, &[3.0, 4.0], 0.75);
+    assert_eq!(moving, [1.5, 2.5]);
+}
+
+#[test]
+fn bytes_become_scaled_numbers() {
+    on_every_isa(|| {
+        let source: Vec<u8> = (0..=255).chain(0..77).collect();
+        let mut out = vec![f32::NAN; source.len()];
+        images::u8_to_f32(&source, 1.0 / 255.0, &mut out);
+        assert!(source.iter().zip(&out).all(|(&source, &out)| out == f32::from(source) * (1.0 / 255.0)));
+        out
+    });
+}

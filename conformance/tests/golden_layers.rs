@@ -1,5 +1,7 @@
 //! Every layer against Keras: outputs, gradients by inputs and weights, moving statistics.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
 mod common;
 
 use common::{Tensor, assert_close, golden_json, placeholders, run};
@@ -45,8 +47,10 @@ fn check(name: &str, case: &Json, passes: bool) -> convnet_nn::Result<()> {
         .map(|weight| (weight["name"].as_str().unwrap().to_owned(), Tensor::read(&weight["value"])))
         .collect();
     let shapes: Vec<Shape> = inputs.iter().map(Tensor::batched).collect();
-    let specs = layer.weights(&shapes).map_err(|problem| convnet_nn::Error::argument(name, problem.expected))?;
-    let wanted: Vec<(&str, &[usize])> = weights.iter().map(|(name, weight)| (&**name, &*weight.dims)).collect();
+    let specs =
+        layer.weights(&shapes).map_err(|problem| convnet_nn::Error::argument(name, problem.expected))?;
+    let wanted: Vec<(&str, &[usize])> =
+        weights.iter().map(|(name, weight)| (&**name, &*weight.dims)).collect();
     let specified: Vec<(&str, &[usize])> = specs.iter().map(|spec| (spec.name, &*spec.dims)).collect();
     assert_eq!(specified, wanted, "{name}: weights");
 
@@ -86,7 +90,9 @@ fn check(name: &str, case: &Json, passes: bool) -> convnet_nn::Result<()> {
     let by: Vec<Value> = x.iter().copied().chain(trained.iter().map(|&(_, value)| value)).collect();
     let found = gradients(&mut program.graph, y, Some(seed), &by)?;
     program.fetches = vec![y];
-    program.fetches.extend(found.iter().map(|gradient| gradient.expect("layers depend on inputs and weights")));
+    program
+        .fetches
+        .extend(found.iter().map(|gradient| gradient.expect("layers depend on inputs and weights")));
     for &(weight, value) in &updates {
         let place = specs[..weight].iter().filter(|spec| !spec.trainable).map(|spec| spec.len()).sum();
         program.stores.push((value, Target::State(place)));

@@ -1,5 +1,7 @@
 //! Losses, metrics, optimizers and whole trainings against Keras.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
 mod common;
 
 use common::{Tensor, assert_close, golden_json, placeholders, run};
@@ -19,7 +21,8 @@ fn array(tensor: &Tensor) -> ArrayD<f32> {
 fn losses_give_keras_numbers() {
     for case in golden_json("losses.json")["cases"].as_array().unwrap() {
         let name = case["name"].as_str().unwrap();
-        let loss = losses::from_config(case["class_name"].as_str().unwrap(), case["config"].as_object().unwrap());
+        let loss =
+            losses::from_config(case["class_name"].as_str().unwrap(), case["config"].as_object().unwrap());
         if name.ends_with("smoothed") {
             assert!(loss.unwrap_err().to_string().contains("label_smoothing"), "{name}");
             continue;
@@ -48,7 +51,9 @@ fn metrics_give_keras_numbers() {
     for case in golden_json("metrics.json")["cases"].as_array().unwrap() {
         let class = case["class_name"].as_str().unwrap();
         let Ok(mut metric) = class.parse::<Metric>() else { continue };
-        if let (Metric::BinaryAccuracy { threshold }, Some(given)) = (&mut metric, case["config"]["threshold"].as_f64()) {
+        if let (Metric::BinaryAccuracy { threshold }, Some(given)) =
+            (&mut metric, case["config"]["threshold"].as_f64())
+        {
             *threshold = given as f32;
         }
         let (mut sum, mut count) = (0.0, 0);
@@ -68,7 +73,11 @@ fn metrics_give_keras_numbers() {
             count += predictions.dims[0];
         }
         let expected = case["value"].as_f64().unwrap();
-        assert!((sum / count as f64 - expected).abs() < 1e-6, "{class}: {} instead of {expected}", sum / count as f64);
+        assert!(
+            (sum / count as f64 - expected).abs() < 1e-6,
+            "{class}: {} instead of {expected}",
+            sum / count as f64
+        );
         checked += 1;
     }
     assert!(checked >= 5);
@@ -85,9 +94,11 @@ fn optimizers_take_keras_steps() {
         }
         let optimizer = optimizer.unwrap();
         let mut parameters = Tensor::read(&case["start"]).values;
-        let mut slots: Vec<Vec<f32>> = optimizer.slots().iter().map(|_| vec![0.0; parameters.len()]).collect();
+        let mut slots: Vec<Vec<f32>> =
+            optimizer.slots().iter().map(|_| vec![0.0; parameters.len()]).collect();
         let gradients = Tensor::read_all(&case["gradients"]);
-        for (step, (gradient, expected)) in gradients.iter().zip(Tensor::read_all(&case["steps"])).enumerate() {
+        for (step, (gradient, expected)) in gradients.iter().zip(Tensor::read_all(&case["steps"])).enumerate()
+        {
             let mut slots: Vec<&mut [f32]> = slots.iter_mut().map(|slot| &mut **slot).collect();
             optimizer.update(step as u64 + 1, &mut parameters, &gradient.values, &mut slots);
             assert_close(&format!("{class} {config:?} step {step}"), &parameters, &expected.values, 2e-6);
@@ -110,7 +121,8 @@ fn trainings_follow_keras_step_by_step() {
     assert_eq!(runs.len(), 3);
     for run in runs {
         let class = run["class_name"].as_str().unwrap();
-        let mut model = from_config(&json!({ "class_name": "Sequential", "config": golden["model"] })).unwrap();
+        let mut model =
+            from_config(&json!({ "class_name": "Sequential", "config": golden["model"] })).unwrap();
         set_weights(&mut model, &start);
         let mut config = json!({ "learning_rate": run["learning_rate"] });
         if class == "SGD" {
@@ -127,9 +139,15 @@ fn trainings_follow_keras_step_by_step() {
             let log = model.fit(&data, Fit::new().batch_size(labels.len()).shuffle(false)).unwrap();
             let expected = run["losses"][step].as_f64().unwrap();
             let loss = log.epochs[0].loss;
-            assert!((loss - expected).abs() < 1e-3 * expected.abs().max(0.1), "{class} step {step}: {loss}, Keras {expected}");
+            assert!(
+                (loss - expected).abs() < 1e-3 * expected.abs().max(0.1),
+                "{class} step {step}: {loss}, Keras {expected}"
+            );
             let expected = run["accuracies"][step].as_f64().unwrap();
-            assert!((log.epochs[0].metric("accuracy").unwrap() - expected).abs() < 1e-6, "{class} step {step}");
+            assert!(
+                (log.epochs[0].metric("accuracy").unwrap() - expected).abs() < 1e-6,
+                "{class} step {step}"
+            );
         }
         for (weight, expected) in model.get_weights().iter().zip(Tensor::read_all(&run["weights"])) {
             assert_close(&format!("{class}: weights"), weight.as_slice().unwrap(), &expected.values, 2e-3);

@@ -2,6 +2,8 @@
 //!
 //! Each case is run as it stands and after the passes.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
 mod common;
 
 use common::{Tensor, placeholders, run};
@@ -63,7 +65,8 @@ fn values(seed: u64, dims: &[usize], low: f32, high: f32) -> Tensor {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         order.swap(last, (state >> 33) as usize % (last + 1));
     }
-    let values = order.iter().map(|&i| low + (high - low) * (i as f32 + 0.61) / (count as f32 + 0.3)).collect();
+    let values =
+        order.iter().map(|&i| low + (high - low) * (i as f32 + 0.61) / (count as f32 + 0.3)).collect();
     Tensor { dims: dims.to_vec(), values }
 }
 
@@ -76,7 +79,8 @@ fn window(spatial: &[usize], kernel: &[usize], sliding: Sliding) -> Window {
     let first = 3 - spatial.len();
     for (i, (&size, &kernel)) in spatial.iter().zip(kernel).enumerate() {
         let axis = first + i;
-        let (stride, dilation, padding) = (sliding.strides[axis], sliding.dilation[axis], sliding.padding[axis]);
+        let (stride, dilation, padding) =
+            (sliding.strides[axis], sliding.dilation[axis], sliding.padding[axis]);
         axes[axis] = Axis::new(size, kernel, stride, dilation, padding).unwrap();
     }
     Window { axes }
@@ -93,7 +97,9 @@ fn convolution(name: &'static str, x: &'static [usize], w: &'static [usize], sli
     Case::new(
         name,
         &[x, w, &[w[rank + 1]]],
-        move |graph, inputs| graph.apply(Convolution { sliding, activation: Activation::Tanh }, inputs).unwrap(),
+        move |graph, inputs| {
+            graph.apply(Convolution { sliding, activation: Activation::Tanh }, inputs).unwrap()
+        },
         move |inputs| {
             let y = reference::convolution::forward(&geometry, &inputs[0], &inputs[1], Some(&inputs[2]));
             y.into_iter().map(f64::tanh).collect()
@@ -101,7 +107,13 @@ fn convolution(name: &'static str, x: &'static [usize], w: &'static [usize], sli
     )
 }
 
-fn pooling(name: &'static str, x: &'static [usize], size: &'static [usize], sliding: Sliding, max: bool) -> Case {
+fn pooling(
+    name: &'static str,
+    x: &'static [usize],
+    size: &'static [usize],
+    sliding: Sliding,
+    max: bool,
+) -> Case {
     let window = window(&x[1..x.len() - 1], size, sliding);
     let geometry = PoolGeometry { batch: x[0], channels: x[x.len() - 1], window };
     Case::new(
@@ -133,7 +145,12 @@ fn activation(name: &'static str, function: Activation, f: fn(f64) -> f64) -> Ca
 }
 
 /// A loss of rows of 4 columns; `dense` targets have rows too, else they are class numbers.
-fn loss(name: &'static str, op: fn() -> Box<dyn Fn(&mut Graph, &[Value]) -> Value>, dense: bool, row: fn(&[f64], &[f64]) -> f64) -> Case {
+fn loss(
+    name: &'static str,
+    op: fn() -> Box<dyn Fn(&mut Graph, &[Value]) -> Value>,
+    dense: bool,
+    row: fn(&[f64], &[f64]) -> f64,
+) -> Case {
     let targets: &[usize] = if dense { &[3, 4] } else { &[3] };
     let case = Case::new(name, &[&[3, 4], targets], op(), move |inputs| {
         let width = inputs[1].len() / 3;
@@ -148,7 +165,14 @@ fn apply<O: convnet_engine::Op + Clone>(op: O) -> Box<dyn Fn(&mut Graph, &[Value
 }
 
 /// Normalises columns of rows of `columns` with given or found statistics.
-fn normalise(x: &[f64], columns: usize, mean: &[f64], variance: &[f64], gamma: &[f64], beta: &[f64]) -> Vec<f64> {
+fn normalise(
+    x: &[f64],
+    columns: usize,
+    mean: &[f64],
+    variance: &[f64],
+    gamma: &[f64],
+    beta: &[f64],
+) -> Vec<f64> {
     let normal = |(i, x): (usize, &f64)| {
         let c = i % columns;
         gamma[c] * (x - mean[c]) / (variance[c] + 0.01).sqrt() + beta[c]
@@ -165,7 +189,12 @@ fn cases() -> Vec<Case> {
         convolution("convolution", &[2, 5, 6, 2], &[3, 3, 2, 4], sliding(1, 1, valid)),
         convolution("convolution, same, stride 2", &[2, 5, 6, 3], &[3, 2, 3, 2], sliding(2, 1, same)),
         convolution("convolution, dilated", &[1, 7, 7, 1], &[3, 3, 1, 3], sliding(1, 2, same)),
-        convolution("convolution, padded unevenly", &[2, 4, 4, 1], &[3, 3, 1, 2], sliding(1, 1, Padding::Explicit { before: 2, after: 1 })),
+        convolution(
+            "convolution, padded unevenly",
+            &[2, 4, 4, 1],
+            &[3, 3, 1, 2],
+            sliding(1, 1, Padding::Explicit { before: 2, after: 1 }),
+        ),
         convolution("1-D convolution", &[2, 9, 3], &[3, 3, 2], sliding(2, 1, same)),
         convolution("3-D convolution", &[1, 4, 3, 4, 2], &[2, 2, 3, 2, 3], sliding(1, 1, same)),
         convolution("dense", &[4, 5], &[5, 3], Sliding::default()),
@@ -218,9 +247,12 @@ fn cases() -> Vec<Case> {
             (0..6).map(|i| inputs[0][i] * inputs[1][i]).collect()
         })
         .batched(),
-        Case::new("a value used twice", &[&[2, 3]], |graph, x| graph.apply(Multiply, &[x[0], x[0]]).unwrap(), |inputs| {
-            inputs[0].iter().map(|x| x * x).collect()
-        }),
+        Case::new(
+            "a value used twice",
+            &[&[2, 3]],
+            |graph, x| graph.apply(Multiply, &[x[0], x[0]]).unwrap(),
+            |inputs| inputs[0].iter().map(|x| x * x).collect(),
+        ),
         Case::new("scale", &[&[2, 3]], apply(ScaleShift { scale: -0.5, shift: 2.0 }), |inputs| {
             inputs[0].iter().map(|x| 2.0 - 0.5 * x).collect()
         }),
@@ -228,43 +260,87 @@ fn cases() -> Vec<Case> {
             inputs[0].iter().enumerate().map(|(i, x)| x + inputs[1][i % 3]).collect()
         }),
         Case::new("reshape", &[&[2, 2, 3]], apply(Reshape { dims: vec![6] }), |inputs| inputs[0].clone()),
-        Case::new("concatenate channels", &[&[2, 2, 1], &[2, 2, 3]], apply(Concatenate { axis: 1 }), |inputs| {
-            (0..4).flat_map(|i| [&inputs[0][i..i + 1], &inputs[1][3 * i..3 * i + 3]].concat()).collect()
-        })
+        Case::new(
+            "concatenate channels",
+            &[&[2, 2, 1], &[2, 2, 3]],
+            apply(Concatenate { axis: 1 }),
+            |inputs| {
+                (0..4).flat_map(|i| [&inputs[0][i..i + 1], &inputs[1][3 * i..3 * i + 3]].concat()).collect()
+            },
+        )
         .batched(),
         Case::new("concatenate rows", &[&[2, 1, 3], &[2, 2, 3]], apply(Concatenate { axis: 0 }), |inputs| {
-            (0..2).flat_map(|i| [&inputs[0][3 * i..3 * i + 3], &inputs[1][6 * i..6 * i + 6]].concat()).collect()
+            (0..2)
+                .flat_map(|i| [&inputs[0][3 * i..3 * i + 3], &inputs[1][6 * i..6 * i + 6]].concat())
+                .collect()
         })
         .batched(),
         Case::new("slice", &[&[2, 5]], apply(Slice { axis: 0, start: 1, size: 3 }), |inputs| {
             inputs[0].chunks(5).flat_map(|row| row[1..4].to_vec()).collect()
         }),
-        Case::new("batch norm", &[&[4, 2, 3], &[3], &[3]], apply(BatchNorm { epsilon: 0.01, scale: true, center: true }), move |inputs| {
-            let mean = columns(&inputs[0], &|column| column.sum::<f64>() / 8.0);
-            let square = columns(&inputs[0], &|column| column.map(|x| x * x).sum::<f64>() / 8.0);
-            let variance: Vec<f64> = (0..3).map(|c| square[c] - mean[c] * mean[c]).collect();
-            normalise(&inputs[0], 3, &mean, &variance, &inputs[1], &inputs[2])
-        }),
-        Case::new("frozen batch norm", &[&[4, 3], &[3], &[3], &[3], &[3]], |graph, v| {
-            // Order of differentiation: x, gamma, beta; the statistics are given.
-            let inputs = [v[0], v[3], v[4], v[1], v[2]];
-            graph.apply(BatchNormFrozen { epsilon: 0.01, scale: true, center: true }, &inputs).unwrap()
-        }, |inputs| normalise(&inputs[0], 3, &inputs[3], &inputs[4], &inputs[1], &inputs[2]))
+        Case::new(
+            "batch norm",
+            &[&[4, 2, 3], &[3], &[3]],
+            apply(BatchNorm { epsilon: 0.01, scale: true, center: true }),
+            move |inputs| {
+                let mean = columns(&inputs[0], &|column| column.sum::<f64>() / 8.0);
+                let square = columns(&inputs[0], &|column| column.map(|x| x * x).sum::<f64>() / 8.0);
+                let variance: Vec<f64> = (0..3).map(|c| square[c] - mean[c] * mean[c]).collect();
+                normalise(&inputs[0], 3, &mean, &variance, &inputs[1], &inputs[2])
+            },
+        ),
+        Case::new(
+            "frozen batch norm",
+            &[&[4, 3], &[3], &[3], &[3], &[3]],
+            |graph, v| {
+                // Order of differentiation: x, gamma, beta; the statistics are given.
+                let inputs = [v[0], v[3], v[4], v[1], v[2]];
+                graph.apply(BatchNormFrozen { epsilon: 0.01, scale: true, center: true }, &inputs).unwrap()
+            },
+            |inputs| normalise(&inputs[0], 3, &inputs[3], &inputs[4], &inputs[1], &inputs[2]),
+        )
         .range(4, 0.5, 2.0)
         .given_after(3),
         Case::new("mean", &[&[4, 3]], apply(BatchMean), |inputs| vec![inputs[0].iter().sum::<f64>() / 12.0]),
-        loss("softmax cross-entropy, sparse", || apply(SoftmaxCrossEntropy(Target::Sparse)), false,
-            |t, x| reference::losses::sparse_from_logits(t[0] as usize, x)),
-        loss("softmax cross-entropy, dense", || apply(SoftmaxCrossEntropy(Target::Dense)), true,
-            reference::losses::categorical_from_logits),
-        loss("cross-entropy, sparse", || apply(CrossEntropy(Target::Sparse)), false,
-            |t, p| reference::losses::sparse(t[0] as usize, p)).range(0, 0.05, 0.95),
-        loss("cross-entropy, dense", || apply(CrossEntropy(Target::Dense)), true,
-            reference::losses::categorical).range(0, 0.05, 0.95),
-        loss("binary cross-entropy of scores", || apply(BinaryCrossEntropy { from_logits: true }), true,
-            reference::losses::binary_from_logits),
-        loss("binary cross-entropy", || apply(BinaryCrossEntropy { from_logits: false }), true,
-            reference::losses::binary).range(0, 0.05, 0.95),
+        loss(
+            "softmax cross-entropy, sparse",
+            || apply(SoftmaxCrossEntropy(Target::Sparse)),
+            false,
+            |t, x| reference::losses::sparse_from_logits(t[0] as usize, x),
+        ),
+        loss(
+            "softmax cross-entropy, dense",
+            || apply(SoftmaxCrossEntropy(Target::Dense)),
+            true,
+            reference::losses::categorical_from_logits,
+        ),
+        loss(
+            "cross-entropy, sparse",
+            || apply(CrossEntropy(Target::Sparse)),
+            false,
+            |t, p| reference::losses::sparse(t[0] as usize, p),
+        )
+        .range(0, 0.05, 0.95),
+        loss(
+            "cross-entropy, dense",
+            || apply(CrossEntropy(Target::Dense)),
+            true,
+            reference::losses::categorical,
+        )
+        .range(0, 0.05, 0.95),
+        loss(
+            "binary cross-entropy of scores",
+            || apply(BinaryCrossEntropy { from_logits: true }),
+            true,
+            reference::losses::binary_from_logits,
+        ),
+        loss(
+            "binary cross-entropy",
+            || apply(BinaryCrossEntropy { from_logits: false }),
+            true,
+            reference::losses::binary,
+        )
+        .range(0, 0.05, 0.95),
         loss("squared error", || apply(SquaredError), true, reference::losses::squared),
         relu_then_pool(),
     ]
@@ -293,7 +369,10 @@ fn inputs_of(case: &Case) -> Vec<Tensor> {
     let is_label = |dims: &[usize], i: usize| i >= case.differentiated && case.all_batched && dims.len() == 1;
     (case.inputs.iter().enumerate())
         .map(|(i, (dims, low, high))| match is_label(dims, i) {
-            true => Tensor { dims: dims.clone(), values: (0..dims[0]).map(|row| ((row * 2 + 1) % 4) as f32).collect() },
+            true => Tensor {
+                dims: dims.clone(),
+                values: (0..dims[0]).map(|row| ((row * 2 + 1) % 4) as f32).collect(),
+            },
             false if i >= case.differentiated && case.all_batched => values(i as u64 + 5, dims, 0.0, 1.0),
             false => values(i as u64 + 1, dims, *low, *high),
         })
@@ -328,7 +407,8 @@ fn check(case: &Case, passes: bool) {
     let seed_values = values(99, &shape.bind(inputs[0].dims[0]).dims, -1.0, 1.0);
     let seed = graph.input(shape);
     let found = gradients(graph, y, Some(seed), &x[..case.differentiated]).unwrap();
-    program.fetches = std::iter::once(y).chain(found.into_iter().map(|g| g.expect("it depends on them"))).collect();
+    program.fetches =
+        std::iter::once(y).chain(found.into_iter().map(|g| g.expect("it depends on them"))).collect();
     let slices: Vec<&[f32]> = inputs.iter().chain([&seed_values]).map(|tensor| &*tensor.values).collect();
     let fetched = run(program, inputs[0].dims[0], &slices, &mut [], passes);
     reference::assert_close(name, &fetched[0], &expected, 1e-5, 1e-6);
@@ -401,7 +481,9 @@ fn a_gradient_can_be_differentiated_again() {
     let graph = &mut program.graph;
     let x = graph.input(convnet_engine::Shape::batched([3, 1]));
     let w = graph.input(convnet_engine::Shape::fixed([2, 1, 1]));
-    let y = graph.apply(Convolution { sliding: Sliding::default(), activation: Activation::Linear }, &[x, w]).unwrap();
+    let y = graph
+        .apply(Convolution { sliding: Sliding::default(), activation: Activation::Linear }, &[x, w])
+        .unwrap();
     let square = graph.apply(Multiply, &[y, y]).unwrap();
     let first = gradients(graph, square, None, &[x]).unwrap()[0].unwrap();
     let second = gradients(graph, first, None, &[x]).unwrap()[0].unwrap();

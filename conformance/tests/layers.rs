@@ -1,6 +1,8 @@
 //! The promises that every registered layer keeps: its configuration comes back, shapes are as inferred, training lowers the loss,
 //! equal seeds give equal bits, a saved model predicts the same.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
 use std::sync::Arc;
 
 use convnet_interop::keras::{Format, KerasFile};

@@ -1,5 +1,7 @@
 //! The workspace's own rules: arrows point down, `unsafe` stays in its crate, documents name what is there.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
 use std::path::{Path, PathBuf};
 
 /// The rooms from the bottom up. A crate may use only those before it.
@@ -23,7 +25,8 @@ fn crates() -> Vec<(String, PathBuf, Vec<String>)> {
     folders
         .map(|folder| {
             let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap();
-            let name = manifest.lines().find_map(|line| line.strip_prefix("name = ")).unwrap().trim_matches('"');
+            let name =
+                manifest.lines().find_map(|line| line.strip_prefix("name = ")).unwrap().trim_matches('"');
             let sections = manifest.split("\n[").skip(1);
             let dependencies = sections.filter(|section| section.starts_with("dependencies]"));
             let used = (dependencies.flat_map(str::lines))
@@ -38,7 +41,9 @@ fn crates() -> Vec<(String, PathBuf, Vec<String>)> {
 
 #[test]
 fn crates_use_only_those_below_them() {
-    let place = |name: &str| ORDER.iter().position(|known| *known == name).unwrap_or_else(|| panic!("{name} has no place"));
+    let place = |name: &str| {
+        ORDER.iter().position(|known| *known == name).unwrap_or_else(|| panic!("{name} has no place"))
+    };
     let crates = crates();
     assert_eq!(crates.len(), ORDER.len());
     for (name, _, used) in crates {
@@ -68,7 +73,8 @@ fn unsafe_stays_in_the_kernels_and_files_stay_small() {
             let text = std::fs::read_to_string(&file).unwrap();
             let code = text.split("\n#[cfg(test)]").next().unwrap();
             assert!(code.lines().count() <= 800, "{} has more than 800 lines", file.display());
-            let uses = code.lines().any(|line| line.contains("unsafe ") && !line.trim_start().starts_with("//"));
+            let uses =
+                code.lines().any(|line| line.contains("unsafe ") && !line.trim_start().starts_with("//"));
             assert!(!uses || name == "convnet-kernels", "{} is unsafe", file.display());
         }
     }
@@ -79,7 +85,9 @@ fn documents_name_files_that_exist() {
     for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
         let text = std::fs::read_to_string(root().join(document)).unwrap();
         for name in text.split('`').skip(1).step_by(2) {
-            let is_path = ["crates/", "conformance/", "golden/", "bench/", "examples/", ".ci/"].iter().any(|top| name.starts_with(top));
+            let is_path = ["crates/", "conformance/", "golden/", "bench/", "examples/", ".ci/"]
+                .iter()
+                .any(|top| name.starts_with(top));
             if is_path && !name.contains(['*', ' ', '<']) {
                 assert!(root().join(name).exists(), "{document} names {name}, which is not there");
             }

@@ -15,7 +15,8 @@ pub struct Tensor {
 
 impl Tensor {
     pub fn read(json: &Json) -> Self {
-        let dims = json["shape"].as_array().unwrap().iter().map(|size| size.as_u64().unwrap() as usize).collect();
+        let dims =
+            json["shape"].as_array().unwrap().iter().map(|size| size.as_u64().unwrap() as usize).collect();
         let values = json["values"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect();
         Self { dims, values }
     }
@@ -41,7 +42,13 @@ pub fn golden_json(name: &str) -> Json {
 }
 
 /// Runs a program for a batch and gives what it fetches.
-pub fn run(program: Program, batch: usize, inputs: &[&[f32]], states: &mut [f32], passes: bool) -> Vec<Vec<f32>> {
+pub fn run(
+    program: Program,
+    batch: usize,
+    inputs: &[&[f32]],
+    states: &mut [f32],
+    passes: bool,
+) -> Vec<Vec<f32>> {
     let fetches = program.fetches.len();
     let stores = program.stores.iter().any(|(_, target)| matches!(target, Target::Gradient(_)));
     assert!(!stores, "gradients are fetched, not stored, in these tests");

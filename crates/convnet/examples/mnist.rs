@@ -35,8 +35,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let test = mnist.test.ok_or("MNIST has test images")?;
 
     let mut model = functional()?;
-    println!("{}", model.summary(64)?);
     model.compile(RmsProp::default(), SparseCategoricalCrossentropy::default(), [Metric::Accuracy])?;
+    println!("{}", model.summary(64)?);
     model.fit(&mnist.train, Fit::new().epochs(5).batch_size(64))?;
     println!("functional: {:?}", model.evaluate(&test)?);
 

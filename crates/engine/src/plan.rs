@@ -269,7 +269,10 @@ impl<'p> Planner<'p> {
                 };
                 let shared = matches!(node.op.sharing(), Sharing::InPlace(input)
                     if output == 0 && self.storage[node.inputs[input].index()] == Storage::Fixed(place));
-                debug_assert!(shared || matches!(place, Place::Gradient { .. }), "states are updated in place");
+                debug_assert!(
+                    shared || matches!(place, Place::Gradient { .. }),
+                    "states are updated in place"
+                );
                 self.in_place[position] |= shared;
                 Storage::Fixed(place)
             } else if output == 0 && node.op.sharing() == Sharing::View {
@@ -385,7 +388,9 @@ impl Step {
                 self.read_only.push((inputs[0], place));
                 return;
             }
-            (Place::Input { .. } | Place::Parameter { .. }, _) => unreachable!("these are never written by a plan"),
+            (Place::Input { .. } | Place::Parameter { .. }, _) => {
+                unreachable!("these are never written by a plan")
+            }
             (Place::State { start, len }, _) => (&mut self.states, start, len),
             (Place::Gradient { start, len }, _) => (&mut self.gradients, start, len),
             (Place::Arena { start, len }, _) => (&mut self.arena, start, len),
@@ -393,11 +398,10 @@ impl Step {
         if len == 0 {
             return;
         }
-        if let (Role::Inputs(new), Some(piece)) = (&role, pieces.iter_mut().find(|piece| piece.start == start)) {
-            if let Role::Inputs(inputs) = &mut piece.role {
-                inputs.extend_from_slice(new);
-                return;
-            }
+        let there = pieces.iter_mut().find(|piece| piece.start == start);
+        if let (Role::Inputs(new), Some(Piece { role: Role::Inputs(inputs), .. })) = (&role, there) {
+            inputs.extend_from_slice(new);
+            return;
         }
         pieces.push(Piece { start, len, role });
     }

@@ -75,7 +75,8 @@ impl Plan {
         self.steps.iter().find_map(|step| {
             let mut bad = false;
             run_step(step, memory, context, |call| {
-                let floats = call.outputs.iter().zip(&step.outputs).filter(|(_, element)| **element == Element::F32);
+                let floats =
+                    call.outputs.iter().zip(&step.outputs).filter(|(_, element)| **element == Element::F32);
                 bad = floats.into_iter().any(|(output, _)| output.iter().any(|x| !x.is_finite()));
             });
             bad.then(|| NotFinite { layer: step.label.to_string(), op: step.op })

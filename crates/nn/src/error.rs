@@ -43,7 +43,9 @@ pub enum Error {
     #[error("{0} needs a compiled model; call `compile` with an optimizer, a loss and metrics first")]
     NotCompiled(&'static str),
     /// The loss is not a finite number any more.
-    #[error("the loss became {loss} at step {step} of epoch {epoch}: {origin}. A lower learning rate often helps")]
+    #[error(
+        "the loss became {loss} at step {step} of epoch {epoch}: {origin}. A lower learning rate often helps"
+    )]
     NotFinite {
         /// The loss.
         loss: f32,

@@ -1,5 +1,7 @@
 //! Training through the public interface: it learns, it is reproducible, it tells what is wrong.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
 use convnet_nn::layers::{BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D};
 use convnet_nn::losses::{MeanSquaredError, SparseCategoricalCrossentropy};
 use convnet_nn::optimizers::{Adam, RmsProp, Sgd};
@@ -147,6 +149,13 @@ fn data_and_arguments_that_do_not_fit_are_refused() {
     let flat = Arrays::new(flat.view(), y.view()).unwrap();
     let text = problem(model.fit(&flat, Fit::new()));
     assert!(text.contains("(None, 8, 8, 1)") && text.contains("(None, 64)"), "{text}");
+    for label in [2.0, -1.0, 0.5, f32::NAN] {
+        let wrong = Array1::from_elem(10, label);
+        let wrong = Arrays::new(x.view(), wrong.view()).unwrap();
+        let text = problem(model.fit(&wrong, Fit::new()));
+        assert!(text.contains("below 2"), "{text}");
+        assert!(model.evaluate(&wrong).is_err());
+    }
     model.compile(Sgd::default(), MeanSquaredError, []).unwrap();
     assert!(problem(model.fit(&data, Fit::new())).contains("targets"));
 }

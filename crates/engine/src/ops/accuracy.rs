@@ -53,7 +53,9 @@ impl Op for Accuracy {
                 let target = || &targets[row * columns..(row + 1) * columns];
                 *output = match kind {
                     AccuracyKind::Sparse => share(softmax::arg_max_row(prediction) as f32 == targets[row]),
-                    AccuracyKind::Categorical => share(softmax::arg_max_row(prediction) == softmax::arg_max_row(target())),
+                    AccuracyKind::Categorical => {
+                        share(softmax::arg_max_row(prediction) == softmax::arg_max_row(target()))
+                    }
                     AccuracyKind::Binary { threshold } => {
                         let right = |(&p, &t): (&f32, &f32)| share(share(p > threshold) == t);
                         prediction.iter().zip(target()).map(right).sum::<f32>() / columns as f32

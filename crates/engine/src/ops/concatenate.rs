@@ -119,7 +119,16 @@ impl Op for Slice {
         let rows = sizes.outputs[0].len() / width;
         let offset = self.start * (input_row / sizes.inputs[0].inner()[self.axis]);
         Lowered::new(move |call| {
-            elementwise::copy_block(rows, call.inputs[0], input_row, offset, call.outputs[0], width, 0, width);
+            elementwise::copy_block(
+                rows,
+                call.inputs[0],
+                input_row,
+                offset,
+                call.outputs[0],
+                width,
+                0,
+                width,
+            );
         })
     }
 }
@@ -146,7 +155,16 @@ impl Op for SliceGradient {
         let offset = self.slice.start * (output_row / sizes.outputs[0].inner()[axis]);
         Lowered::new(move |call| {
             call.outputs[0].fill(0.0);
-            elementwise::copy_block(rows, call.inputs[0], width, 0, call.outputs[0], output_row, offset, width);
+            elementwise::copy_block(
+                rows,
+                call.inputs[0],
+                width,
+                0,
+                call.outputs[0],
+                output_row,
+                offset,
+                width,
+            );
         })
     }
 }

@@ -87,7 +87,12 @@ fn split_weights(weights: &[usize]) -> (&[usize], usize, usize) {
 }
 
 /// Geometry for an input `(rows…, channels)` without its batch.
-fn geometry(sliding: &Sliding, batch: usize, input: &[usize], weights: &[usize]) -> Result<ConvGeometry, Mismatch> {
+fn geometry(
+    sliding: &Sliding,
+    batch: usize,
+    input: &[usize],
+    weights: &[usize],
+) -> Result<ConvGeometry, Mismatch> {
     let (kernel, in_channels, out_channels) = split_weights(weights);
     let spatial = &input[..input.len() - 1];
     if kernel.is_empty() {
@@ -99,7 +104,8 @@ fn geometry(sliding: &Sliding, batch: usize, input: &[usize], weights: &[usize])
 
 /// Geometry of shapes that were checked when the node was added.
 fn bound_geometry(sliding: &Sliding, input: &Bound, weights: &[usize]) -> ConvGeometry {
-    geometry(sliding, input.batch(), input.inner(), weights).expect("shapes were checked when the node was added")
+    geometry(sliding, input.batch(), input.inner(), weights)
+        .expect("shapes were checked when the node was added")
 }
 
 impl Op for Convolution {
@@ -164,7 +170,8 @@ impl Op for Convolution {
     }
 
     fn lower(&self, sizes: &Sizes<'_>) -> Lowered {
-        let kernels = conv::Convolution::new(bound_geometry(&self.sliding, &sizes.inputs[0], &sizes.inputs[1].dims));
+        let kernels =
+            conv::Convolution::new(bound_geometry(&self.sliding, &sizes.inputs[0], &sizes.inputs[1].dims));
         let activation = self.activation;
         Lowered::with_scratch(kernels.forward_scratch(), move |call| {
             let epilogue = Epilogue { bias: call.inputs.get(2).copied(), activation };
@@ -207,7 +214,8 @@ impl Op for ConvolutionDataGradient {
     }
 
     fn lower(&self, sizes: &Sizes<'_>) -> Lowered {
-        let kernels = conv::Convolution::new(bound_geometry(&self.sliding, &sizes.outputs[0], &sizes.inputs[1].dims));
+        let kernels =
+            conv::Convolution::new(bound_geometry(&self.sliding, &sizes.outputs[0], &sizes.inputs[1].dims));
         Lowered::with_scratch(kernels.backward_data_scratch(), move |call| {
             kernels.backward_data(call.inputs[0], call.inputs[1], call.outputs[0], call.scratch);
         })
@@ -251,7 +259,8 @@ impl Op for ConvolutionWeightsGradient {
     }
 
     fn lower(&self, sizes: &Sizes<'_>) -> Lowered {
-        let kernels = conv::Convolution::new(bound_geometry(&self.sliding, &sizes.inputs[0], &sizes.outputs[0].dims));
+        let kernels =
+            conv::Convolution::new(bound_geometry(&self.sliding, &sizes.inputs[0], &sizes.outputs[0].dims));
         Lowered::with_scratch(kernels.backward_weights_scratch(), move |call| {
             let (weights, bias) = call.outputs.split_first_mut().expect("a first output");
             let bias = bias.first_mut().map(|bias| &mut **bias);

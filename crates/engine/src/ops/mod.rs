@@ -26,9 +26,9 @@ pub use activate::{Activate, ActivateGradient};
 pub use batch_norm::{BatchNorm, BatchNormFrozen, BatchNormGradient, MovingAverage};
 pub use bias_add::{BiasAdd, SumRows};
 pub use concatenate::{Concatenate, Slice};
-pub use convolution::{Convolution, ConvolutionDataGradient, ConvolutionWeightsGradient, Sliding};
 pub use convnet_kernels::elementwise::Activation;
 pub use convnet_kernels::geometry::Padding;
+pub use convolution::{Convolution, ConvolutionDataGradient, ConvolutionWeightsGradient, Sliding};
 pub use cross_entropy::{
     BinaryCrossEntropy, BinaryCrossEntropyGradient, CrossEntropy, CrossEntropyGradient, SoftmaxCrossEntropy,
     SoftmaxCrossEntropyGradient, Target,
@@ -79,7 +79,10 @@ fn unary(inputs: &[TensorType]) -> Result<Vec<TensorType>, Mismatch> {
 }
 
 /// The rule of operations on inputs that must all have one shape, which the result has too.
-fn alike(inputs: &[TensorType], counts: std::ops::RangeInclusive<usize>) -> Result<Vec<TensorType>, Mismatch> {
+fn alike(
+    inputs: &[TensorType],
+    counts: std::ops::RangeInclusive<usize>,
+) -> Result<Vec<TensorType>, Mismatch> {
     arity(inputs, counts)?;
     for input in &inputs[1..] {
         same("inputs that are all", input, &inputs[0].shape)?;

@@ -46,13 +46,19 @@ pub struct AveragePoolGradient {
 }
 
 /// Geometry for an input without its batch.
-fn geometry(window: &[usize], sliding: &Sliding, batch: usize, input: &[usize]) -> Result<PoolGeometry, Mismatch> {
+fn geometry(
+    window: &[usize],
+    sliding: &Sliding,
+    batch: usize,
+    input: &[usize],
+) -> Result<PoolGeometry, Mismatch> {
     let (channels, spatial) = input.split_last().expect("checked by `infer`");
     Ok(PoolGeometry { batch, channels: *channels, window: sliding.window(spatial, window)? })
 }
 
 fn bound_geometry(window: &[usize], sliding: &Sliding, input: &Bound) -> PoolGeometry {
-    geometry(window, sliding, input.batch(), input.inner()).expect("shapes were checked when the node was added")
+    geometry(window, sliding, input.batch(), input.inner())
+        .expect("shapes were checked when the node was added")
 }
 
 /// Shape of the result of a pool.

@@ -11,7 +11,9 @@ pub(super) fn run(program: &mut Program) {
         let node = &program.graph.nodes[index];
         let Some(&input) = node.inputs.first() else { continue };
         let fusable = only_reader(program, &readers, input).is_some();
-        let Some((convolution, mut inputs)) = producer(&program.graph, input).filter(|_| fusable) else { continue };
+        let Some((convolution, mut inputs)) = producer(&program.graph, input).filter(|_| fusable) else {
+            continue;
+        };
         if convolution.activation != Activation::Linear {
             continue;
         }

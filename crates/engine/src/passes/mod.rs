@@ -9,8 +9,11 @@ mod relu_before_pool;
 use crate::graph::{Graph, Node, Value};
 use crate::plan::Program;
 
+/// A rewrite of a program.
+pub type Pass = fn(&mut Program);
+
 /// The passes, in the order in which they run.
-pub const PASSES: &[(&str, fn(&mut Program))] =
+pub const PASSES: &[(&str, Pass)] =
     &[("fuse epilogue", fuse_epilogue::run), ("relu before pool", relu_before_pool::run)];
 
 /// Runs all passes.

@@ -105,7 +105,9 @@ impl OptimizerState {
         let (compiled, memory) = (model.compiled()?, model.optimizer_memory()?);
         let weights = model.trainable_weights().count();
         let slots = if by_weight(compiled.optimizer.class_name()) {
-            (0..weights).flat_map(|weight| memory.slots.iter().map(move |slot| slot[weight].clone())).collect()
+            (0..weights)
+                .flat_map(|weight| memory.slots.iter().map(move |slot| slot[weight].clone()))
+                .collect()
         } else {
             memory.slots.concat()
         };
@@ -121,7 +123,9 @@ impl OptimizerState {
             return None;
         }
         let by_weight = by_weight(optimizer.class_name());
-        let place = |slot: usize, weight: usize| if by_weight { weight * slots + slot } else { slot * weights + weight };
+        let place = |slot: usize, weight: usize| {
+            if by_weight { weight * slots + slot } else { slot * weights + weight }
+        };
         let arrays = |slot: usize| -> Vec<ArrayD<f32>> {
             (0..weights).map(|weight| self.slots[place(slot, weight)].clone()).collect()
         };

@@ -73,9 +73,7 @@ fn fans(dims: &[usize]) -> (f64, f64) {
     match dims {
         [] => (1.0, 1.0),
         [units] => (*units as f64, *units as f64),
-        [kernel @ .., fan_in, fan_out] => {
-            (count(kernel) * *fan_in as f64, count(kernel) * *fan_out as f64)
-        }
+        [kernel @ .., fan_in, fan_out] => (count(kernel) * *fan_in as f64, count(kernel) * *fan_out as f64),
     }
 }
 
@@ -115,7 +113,9 @@ impl FromStr for Initializer {
             class == name || crate::names::snake_case(class) == name
         };
         let found = Self::ALL.iter().find(known);
-        found.copied().ok_or_else(|| Error::unknown("initializer", name, Self::ALL.iter().map(|i| i.class_name())))
+        found
+            .copied()
+            .ok_or_else(|| Error::unknown("initializer", name, Self::ALL.iter().map(|i| i.class_name())))
     }
 }
 
@@ -172,7 +172,11 @@ mod tests {
 
     #[test]
     fn the_forms_that_keras_writes_are_read() {
-        for json in [json!("glorot_uniform"), json!("GlorotUniform"), json!({"class_name": "GlorotUniform", "config": {}})] {
+        for json in [
+            json!("glorot_uniform"),
+            json!("GlorotUniform"),
+            json!({"class_name": "GlorotUniform", "config": {}}),
+        ] {
             assert_eq!(Initializer::try_from(json), Ok(Initializer::GlorotUniform));
         }
         let round_trip = Initializer::try_from(Json::from(Initializer::HeNormal));

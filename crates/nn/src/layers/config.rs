@@ -113,14 +113,15 @@ pub(super) fn parse<T: DeserializeOwned>(class: &str, mut config: Map<String, Js
     if let Some(problem) = refused {
         return Err(Error::argument(place, problem));
     }
-    serde_json::from_value(Json::Object(config)).map_err(|problem| Error::argument(place, problem.to_string()))
+    serde_json::from_value(Json::Object(config))
+        .map_err(|problem| Error::argument(place, problem.to_string()))
 }
 
 /// Whether an argument is of a kind that no layer here has, and if so whether its value changes nothing.
 fn neutral(key: &str, value: &Json) -> Option<bool> {
     match key {
-        "name" | "trainable" | "dtype" | "seed" | "synchronized" | "renorm_momentum" | "batch_input_shape"
-        | "batch_shape" => Some(true),
+        "name" | "trainable" | "dtype" | "seed" | "synchronized" | "renorm_momentum"
+        | "batch_input_shape" | "batch_shape" => Some(true),
         "data_format" => Some(value.is_null() || value == "channels_last"),
         "groups" => Some(value == 1),
         "renorm" => Some(value == false),

@@ -25,7 +25,8 @@ impl Loss for BinaryCrossentropy {
     }
 
     fn build(&self, graph: &mut Graph, predictions: Value, targets: Value) -> Result<Value, EngineError> {
-        let scores = if self.from_logits { Some(predictions) } else { scores_behind(graph, predictions, false) };
+        let scores =
+            if self.from_logits { Some(predictions) } else { scores_behind(graph, predictions, false) };
         let op = BinaryCrossEntropy { from_logits: scores.is_some() };
         graph.apply(op, &[scores.unwrap_or(predictions), targets])
     }

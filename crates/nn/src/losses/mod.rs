@@ -71,7 +71,9 @@ pub const REGISTRY: &[LossClass] = &[
     LossClass {
         name: "SparseCategoricalCrossentropy",
         aliases: &["sparse_categorical_crossentropy"],
-        from_config: |config| Ok(Box::new(SparseCategoricalCrossentropy { from_logits: from_logits(config)? })),
+        from_config: |config| {
+            Ok(Box::new(SparseCategoricalCrossentropy { from_logits: from_logits(config)? }))
+        },
     },
 ];
 
@@ -89,7 +91,9 @@ pub fn from_name(name: &str) -> Result<Box<dyn Loss>> {
 /// If there is none of that name, or an argument has a value that is not supported.
 pub fn from_config(name: &str, config: &Map<String, Json>) -> Result<Box<dyn Loss>> {
     for (key, neutral) in [("label_smoothing", 0.0), ("ignore_class", f64::NAN)] {
-        if let Some(value) = config.get(key).filter(|value| !value.is_null() && value.as_f64() != Some(neutral)) {
+        if let Some(value) =
+            config.get(key).filter(|value| !value.is_null() && value.as_f64() != Some(neutral))
+        {
             return Err(Error::argument(format!("loss {name}"), format!("{key} = {value} is not supported")));
         }
     }
@@ -102,9 +106,9 @@ pub fn from_config(name: &str, config: &Map<String, Json>) -> Result<Box<dyn Los
 fn from_logits(config: &Map<String, Json>) -> Result<bool> {
     match config.get("from_logits") {
         None => Ok(false),
-        Some(value) => value
-            .as_bool()
-            .ok_or_else(|| Error::argument("loss", format!("from_logits must be true or false, got {value}"))),
+        Some(value) => value.as_bool().ok_or_else(|| {
+            Error::argument("loss", format!("from_logits must be true or false, got {value}"))
+        }),
     }
 }
 

@@ -57,7 +57,9 @@ impl Metric {
             Self::Accuracy if graph.shape(targets).dims.len() < graph.shape(predictions).dims.len() => {
                 AccuracyKind::Sparse
             }
-            Self::Accuracy if graph.shape(predictions).channels() == 1 => AccuracyKind::Binary { threshold: 0.5 },
+            Self::Accuracy if graph.shape(predictions).channels() == 1 => {
+                AccuracyKind::Binary { threshold: 0.5 }
+            }
             Self::Accuracy | Self::CategoricalAccuracy => AccuracyKind::Categorical,
             Self::SparseCategoricalAccuracy => AccuracyKind::Sparse,
             Self::BinaryAccuracy { threshold } => AccuracyKind::Binary { threshold },

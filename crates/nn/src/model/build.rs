@@ -24,7 +24,11 @@ pub(crate) enum Mode<'m> {
 }
 
 /// The weights that a layer asks for; its name goes into the error.
-pub(crate) fn weight_specs(layer: &dyn Layer, name: &str, inputs: &[Shape]) -> Result<Vec<WeightSpec>, EngineError> {
+pub(crate) fn weight_specs(
+    layer: &dyn Layer,
+    name: &str,
+    inputs: &[Shape],
+) -> Result<Vec<WeightSpec>, EngineError> {
     let refuse = |mismatch| EngineError::Shape { layer: name.to_owned(), op: layer.class_name(), mismatch };
     let specs = layer.weights(inputs).map_err(refuse)?;
     for spec in &specs {
@@ -74,8 +78,10 @@ impl Model {
             return Err(Error::argument("Model", "a model needs at least one input and one output"));
         }
         let order = order(inputs, outputs)?;
-        let tensor: HashMap<_, _> = order.symbols.iter().enumerate().map(|(i, symbol)| (symbol.id(), i)).collect();
-        let layer_of: HashMap<Maker, usize> = order.makers.iter().enumerate().map(|(i, &maker)| (maker, i)).collect();
+        let tensor: HashMap<_, _> =
+            order.symbols.iter().enumerate().map(|(i, symbol)| (symbol.id(), i)).collect();
+        let layer_of: HashMap<Maker, usize> =
+            order.makers.iter().enumerate().map(|(i, &maker)| (maker, i)).collect();
         let mut layers: Vec<Option<ModelLayer>> = vec![None; order.makers.len()];
         let mut calls = Vec::with_capacity(order.symbols.len());
         let mut places = Places::default();
@@ -133,8 +139,11 @@ impl Model {
         inputs: &[Value],
         mut updates: Option<&mut Vec<(Value, usize)>>,
     ) -> Result<Vec<Value>> {
-        let weights: Vec<Vec<Value>> =
-            self.layers.iter().map(|layer| layer.weights.iter().map(|weight| variable(graph, weight)).collect()).collect();
+        let weights: Vec<Vec<Value>> = self
+            .layers
+            .iter()
+            .map(|layer| layer.weights.iter().map(|weight| variable(graph, weight)).collect())
+            .collect();
         let mut values: Vec<Value> = Vec::with_capacity(self.tensors.len());
         for call in &self.calls {
             let ModelLayer { name, layer, trainable, weights: specs } = &self.layers[call.layer];
@@ -148,9 +157,11 @@ impl Model {
             let mut new_states = Vec::new();
             let mode = match updates {
                 None => Mode::Inference,
-                Some(_) => {
-                    Mode::Training { stream: call.output as u64, trainable: *trainable, updates: &mut new_states }
-                }
+                Some(_) => Mode::Training {
+                    stream: call.output as u64,
+                    trainable: *trainable,
+                    updates: &mut new_states,
+                },
             };
             values.push(call_layer(&**layer, graph, &weights[call.layer], &arguments, mode)?);
             if let Some(updates) = updates.as_deref_mut() {
@@ -223,8 +234,11 @@ struct Places {
 impl Places {
     fn place(&mut self, layer: &str, spec: WeightSpec) -> Weight {
         let len = Slab::round_up(spec.len());
-        let (total, slot): (_, fn(usize) -> Slot) =
-            if spec.trainable { (&mut self.parameters, Slot::Parameter) } else { (&mut self.states, Slot::State) };
+        let (total, slot): (_, fn(usize) -> Slot) = if spec.trainable {
+            (&mut self.parameters, Slot::Parameter)
+        } else {
+            (&mut self.states, Slot::State)
+        };
         let start = *total;
         *total += len;
         Weight {

@@ -41,7 +41,8 @@ impl Model {
     }
 
     fn sequential_config(&self) -> Json {
-        let layers: Vec<Json> = self.layers.iter().map(|layer| Json::Object(self.layer_config(layer))).collect();
+        let layers: Vec<Json> =
+            self.layers.iter().map(|layer| Json::Object(self.layer_config(layer))).collect();
         json!({ "name": self.name, "trainable": true, "dtype": "float32", "layers": layers })
     }
 
@@ -64,7 +65,10 @@ impl Model {
             })
             .collect();
         let ends = |tensors: &[usize]| {
-            let ends: Vec<Json> = tensors.iter().map(|&tensor| json!([self.layers[made[tensor].0].name, made[tensor].1, 0])).collect();
+            let ends: Vec<Json> = tensors
+                .iter()
+                .map(|&tensor| json!([self.layers[made[tensor].0].name, made[tensor].1, 0]))
+                .collect();
             if let [only] = &ends[..] { only.clone() } else { json!(ends) }
         };
         json!({
@@ -181,12 +185,16 @@ fn layer(class: &str, config: &Map<String, Json>) -> Result<LayerRef> {
 fn parts(object: &Json) -> Result<(&str, &Map<String, Json>)> {
     let class = object.get("class_name").and_then(Json::as_str);
     let config = object.get("config").and_then(Json::as_object);
-    class.zip(config).ok_or_else(|| Error::argument("model configuration", "a layer without class_name or config"))
+    class
+        .zip(config)
+        .ok_or_else(|| Error::argument("model configuration", "a layer without class_name or config"))
 }
 
 /// The placeholder of an `InputLayer`, or of a first layer that states its input's shape itself.
 fn placeholder(config: &Map<String, Json>, named: bool) -> Result<Option<Symbol>> {
-    let Some(shape) = config.get("batch_shape").or_else(|| config.get("batch_input_shape")) else { return Ok(None) };
+    let Some(shape) = config.get("batch_shape").or_else(|| config.get("batch_input_shape")) else {
+        return Ok(None);
+    };
     let sizes = shape.as_array().map(Vec::as_slice).unwrap_or_default();
     let dims: Option<Vec<usize>> =
         sizes.iter().skip(1).map(|size| size.as_u64().and_then(|size| usize::try_from(size).ok())).collect();
@@ -223,7 +231,10 @@ fn sequential(config: &Json) -> Result<Model> {
         let row = match model.take() {
             Some(row) => row,
             None => placeholder(config, false)?.map(Sequential::from_input).ok_or_else(|| {
-                Error::argument("model configuration", "the model was never built: its input shape is not known")
+                Error::argument(
+                    "model configuration",
+                    "the model was never built: its input shape is not known",
+                )
             })?,
         };
         model = Some(row.add(layer(class, config)?));
@@ -236,7 +247,8 @@ type Node = Vec<(String, usize)>;
 
 fn functional(config: &Json) -> Result<Model> {
     let problem = |text: &str| Error::argument("model configuration", text);
-    let objects = config.get("layers").and_then(Json::as_array).ok_or_else(|| problem("no list of layers"))?;
+    let objects =
+        config.get("layers").and_then(Json::as_array).ok_or_else(|| problem("no list of layers"))?;
     let mut symbols: HashMap<String, Vec<Symbol>> = HashMap::new();
     let mut waiting: Vec<(String, LayerRef, std::collections::VecDeque<Node>)> = Vec::new();
     for object in objects {
@@ -247,7 +259,8 @@ fn functional(config: &Json) -> Result<Model> {
             let input = placeholder(config, true)?.ok_or_else(|| problem("an input without a shape"))?;
             symbols.insert(name, vec![input]);
         } else {
-            let nodes = object.get("inbound_nodes").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+            let nodes =
+                object.get("inbound_nodes").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
             let nodes = nodes.iter().map(read_node).collect::<Result<_>>()?;
             waiting.push((name.clone(), layer(class, config)?.named(name), nodes));
         }
@@ -396,7 +409,8 @@ fn collect_metrics(json: &Json, metrics: &mut Vec<Metric>) {
         Json::Object(fields) => {
             let class = fields.get("class_name").and_then(Json::as_str).unwrap_or_default();
             let config = fields.get("config").and_then(Json::as_object);
-            let name = config.and_then(|config| config.get("name")).and_then(Json::as_str).unwrap_or_default();
+            let name =
+                config.and_then(|config| config.get("name")).and_then(Json::as_str).unwrap_or_default();
             let threshold = config.and_then(|config| config.get("threshold")).and_then(Json::as_f64);
             match (class.parse::<Metric>().or_else(|_| name.parse()), threshold) {
                 (Ok(Metric::BinaryAccuracy { .. }), Some(threshold)) => {

@@ -54,7 +54,8 @@ impl Model {
     fn scoring_program(&self, updates: Option<&mut Vec<(Value, usize)>>) -> Result<Program> {
         let compiled = self.compiled.as_ref().ok_or(Error::NotCompiled("training or evaluation"))?;
         let &[output] = &self.outputs[..] else {
-            let problem = format!("it has {} outputs; only models with one output can be trained", self.outputs.len());
+            let problem =
+                format!("it has {} outputs; only models with one output can be trained", self.outputs.len());
             return Err(Error::argument(format!("model `{}`", self.name), problem));
         };
         let mut program = Program::default();
@@ -189,9 +190,12 @@ impl Model {
             let end = (start + batch).min(count);
             let parts: Vec<_> = inputs
                 .iter()
-                .map(|input| input.slice_axis(Axis(0), Slice::from(start..end)).as_standard_layout().into_owned())
+                .map(|input| {
+                    input.slice_axis(Axis(0), Slice::from(start..end)).as_standard_layout().into_owned()
+                })
                 .collect();
-            let slices: Vec<&[f32]> = parts.iter().map(|part| part.as_slice().expect("standard layout")).collect();
+            let slices: Vec<&[f32]> =
+                parts.iter().map(|part| part.as_slice().expect("standard layout")).collect();
             self.run_forward(Purpose::Predict, end - start, &slices, |plan, memory| {
                 for (index, output) in outputs.iter_mut().enumerate() {
                     let from = plan.fetched(index, memory);
@@ -208,7 +212,8 @@ impl Model {
     fn check_inputs(&self, inputs: &[ArrayViewD<'_, f32>]) -> Result<usize> {
         let expected = self.input_shapes();
         if inputs.len() != expected.len() {
-            let problem = format!("the model has {} inputs, but {} arrays were given", expected.len(), inputs.len());
+            let problem =
+                format!("the model has {} inputs, but {} arrays were given", expected.len(), inputs.len());
             return Err(Error::argument("predict", problem));
         }
         let count = inputs.first().map_or(0, |input| input.shape().first().copied().unwrap_or(0));

@@ -164,7 +164,8 @@ impl Model {
     /// If there is none; the error has the nearest name.
     pub fn get_layer(&self, name: &str) -> Result<&ModelLayer> {
         let found = self.layers.iter().find(|layer| layer.name == name);
-        found.ok_or_else(|| Error::unknown("layer", name, self.layers.iter().map(|layer| layer.name.as_str())))
+        found
+            .ok_or_else(|| Error::unknown("layer", name, self.layers.iter().map(|layer| layer.name.as_str())))
     }
 
     /// Shapes of the inputs.

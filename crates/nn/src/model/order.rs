@@ -38,7 +38,10 @@ pub(super) fn order(inputs: &[Symbol], outputs: &[Symbol]) -> Result<Order> {
     for symbol in &walk.finished {
         let is_input = matches!(symbol.0.origin, Origin::Input { .. });
         if is_input && !inputs.iter().any(|input| input.id() == symbol.id()) {
-            return Err(Error::argument("Model", "an output depends on an input that is not among the inputs"));
+            return Err(Error::argument(
+                "Model",
+                "an output depends on an input that is not among the inputs",
+            ));
         }
     }
     for input in inputs {

@@ -43,6 +43,7 @@ impl Sequential {
     }
 
     /// Adds a layer at the end.
+    #[expect(clippy::should_implement_trait, reason = "Keras's word")]
     pub fn add(mut self, layer: impl Into<LayerRef>) -> Self {
         self.layers.push(layer.into());
         self

@@ -75,7 +75,8 @@ impl Model {
             Some(compiled) => {
                 let plan = self.new_plan(Purpose::Train, training_batch_size)?;
                 let copies = 1 + compiled.optimizer.slots().len();
-                let inputs = training_batch_size * self.input_shapes().iter().map(|shape| shape.len()).sum::<usize>();
+                let inputs =
+                    training_batch_size * self.input_shapes().iter().map(|shape| shape.len()).sum::<usize>();
                 let floats = weights + copies * self.variables.parameters.len() + plan.arena_len() + inputs;
                 Some(floats * size_of::<f32>())
             }
@@ -105,7 +106,9 @@ impl Model {
         LayerRow {
             name: model_layer.name.clone(),
             class: model_layer.class_name(),
-            output_shape: calls().last().map_or_else(Vec::new, |call| self.tensors[call.output].dims.clone()),
+            output_shape: calls()
+                .next_back()
+                .map_or_else(Vec::new, |call| self.tensors[call.output].dims.clone()),
             parameters: model_layer.weights.iter().map(|weight| weight.len()).sum(),
             multiplications: multiplications.get(&model_layer.name).copied().unwrap_or(0),
             connected_to: calls().flat_map(|call| &call.inputs).map(feeds).collect(),
@@ -125,7 +128,9 @@ impl fmt::Display for Summary {
         header.extend(self.branched.then_some("Connected to"));
         let rows: Vec<Vec<String>> = self.layers.iter().map(|row| self.cells(row)).collect();
         let widths: Vec<usize> = (0..header.len())
-            .map(|i| rows.iter().map(|row| row[i].chars().count()).chain([header[i].len()]).max().unwrap_or(0))
+            .map(|i| {
+                rows.iter().map(|row| row[i].chars().count()).chain([header[i].len()]).max().unwrap_or(0)
+            })
             .collect();
         let rule = |left: &str, middle: &str, right: &str, line: &str| {
             let parts: Vec<String> = widths.iter().map(|width| line.repeat(width + 2)).collect();
@@ -133,7 +138,8 @@ impl fmt::Display for Summary {
         };
         writeln!(f, "Model: \"{}\"", self.name)?;
         writeln!(f, "{}", rule("┏", "┳", "┓", "━"))?;
-        let titles: Vec<String> = header.iter().zip(&widths).map(|(title, width)| format!(" {title:<width$} ")).collect();
+        let titles: Vec<String> =
+            header.iter().zip(&widths).map(|(title, width)| format!(" {title:<width$} ")).collect();
         writeln!(f, "┃{}┃", titles.join("┃"))?;
         writeln!(f, "{}", rule("┡", "╇", "┩", "━"))?;
         for (i, row) in rows.iter().enumerate() {
@@ -159,7 +165,12 @@ impl fmt::Display for Summary {
         writeln!(f, " Multiplications for one prediction: {}", thousands(self.multiplications))?;
         writeln!(f, " Memory to predict one sample: {}", bytes(self.prediction_memory_bytes))?;
         match self.training_memory_bytes {
-            Some(memory) => writeln!(f, " Memory to train with batches of {}: {}", self.training_batch_size, bytes(memory)),
+            Some(memory) => writeln!(
+                f,
+                " Memory to train with batches of {}: {}",
+                self.training_batch_size,
+                bytes(memory)
+            ),
             None => Ok(()),
         }
     }

@@ -85,7 +85,8 @@ fn output_shape(layer: &LayerRef, inputs: &[Shape]) -> Result<Shape, EngineError
     graph.set_label(&layer.name());
     let values: Vec<_> = inputs.iter().map(|shape| graph.input(shape.clone())).collect();
     let specs = build::weight_specs(layer.layer(), &layer.name(), inputs)?;
-    let weights: Vec<_> = specs.iter().map(|spec| graph.parameter(Shape::fixed(spec.dims.clone()), 0)).collect();
+    let weights: Vec<_> =
+        specs.iter().map(|spec| graph.parameter(Shape::fixed(spec.dims.clone()), 0)).collect();
     let output = build::call_layer(layer.layer(), &mut graph, &weights, &values, build::Mode::Inference)?;
     let shape = graph.shape(output).clone();
     let len = shape.dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size));

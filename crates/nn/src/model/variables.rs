@@ -90,7 +90,8 @@ impl Model {
 
     /// The numbers of a weight.
     pub fn weight_values(&self, weight: &Weight) -> ArrayViewD<'_, f32> {
-        ArrayViewD::from_shape(IxDyn(&weight.dims), self.variables.get(weight)).expect("a weight has its own sizes")
+        ArrayViewD::from_shape(IxDyn(&weight.dims), self.variables.get(weight))
+            .expect("a weight has its own sizes")
     }
 
     /// Copies of all weights, in the order of [`Model::weights`]. Keras's `get_weights`.
@@ -105,7 +106,8 @@ impl Model {
     pub fn set_weight(&mut self, path: &str, values: ArrayViewD<'_, f32>) -> Result<()> {
         let weight = self.weight(path)?.clone();
         if values.shape() != weight.dims {
-            let problem = format!("the model has sizes {:?}, the new values {:?}", weight.dims, values.shape());
+            let problem =
+                format!("the model has sizes {:?}, the new values {:?}", weight.dims, values.shape());
             return Err(Error::argument(format!("weight `{path}`"), problem));
         }
         for (to, from) in self.variables.get_mut(&weight).iter_mut().zip(values.iter()) {

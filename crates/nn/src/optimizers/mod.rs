@@ -50,7 +50,11 @@ pub struct OptimizerClass {
 /// All optimizers.
 pub const REGISTRY: &[OptimizerClass] = &[
     OptimizerClass { name: "Adam", short_name: "adam", from_config: |config| parse::<Adam>("Adam", config) },
-    OptimizerClass { name: "RMSprop", short_name: "rmsprop", from_config: |config| parse::<RmsProp>("RMSprop", config) },
+    OptimizerClass {
+        name: "RMSprop",
+        short_name: "rmsprop",
+        from_config: |config| parse::<RmsProp>("RMSprop", config),
+    },
     OptimizerClass { name: "SGD", short_name: "sgd", from_config: |config| parse::<Sgd>("SGD", config) },
 ];
 
@@ -109,8 +113,8 @@ where
             _ => {}
         }
     }
-    let optimizer: T =
-        serde_json::from_value(Json::Object(config)).map_err(|problem| Error::argument(class, problem.to_string()))?;
+    let optimizer: T = serde_json::from_value(Json::Object(config))
+        .map_err(|problem| Error::argument(class, problem.to_string()))?;
     Ok(Box::new(optimizer))
 }
 

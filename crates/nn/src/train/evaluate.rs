@@ -71,6 +71,7 @@ impl Model {
             indices.extend(start..start + count);
             let batch = batch.get_or_insert_with(|| Batch::new(samples, count));
             samples.fill(&indices, batch);
+            self.check_targets(batch)?;
             let inputs: Vec<&[f32]> = batch.slices().collect();
             let scores: Vec<f32> = self.run_forward(Purpose::Evaluate, count, &inputs, |plan, memory| {
                 plan.fetched_scalars(memory).collect()

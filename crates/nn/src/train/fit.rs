@@ -23,7 +23,14 @@ pub struct Fit<'a> {
 
 impl Default for Fit<'_> {
     fn default() -> Self {
-        Self { epochs: 1, batch_size: 32, validation_split: 0.0, validation_data: None, shuffle: true, seed: 0 }
+        Self {
+            epochs: 1,
+            batch_size: 32,
+            validation_split: 0.0,
+            validation_data: None,
+            shuffle: true,
+            seed: 0,
+        }
     }
 }
 
@@ -173,6 +180,7 @@ impl Model {
                 batch = Batch::new(samples, indices.len());
             }
             samples.fill(indices, &mut batch);
+            self.check_targets(&batch)?;
             let scores = self.train_step(&batch, indices.len(), options.seed)?;
             let loss = scores[0];
             if !loss.is_finite() {
@@ -200,7 +208,15 @@ impl Model {
         let (scores, seconds) = (means.scores(self), start.elapsed().as_secs_f64());
         let images_per_second = order.len() as f64 / seconds;
         let (val_loss, val_metrics) = (None, Vec::new());
-        Ok(EpochLog { epoch, loss: scores.loss, metrics: scores.metrics, val_loss, val_metrics, seconds, images_per_second })
+        Ok(EpochLog {
+            epoch,
+            loss: scores.loss,
+            metrics: scores.metrics,
+            val_loss,
+            val_metrics,
+            seconds,
+            images_per_second,
+        })
     }
 }
 
@@ -219,7 +235,8 @@ fn check_options(samples: &dyn Samples, options: &Fit<'_>) -> Result<usize> {
     // As Keras: the split is where the kept share ends, rounded down.
     let kept = (samples.len() as f64 * (1.0 - options.validation_split)) as usize;
     if kept == 0 {
-        let problem = format!("{} leaves nothing of {} samples to train on", options.validation_split, samples.len());
+        let problem =
+            format!("{} leaves nothing of {} samples to train on", options.validation_split, samples.len());
         return Err(Error::argument("validation_split", problem));
     }
     Ok(kept)

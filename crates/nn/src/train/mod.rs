@@ -11,6 +11,6 @@ mod step;
 pub use evaluate::Scores;
 pub use fit::{Fit, Observer, Progress};
 pub use history::{EpochLog, History};
-pub use state::OptimizerMemory;
 pub use samples::{Arrays, Batch, OneHot, Part, Samples};
+pub use state::OptimizerMemory;
 pub use step::TrainingState;

@@ -205,27 +205,56 @@ impl Samples for Part<'_> {
 }
 
 impl Model {
+    /// Checks that class numbers are those of classes that the model has.
+    pub(crate) fn check_targets(&self, batch: &Batch) -> Result<()> {
+        let output = &self.output_shapes()[0];
+        let sparse = self
+            .compiled()
+            .is_some_and(|compiled| compiled.loss.target_shape(output).dims.len() < output.dims.len());
+        let classes = output.channels();
+        let wrong = |label: &&f32| !(label.fract() == 0.0 && (0.0..classes as f32).contains(*label));
+        match batch.targets.iter().find(wrong) {
+            Some(label) if sparse => Err(Error::Data {
+                what: "class numbers",
+                expected: format!("whole numbers below {classes}"),
+                received: label.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Checks that samples are what the model takes.
     pub(crate) fn check_samples(&self, samples: &dyn Samples) -> Result<()> {
         let show = |dims: &[usize]| convnet_engine::Shape::batched(dims).to_string();
-        let show_all = |all: &[Vec<usize>]| all.iter().map(|dims| show(dims)).collect::<Vec<_>>().join(" and ");
+        let show_all =
+            |all: &[Vec<usize>]| all.iter().map(|dims| show(dims)).collect::<Vec<_>>().join(" and ");
         let compiled = self.compiled().ok_or(Error::NotCompiled("training or evaluation"))?;
         let expected: Vec<Vec<usize>> = self.input_shapes().into_iter().map(|shape| shape.dims).collect();
         let received = samples.input_dims();
         if received != expected {
-            return Err(Error::Data { what: "inputs", expected: show_all(&expected), received: show_all(&received) });
+            return Err(Error::Data {
+                what: "inputs",
+                expected: show_all(&expected),
+                received: show_all(&received),
+            });
         }
         let output = &self.output_shapes()[0];
         let (expected, received) = (compiled.loss.target_shape(output).dims, samples.target_dims());
         if received != expected {
-            return Err(Error::Data { what: "targets", expected: show(&expected), received: show(&received) });
+            return Err(Error::Data {
+                what: "targets",
+                expected: show(&expected),
+                received: show(&received),
+            });
         }
         match samples.classes() {
-            Some(classes) if classes > output.channels() && expected.len() < output.dims.len() => Err(Error::Data {
-                what: "classes",
-                expected: output.channels().to_string(),
-                received: classes.to_string(),
-            }),
+            Some(classes) if classes > output.channels() && expected.len() < output.dims.len() => {
+                Err(Error::Data {
+                    what: "classes",
+                    expected: output.channels().to_string(),
+                    received: classes.to_string(),
+                })
+            }
             _ if samples.is_empty() => Err(Error::argument("data", "there are no samples")),
             _ => Ok(()),
         }

@@ -27,11 +27,16 @@ impl Model {
         let copy = |slab: &[f32]| {
             let part = |weight: &Weight| {
                 let values = &slab[weight.start()..weight.start() + weight.len()];
-                ArrayViewD::from_shape(IxDyn(&weight.dims), values).expect("a weight has its own sizes").to_owned()
+                ArrayViewD::from_shape(IxDyn(&weight.dims), values)
+                    .expect("a weight has its own sizes")
+                    .to_owned()
             };
             self.trainable_weights().map(part).collect()
         };
-        Some(OptimizerMemory { steps: state.steps, slots: state.slots.iter().map(|slab| copy(slab)).collect() })
+        Some(OptimizerMemory {
+            steps: state.steps,
+            slots: state.slots.iter().map(|slab| copy(slab)).collect(),
+        })
     }
 
     /// Lets the optimizer remember what it did before.

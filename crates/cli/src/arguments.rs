@@ -1,0 +1,58 @@
+//! Values of arguments, checked while the command line is read so that a wrong one is a matter of usage (exit code 2).
+
+use anyhow::Result;
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use convnet::nn::optimizers;
+
+/// `--threads`, for the commands that compute.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Threads {
+    /// Threads to compute on; 0 means all of the machine. Results are the same to the bit for any number
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+}
+
+impl Threads {
+    /// Starts them; returns how many there are.
+    ///
+    /// # Errors
+    /// If the system refuses to.
+    pub fn start(self) -> Result<usize> {
+        convnet::nn::set_threads(self.threads)?;
+        Ok(match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        })
+    }
+}
+
+/// A whole number of at least 1.
+pub fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".into()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("must be a whole number of at least 1".into()),
+    }
+}
+
+/// A share, at least 0 and below 1.
+pub fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
+        _ => Err("must be a number of at least 0 and below 1, such as 0.1".into()),
+    }
+}
+
+/// A step size: finite and above 0.
+pub fn learning_rate(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
+        _ => Err("must be a number above 0, such as 0.001".into()),
+    }
+}
+
+/// The optimizers that the library has.
+pub fn optimizer() -> PossibleValuesParser {
+    PossibleValuesParser::new(optimizers::REGISTRY.iter().map(|known| known.short_name))
+}

@@ -1,0 +1,260 @@
+//! `convnet bench`: how fast a model runs here, and how fast anything could.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use convnet::kernels::{cpu, peak};
+use convnet::nn::train::EpochLog;
+use convnet::prelude::*;
+use serde::Serialize;
+
+use crate::arguments::{Threads, positive};
+use crate::format::{bytes, count, thousands};
+use crate::models;
+use crate::output::Output;
+use crate::random::{RandomBatch, random_inputs};
+
+/// Measure how fast a model runs on this machine
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The model trains or predicts on random images, through the same code as `train` and `predict`, for a few seconds after a warm-up; the
+median of the rounds counts. A multiply-add counts as two operations. Per cent are of the multiply-add peak that is measured on
+the same threads, which `convnet bench peak` prints alone.
+
+Examples:
+  convnet bench mnist-functional --mode train --batch 64
+  convnet bench net.toml --mode infer --batch 1 --threads 1 --json
+  convnet bench mnist-sequential --profile
+  convnet bench peak")]
+pub struct Args {
+    /// A built-in model, a .toml, .keras or .h5 file, or `peak`
+    #[arg(value_name = "NAME")]
+    model: String,
+    /// What to do with the model
+    #[arg(long, value_enum, default_value_t = Mode::Train)]
+    mode: Mode,
+    /// Images in a step
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = positive)]
+    batch: usize,
+    #[command(flatten)]
+    threads: Threads,
+    /// Also tell the time of each kernel call of a training step
+    #[arg(long)]
+    profile: bool,
+    /// Print an object; with --profile one a call before it
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    /// Forward pass, backward pass and update
+    Train,
+    /// Forward pass alone
+    Infer,
+}
+
+#[derive(Serialize)]
+struct Report {
+    model: String,
+    mode: Mode,
+    batch: usize,
+    threads: usize,
+    isa: &'static str,
+    images_per_second: f64,
+    step_milliseconds: f64,
+    /// Of the whole process; `None` where the system does not tell.
+    peak_memory_bytes: Option<u64>,
+    gflops: f64,
+    percent_of_peak: f64,
+}
+
+#[derive(Serialize)]
+struct Peak {
+    isa: &'static str,
+    threads: usize,
+    gflops: f64,
+}
+
+/// A kernel call of a training step.
+#[derive(Serialize)]
+struct Call {
+    layer: String,
+    operation: &'static str,
+    microseconds: f64,
+    percent_of_time: f64,
+    gflops: Option<f64>,
+    percent_of_peak: Option<f64>,
+}
+
+/// Seconds of a round.
+const ROUND_SECONDS: f64 = 0.4;
+/// Rounds whose median counts.
+const ROUNDS: usize = 9;
+/// Steps whose calls are timed.
+const PROFILES: usize = 31;
+/// So slow that weights stay about what they were: the speed of training must not hang on how well it goes with random labels.
+const LEARNING_RATE: f32 = 1e-7;
+
+impl Args {
+    pub fn run(self) -> Result<()> {
+        let mut output = Output::new(self.json);
+        let threads = self.threads.start()?;
+        if self.model == "peak" {
+            let own = (threads > 1).then_some(threads);
+            for threads in [Some(1), own].into_iter().flatten() {
+                let isa = cpu::isa();
+                output.result(&Peak { isa: isa.name(), threads, gflops: peak::measure(isa, threads) });
+            }
+            return output.finish();
+        }
+        let mut model = models::open(&self.model)?.model;
+        let (images_per_second, multiply_adds) = match self.mode {
+            Mode::Train => self.train(&mut model)?,
+            Mode::Infer if self.profile => bail!("--profile is for --mode train"),
+            Mode::Infer => self.infer(&model)?,
+        };
+        // Before the peak is measured, so that it is the memory of the model's run.
+        let peak_memory_bytes = peak_memory();
+        let gflops = 2e-9 * multiply_adds * images_per_second;
+        let peak = peak::measure(cpu::isa(), threads);
+        if self.profile {
+            self.tell_calls(&mut model, peak, &mut output)?;
+        }
+        output.result(&Report {
+            model: self.model,
+            mode: self.mode,
+            batch: self.batch,
+            threads,
+            isa: cpu::isa().name(),
+            images_per_second,
+            step_milliseconds: 1e3 * self.batch as f64 / images_per_second,
+            peak_memory_bytes,
+            gflops,
+            percent_of_peak: 100.0 * gflops / peak,
+        });
+        output.finish()
+    }
+
+    /// Images in a second, and multiply-adds an image.
+    fn train(&self, model: &mut Model) -> Result<(f64, f64)> {
+        if model.compiled().is_none() {
+            models::compile_default(model)?;
+        }
+        models::change_optimizer(model, None, Some(LEARNING_RATE))?;
+        let batch = RandomBatch::new(model, self.batch)?;
+        let mut rates = Rates::default();
+        let options = Fit::new().batch_size(self.batch).shuffle(false);
+        model.fit_observed(&batch, options.epochs(4), &mut rates)?;
+        let steps = rates.0.iter().copied().fold(0.0, f64::max) * ROUND_SECONDS / self.batch as f64;
+        let batch = batch.repeated((steps as usize).max(1));
+        let mut rates = Rates::default();
+        model.fit_observed(&batch, options.epochs(ROUNDS), &mut rates)?;
+        let multiply_adds = model.training_multiply_adds(self.batch)?;
+        Ok((median(rates.0), multiply_adds as f64 / self.batch as f64))
+    }
+
+    /// Images in a second, and multiply-adds an image.
+    fn infer(&self, model: &Model) -> Result<(f64, f64)> {
+        let inputs = random_inputs(model, self.batch)?;
+        let views: Vec<_> = inputs.iter().map(|input| input.view()).collect();
+        let round = |calls: usize| -> Result<f64> {
+            let start = Instant::now();
+            for _ in 0..calls {
+                model.predict_all(&views)?;
+            }
+            Ok((calls * self.batch) as f64 / start.elapsed().as_secs_f64())
+        };
+        let warm_up = (0..4).map(|_| round(1)).collect::<Result<Vec<f64>>>()?;
+        let calls = warm_up.into_iter().fold(0.0, f64::max) * ROUND_SECONDS / self.batch as f64;
+        let rates = (0..ROUNDS).map(|_| round((calls as usize).max(1))).collect::<Result<_>>()?;
+        let multiply_adds = model.prediction_multiply_adds(self.batch)?;
+        Ok((median(rates), multiply_adds as f64 / self.batch as f64))
+    }
+
+    /// A table of the calls of a step, in their order, each with the median of its times.
+    fn tell_calls(&self, model: &mut Model, peak: f64, output: &mut Output) -> Result<()> {
+        let batch = RandomBatch::new(model, self.batch)?;
+        let profiles = (0..PROFILES).map(|_| model.profile_training(&batch, self.batch)).collect::<Result<Vec<_>, _>>()?;
+        let times: Vec<f64> = (0..profiles[0].len())
+            .map(|call| median(profiles.iter().map(|calls| calls[call].time.as_secs_f64()).collect()))
+            .collect();
+        let step: f64 = times.iter().sum();
+        output.line(format!("{:<20} {:<34} {:>9} {:>7} {:>9} {:>7}", "layer", "operation", "µs", "% time", "GFLOP/s", "% peak"));
+        for (call, seconds) in profiles[0].iter().zip(times) {
+            let gflops = 2e-9 * call.multiply_adds as f64 / seconds;
+            output.result(&Call {
+                layer: call.layer.clone(),
+                operation: call.op,
+                microseconds: 1e6 * seconds,
+                percent_of_time: 100.0 * seconds / step,
+                gflops: (call.multiply_adds > 0).then_some(gflops),
+                percent_of_peak: (call.multiply_adds > 0).then_some(100.0 * gflops / peak),
+            });
+        }
+        output.line("");
+        Ok(())
+    }
+}
+
+/// Notes the speed of each epoch.
+#[derive(Default)]
+struct Rates(Vec<f64>);
+
+impl Observer for Rates {
+    fn epoch(&mut self, log: &EpochLog) -> ControlFlow<()> {
+        self.0.push(log.images_per_second);
+        ControlFlow::Continue(())
+    }
+}
+
+fn median(mut rates: Vec<f64>) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates[rates.len() / 2]
+}
+
+/// The most memory that the process has had, as Linux tells it.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mode = match self.mode {
+            Mode::Train => "training",
+            Mode::Infer => "prediction",
+        };
+        let threads = count(self.threads, "thread");
+        writeln!(f, "{}, {mode}, batches of {}, {threads}, {}", self.model, self.batch, self.isa)?;
+        writeln!(f, "  {} images/s ({:.3} ms a step)", thousands(self.images_per_second as u64), self.step_milliseconds)?;
+        write!(f, "  {:.1} GFLOP/s, {:.1} % of the measured peak", self.gflops, self.percent_of_peak)?;
+        match self.peak_memory_bytes {
+            Some(memory) => write!(f, "\n  {} of memory at most", bytes(memory)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { layer, operation, microseconds, percent_of_time, .. } = self;
+        write!(f, "{layer:<20} {operation:<34} {microseconds:>9.1} {percent_of_time:>7.1}")?;
+        match self.gflops.zip(self.percent_of_peak) {
+            Some((gflops, percent)) => write!(f, " {gflops:>9.1} {percent:>7.1}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Peak {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, {}: {:.1} GFLOP/s", self.isa, count(self.threads, "thread"), self.gflops)
+    }
+}

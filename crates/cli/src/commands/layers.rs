@@ -1,0 +1,85 @@
+//! `convnet layers`: what a model description can name.
+
+use std::fmt;
+
+use anyhow::Result;
+use convnet::nn::layers::REGISTRY;
+use convnet::nn::{losses, optimizers};
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+
+use crate::output::Output;
+
+/// List the layers, losses and optimizers that a TOML description can name
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Arguments are shown as in an example of each layer; names and meaning are Keras's.
+
+A description has the layers in order:
+
+  input_shape = [28, 28, 1]          # height, width, channels
+
+  [[layers]]
+  type = \"Conv2D\"
+  filters = 32
+  kernel_size = 3
+  activation = \"relu\"
+
+  [[layers]]
+  type = \"Flatten\"
+
+  [[layers]]
+  type = \"Dense\"
+  units = 10
+  activation = \"softmax\"
+
+  [compile]                          # optional
+  optimizer = { name = \"adam\", learning_rate = 0.001 }
+  loss = \"sparse_categorical_crossentropy\"
+  metrics = [\"accuracy\"]")]
+pub struct Args {
+    /// Print an object a layer
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: &'static str,
+    about: &'static str,
+    /// Names with the values that an example has.
+    arguments: Map<String, Json>,
+}
+
+impl Args {
+    pub fn run(self) -> Result<()> {
+        let mut output = Output::new(self.json);
+        for layer in REGISTRY {
+            let example = (layer.examples)().into_iter().next();
+            let arguments = example.map(|(layer, _)| layer.config()).unwrap_or_default();
+            output.result(&Row { name: layer.name, about: layer.about, arguments });
+        }
+        let losses: Vec<&str> = losses::REGISTRY.iter().map(|loss| loss.aliases.first().copied().unwrap_or(loss.name)).collect();
+        let optimizers: Vec<&str> = optimizers::REGISTRY.iter().map(|optimizer| optimizer.short_name).collect();
+        output.line(format!("Losses: {}\nOptimizers: {}", losses.join(", "), optimizers.join(", ")));
+        output.line("`convnet layers --help` shows a description.");
+        output.finish()
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {}", self.name, self.about)?;
+        let arguments = self.arguments.iter().filter(|(_, value)| !value.is_null());
+        let arguments: Vec<String> = arguments.map(|(name, value)| format!("{name} = {}", short(value))).collect();
+        if arguments.is_empty() { Ok(()) } else { writeln!(f, "  {}", arguments.join(", ")) }
+    }
+}
+
+/// A value as one writes it in a description: of an object (an initializer) only the class.
+fn short(value: &Json) -> String {
+    match value.get("class_name") {
+        Some(class) => class.to_string(),
+        None => value.to_string(),
+    }
+}

@@ -1,0 +1,42 @@
+//! The subcommands, a file each: a struct `Args` whose documentation is the help, with a method `run`.
+//!
+//! To add one: its file here, and its line in the list below.
+
+use anyhow::Result;
+use clap::Subcommand;
+
+/// Declares the modules of the commands and makes of them what clap parses.
+macro_rules! commands {
+    ($($module:ident :: $command:ident;)*) => {
+        $(mod $module;)*
+
+        /// A subcommand with its arguments.
+        #[derive(Debug, Subcommand)]
+        pub enum Command {
+            $(#[allow(missing_docs)] $command($module::Args),)*
+        }
+
+        impl Command {
+            /// Does what it says.
+            ///
+            /// # Errors
+            /// Whatever hinders that.
+            pub fn run(self) -> Result<()> {
+                match self {
+                    $(Self::$command(args) => args.run(),)*
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    train::Train;
+    evaluate::Evaluate;
+    predict::Predict;
+    summary::Summary;
+    run::Run;
+    bench::Bench;
+    datasets::Datasets;
+    layers::Layers;
+}

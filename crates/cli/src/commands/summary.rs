@@ -1,0 +1,39 @@
+//! `convnet summary`: a model's layers and costs.
+
+use anyhow::{Context, Result};
+
+use crate::arguments::positive;
+use crate::models;
+use crate::output::Output;
+
+/// Show a model's layers, parameters and costs
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Multiplications and memory are counted, not measured: they are known before the model runs. Memory to train holds weights,
+gradients, the optimizer's state and activations, for batches of --batch-size.
+
+Examples:
+  convnet summary mnist.keras
+  convnet summary net.toml --batch-size 32
+  convnet summary mnist-sequential --json")]
+pub struct Args {
+    #[arg(help = models::help(), long_help = models::long_help())]
+    model: String,
+    /// Images in a step, for the memory that training takes
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = positive)]
+    batch_size: usize,
+    /// Print an object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    pub fn run(self) -> Result<()> {
+        let mut output = Output::new(self.json);
+        let model = models::open(&self.model)?.model;
+        let summary = model.summary(self.batch_size).context("cannot plan the model")?;
+        output.object(&summary);
+        output.line(summary.to_string().trim_end());
+        output.finish()
+    }
+}

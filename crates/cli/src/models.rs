@@ -1,0 +1,180 @@
+//! Models by the name of a built-in one, from a TOML description, or from a saved file.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use convnet::nn::model::Compiled;
+use convnet::nn::{losses, names, optimizers};
+use convnet::prelude::*;
+
+use crate::description;
+
+/// A model that has a name.
+pub struct Builtin {
+    /// What to call it.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub about: &'static str,
+    build: fn() -> convnet::nn::Result<Model>,
+}
+
+/// The models that can be named instead of giving a file.
+pub const BUILTIN: &[Builtin] = &[
+    Builtin {
+        name: "mnist-functional",
+        about: "3 convolutions and a dense layer for 28×28 grey images, class numbers as targets",
+        build: mnist_functional,
+    },
+    Builtin {
+        name: "mnist-sequential",
+        about: "3 convolutions and 2 dense layers for 28×28 grey images, one-hot targets",
+        build: mnist_sequential,
+    },
+];
+
+/// What `--model` and `MODEL` take, for help texts.
+pub fn help() -> String {
+    let names: Vec<&str> = BUILTIN.iter().map(|known| known.name).collect();
+    format!("A .keras or .h5 file, a .toml description, or a built-in name: {}", names.join(", "))
+}
+
+/// As [`help`], with a line for each built-in model.
+pub fn long_help() -> String {
+    let lines: String = BUILTIN.iter().map(|known| format!("\n{:<17} {}", known.name, known.about)).collect();
+    format!(
+        "A .keras or .h5 file, a .toml description (see `convnet layers --help`), or a built-in name:{lines}"
+    )
+}
+
+fn mnist_functional() -> convnet::nn::Result<Model> {
+    let image = Symbol::input([28, 28, 1]);
+    let x = image.apply(Conv2D::new(32, 3).activation(Activation::Relu))?;
+    let x = x.apply(MaxPooling2D::new(2))?;
+    let x = x.apply(Conv2D::new(64, 3).activation(Activation::Relu))?;
+    let x = x.apply(MaxPooling2D::new(2))?;
+    let x = x.apply(Conv2D::new(128, 3).activation(Activation::Relu))?;
+    let x = x.apply(Flatten::new())?;
+    let classes = x.apply(Dense::new(10).activation(Activation::Softmax))?;
+    let mut model = Model::new(&[image], &[classes])?;
+    model.compile(RmsProp::default(), SparseCategoricalCrossentropy::default(), [Metric::Accuracy])?;
+    Ok(model)
+}
+
+fn mnist_sequential() -> convnet::nn::Result<Model> {
+    let mut model = Sequential::new([28, 28, 1])
+        .add(Conv2D::new(32, 3).activation(Activation::Relu))
+        .add(MaxPooling2D::new(2))
+        .add(Conv2D::new(64, 3).activation(Activation::Relu))
+        .add(MaxPooling2D::new(2))
+        .add(Conv2D::new(64, 3).activation(Activation::Relu))
+        .add(Flatten::new())
+        .add(Dense::new(64).activation(Activation::Relu))
+        .add(Dense::new(10).activation(Activation::Softmax))
+        .build()?;
+    model.compile(RmsProp::default(), CategoricalCrossentropy::default(), [Metric::Accuracy])?;
+    Ok(model)
+}
+
+/// A model, and whether its weights are worth keeping.
+pub struct Opened {
+    /// The model; compiled, unless it comes from a file that does not say how.
+    pub model: Model,
+    /// Whether its weights come from a file, rather than from an initializer.
+    pub trained: bool,
+}
+
+/// The model that `name` stands for.
+///
+/// # Errors
+/// If it is neither a built-in name nor a file, or the file is not what its name says.
+pub fn open(name: &str) -> Result<Opened> {
+    if let Some(known) = BUILTIN.iter().find(|known| known.name == name) {
+        return Ok(Opened { model: (known.build)()?.named(known.name.replace('-', "_")), trained: false });
+    }
+    let path = Path::new(name);
+    if !path.exists() {
+        bail!("{}", not_found(name));
+    }
+    if path.extension().is_some_and(|extension| extension == "toml") {
+        let mut model = description::read(path)?;
+        if model.compiled().is_none() {
+            compile_default(&mut model)
+                .with_context(|| format!("{name} has no [compile], and the default fails"))?;
+        }
+        return Ok(Opened { model, trained: false });
+    }
+    let model = load_model(path).context("cannot open the model")?;
+    Ok(Opened { model, trained: true })
+}
+
+fn not_found(name: &str) -> String {
+    let known: Vec<&str> = BUILTIN.iter().map(|known| known.name).collect();
+    let looks_like_file = Path::new(name).extension().is_some() || name.contains(std::path::is_separator);
+    let nearest = names::nearest(name, known.iter().copied()).filter(|_| !looks_like_file);
+    let hint = nearest.map_or_else(String::new, |nearest| format!(" (did you mean `{nearest}`?)"));
+    let known = known.join(", ");
+    format!("no model file and no built-in model is called `{name}`{hint}; built in are {known}")
+}
+
+/// Compiles with what suits a classifier of the model's output shape: RMSprop, cross-entropy, accuracy.
+///
+/// # Errors
+/// If the output does not fit these.
+pub fn compile_default(model: &mut Model) -> Result<()> {
+    let binary = model.output_shapes().first().is_some_and(|shape| shape.dims == [1]);
+    let loss = if binary { "binary_crossentropy" } else { "sparse_categorical_crossentropy" };
+    let compiled = Compiled {
+        optimizer: optimizers::from_name("rmsprop")?,
+        loss: losses::from_name(loss)?,
+        metrics: vec![Metric::Accuracy],
+    };
+    Ok(model.compile_with(compiled)?)
+}
+
+/// Trains on with another optimizer, or at another rate; loss and metrics stay.
+///
+/// # Errors
+/// If the optimizer is unknown.
+pub fn change_optimizer(
+    model: &mut Model,
+    optimizer: Option<&str>,
+    learning_rate: Option<f32>,
+) -> Result<()> {
+    let Some(compiled) = model.compiled().filter(|_| optimizer.is_some() || learning_rate.is_some()) else {
+        return Ok(());
+    };
+    let mut compiled = Compiled::from_config(&compiled.config())?;
+    if let Some(name) = optimizer {
+        compiled.optimizer = optimizers::from_name(name)?;
+    }
+    if let Some(rate) = learning_rate {
+        compiled.optimizer.set_learning_rate(rate);
+    }
+    Ok(model.compile_with(compiled)?)
+}
+
+/// Whether the model brings pixels of 0 … 255 to its own range itself, by a first layer that makes them small; all other models
+/// take pixels of 0 … 1.
+pub fn takes_bytes(model: &Model) -> bool {
+    let first = model.layers().iter().find_map(|layer| layer.layer());
+    let scale = first
+        .filter(|layer| layer.class_name() == "Rescaling")
+        .and_then(|layer| layer.config().get("scale")?.as_f64());
+    scale.is_some_and(|scale| scale.abs() < 0.1)
+}
+
+/// The size of the images that the model takes.
+///
+/// # Errors
+/// If it takes something else than one image.
+pub fn image_shape(model: &Model) -> Result<convnet::data::ImageShape> {
+    match &model.input_shapes()[..] {
+        [shape] if shape.dims.len() == 3 => {
+            Ok(convnet::data::ImageShape::new(shape.dims[0], shape.dims[1], shape.dims[2]))
+        }
+        shapes => {
+            let shapes: Vec<String> = shapes.iter().map(ToString::to_string).collect();
+            bail!("the model takes {}, not one image (None, height, width, channels)", shapes.join(" and "))
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! How training goes, told as it goes: a live line an epoch on a terminal, a plain line an epoch elsewhere, objects for programs.
+
+use std::io::{IsTerminal, stderr, stdout};
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use convnet::nn::train::{EpochLog, Progress};
+use convnet::prelude::*;
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+
+use crate::format::{duration, thousands};
+use crate::output::{Output, note};
+
+/// An epoch, as programs see it; metrics stand beside the loss under their names.
+#[derive(Serialize)]
+struct Epoch {
+    event: &'static str,
+    epoch: usize,
+    epochs: usize,
+    loss: f64,
+    #[serde(flatten)]
+    metrics: Map<String, Json>,
+    seconds: f64,
+    images_per_second: f64,
+}
+
+/// The observer that suits where output goes.
+pub fn observer<'o>(output: &'o mut Output, epochs: usize, validated: bool) -> Box<dyn Observer + 'o> {
+    if output.is_json() {
+        Box::new(Objects { output, epochs })
+    } else if stdout().is_terminal() && stderr().is_terminal() {
+        Box::new(Live::new(epochs, validated))
+    } else {
+        Box::new(Lines { output, epochs })
+    }
+}
+
+/// For programs.
+struct Objects<'o> {
+    output: &'o mut Output,
+    epochs: usize,
+}
+
+impl Observer for Objects<'_> {
+    fn epoch(&mut self, log: &EpochLog) -> ControlFlow<()> {
+        let metrics = log.metrics.iter().map(|&(name, value)| (name.to_owned(), value));
+        let val_loss = log.val_loss.map(|loss| ("val_loss".to_owned(), loss));
+        let val_metrics = log.val_metrics.iter().map(|&(name, value)| (format!("val_{name}"), value));
+        self.output.object(&Epoch {
+            event: "epoch",
+            epoch: log.epoch,
+            epochs: self.epochs,
+            loss: log.loss,
+            metrics: metrics
+                .chain(val_loss)
+                .chain(val_metrics)
+                .map(|(name, value)| (name, value.into()))
+                .collect(),
+            seconds: log.seconds,
+            images_per_second: log.images_per_second,
+        });
+        ControlFlow::Continue(())
+    }
+}
+
+/// For logs.
+struct Lines<'o> {
+    output: &'o mut Output,
+    epochs: usize,
+}
+
+impl Observer for Lines<'_> {
+    fn epoch(&mut self, log: &EpochLog) -> ControlFlow<()> {
+        let mut line = format!(
+            "epoch {}/{}: {}, {} images/s, loss {:.4}",
+            log.epoch,
+            self.epochs,
+            duration(log.seconds),
+            thousands(log.images_per_second as u64),
+            log.loss
+        );
+        for (name, value) in &log.metrics {
+            line += &format!(", {name} {value:.4}");
+        }
+        if let Some(loss) = log.val_loss {
+            line += &format!(", val_loss {loss:.4}");
+        }
+        for (name, value) in &log.val_metrics {
+            line += &format!(", val_{name} {value:.4}");
+        }
+        self.output.line(line);
+        ControlFlow::Continue(())
+    }
+}
+
+/// Drawing more often than this is not seen.
+const DRAW_EVERY: Duration = Duration::from_millis(60);
+
+/// Width of what stands in a row but for the bar and the figures: epoch, step, images/s, time, and the gaps.
+const FIXED_WIDTH: usize = 35;
+
+/// Width of the column of a figure.
+const FIGURE_WIDTH: usize = 10;
+
+/// For a terminal: a table that grows by a row an epoch; its last row is live.
+struct Live {
+    epochs: usize,
+    validated: bool,
+    /// That of the running epoch.
+    bar: Option<ProgressBar>,
+    /// Whether anything was drawn.
+    started: bool,
+    drawn: Instant,
+}
+
+impl Live {
+    fn new(epochs: usize, validated: bool) -> Self {
+        Self { epochs, validated, bar: None, started: false, drawn: Instant::now() }
+    }
+
+    /// The bar of an epoch, after the table's head if it is the first.
+    fn start(&self, progress: &Progress) -> ProgressBar {
+        let figures = (1 + progress.metrics.len()) * if self.validated { 2 } else { 1 };
+        let columns = console::Term::stderr().size_checked().map_or(80, |(_, columns)| usize::from(columns));
+        let width = columns.saturating_sub(FIXED_WIDTH + figures * FIGURE_WIDTH).clamp(4, 30);
+        if progress.epoch == 1 {
+            let mut head =
+                format!("{:<6}{:width$} {:>9}{:>10}{:>8}", "epoch", "", "step", "images/s", "time");
+            let names: Vec<&str> =
+                std::iter::once("loss").chain(progress.metrics.iter().map(|&(name, _)| name)).collect();
+            names.iter().for_each(|name| head += &cell(name));
+            if self.validated {
+                // The second half is about the validation data; `val accuracy` would make the columns too wide for 80 letters.
+                names
+                    .iter()
+                    .for_each(|name| head += &cell(&format!("val {}", name.replace("accuracy", "acc"))));
+            }
+            note(head);
+        }
+        let template = format!("{{prefix:<6}}{{bar:{width}.cyan/dim}} {{msg}}");
+        let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        ProgressBar::new(progress.steps as u64)
+            .with_style(style.progress_chars("━╸─"))
+            .with_prefix(format!("{}/{}", progress.epoch, self.epochs))
+            // What was on the screen stays there when training fails.
+            .with_finish(ProgressFinish::Abandon)
+    }
+}
+
+/// A figure's name at the right of its column.
+fn cell(text: &str) -> String {
+    format!("{:>FIGURE_WIDTH$}", text.chars().take(FIGURE_WIDTH - 1).collect::<String>())
+}
+
+/// Step, speed, time, figures.
+fn row(step: &str, rate: f64, time: &str, figures: impl IntoIterator<Item = f64>) -> String {
+    let mut row = format!("{step:>9}{:>10}{time:>8}", thousands(rate as u64));
+    figures.into_iter().for_each(|figure| row += &cell(&format!("{figure:.4}")));
+    row
+}
+
+impl Drop for Live {
+    /// Ends the last row: drawing leaves the cursor at its end.
+    fn drop(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.abandon();
+        }
+        if self.started {
+            note("");
+        }
+    }
+}
+
+impl Observer for Live {
+    fn step(&mut self, progress: &dyn Fn() -> Progress) -> ControlFlow<()> {
+        if self.bar.is_some() && self.drawn.elapsed() < DRAW_EVERY {
+            return ControlFlow::Continue(());
+        }
+        let progress = progress();
+        let bar = self.bar.take().unwrap_or_else(|| self.start(&progress));
+        let left = progress.seconds / progress.step as f64 * (progress.steps - progress.step) as f64;
+        let figures = std::iter::once(progress.loss).chain(progress.metrics.iter().map(|&(_, value)| value));
+        let rate = progress.samples as f64 / progress.seconds;
+        let step = format!("{}/{}", progress.step, progress.steps);
+        bar.set_message(row(&step, rate, &format!("-{}", duration(left)), figures));
+        bar.set_position(progress.step as u64);
+        self.bar = Some(bar);
+        self.started = true;
+        self.drawn = Instant::now();
+        ControlFlow::Continue(())
+    }
+
+    fn epoch(&mut self, log: &EpochLog) -> ControlFlow<()> {
+        if let Some(bar) = self.bar.take() {
+            let figures = std::iter::once(log.loss).chain(log.metrics.iter().map(|&(_, value)| value));
+            let validation = log.val_loss.into_iter().chain(log.val_metrics.iter().map(|&(_, value)| value));
+            let steps = bar.length().unwrap_or(0);
+            let step = format!("{steps}/{steps}");
+            bar.set_message(row(
+                &step,
+                log.images_per_second,
+                &duration(log.seconds),
+                figures.chain(validation),
+            ));
+            bar.set_position(steps);
+            bar.abandon();
+        }
+        ControlFlow::Continue(())
+    }
+}

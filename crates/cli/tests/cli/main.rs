@@ -1,0 +1,8 @@
+//! The command as its users run it: the built program, in a folder of its own for each test.
+
+#![expect(clippy::unwrap_used, reason = "a failed helper is a failed test")]
+
+mod failures;
+mod results;
+mod support;
+mod training;

@@ -449,6 +449,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("accuracy", "no gradient; its values are checked against Keras"),
     ("dropout", "random; it has a test of its own"),
     ("moving average", "no gradient; its values are checked against Keras"),
+    ("rectified max pool", "made by a pass; the case of relu and max pool runs it"),
 ];
 
 #[test]

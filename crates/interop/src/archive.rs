@@ -29,7 +29,9 @@ impl Archive {
     /// When they are not a zip archive, or it is cut short.
     pub fn open(bytes: Vec<u8>) -> Result<Self> {
         let budget = FREE_BYTES + 2 * bytes.len() as u64;
-        let zip = ZipArchive::new(Cursor::new(bytes)).map_err(malformed)?;
+        let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|error| {
+            InteropError::malformed(FORMAT, format!("it is cut short or damaged ({error})"))
+        })?;
         Ok(Self { zip, budget })
     }
 

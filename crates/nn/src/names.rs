@@ -37,7 +37,8 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     let name = plain(name);
     let distance = |other: &str| edit_distance(&name, &plain(other));
     let best = known.into_iter().min_by_key(|known| distance(known))?;
-    (distance(best) <= (name.len() / 2).max(1)).then_some(best)
+    let longest = name.len().max(plain(best).len());
+    (5 * distance(best) <= 3 * longest).then_some(best)
 }
 
 /// Insertions, deletions and replacements between two words (Levenshtein).
@@ -83,6 +84,7 @@ mod tests {
         assert_eq!(nearest("conv_2d", known), Some("Conv2D"));
         assert_eq!(nearest("MaxPool2D", known), Some("MaxPooling2D"));
         assert_eq!(nearest("Denes", known), Some("Dense"));
+        assert_eq!(nearest("Convolution2D", known), Some("Conv2D"));
         assert_eq!(nearest("Transformer", known), None);
     }
 }

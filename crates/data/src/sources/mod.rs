@@ -75,12 +75,10 @@ pub fn load_with(name_or_path: &str, notify: Notify<'_>) -> Result<Dataset> {
 }
 
 fn unknown(name: &str) -> DataError {
-    let asked = name.to_lowercase().replace(['_', ' '], "-");
-    let near = SOURCES.iter().map(|source| (strsim::damerau_levenshtein(&asked, source.name), source.name));
-    let nearest = near.min().filter(|&(distance, known)| distance <= known.len() / 2);
+    let nearest = convnet_nn::names::nearest(name, SOURCES.iter().map(|source| source.name));
     DataError::UnknownDataset {
         name: name.into(),
-        nearest: nearest.map(|(_, known)| known.into()),
+        nearest: nearest.map(Into::into),
         known: SOURCES.iter().map(|source| source.name).collect::<Vec<_>>().join(", "),
     }
 }
@@ -91,7 +89,7 @@ mod tests {
 
     #[test]
     fn an_unknown_name_gets_the_nearest_known_one() {
-        for (asked, nearest) in [("mnits", "mnist"), ("MNIST", "mnist"), ("fashion_mnist", "fashion-mnist")] {
+        for (asked, nearest) in [("mnits", "mnist"), ("MNIST", "mnist"), ("fashon", "fashion-mnist")] {
             let error = load(asked).unwrap_err().to_string();
             assert!(error.contains(&format!("did you mean `{nearest}`?")), "{error}");
         }

@@ -37,7 +37,7 @@ pub use dropout::Dropout;
 pub use fill::Fill;
 pub use mean::{BatchMean, BatchSpread};
 pub use multiply::Multiply;
-pub use pool::{AveragePool, AveragePoolGradient, MaxPool, MaxPoolGradient};
+pub use pool::{AveragePool, AveragePoolGradient, MaxPool, MaxPoolGradient, RectifiedMaxPool};
 pub use reshape::Reshape;
 pub use scale_shift::ScaleShift;
 pub use softmax::{Softmax, SoftmaxGradient};

@@ -18,6 +18,14 @@ pub struct MaxPool {
     pub sliding: Sliding,
 }
 
+/// A [`MaxPool`] of what a rectifier made, that names no winner where y is not positive: [`MaxPoolGradient`] is then the gradient
+/// of rectifier and pool in one.
+#[derive(Clone, Debug)]
+pub struct RectifiedMaxPool(
+    /// The pool.
+    pub MaxPool,
+);
+
 /// dx of a [`MaxPool`]: each dy goes to the element that won. Inputs dy, winning taps.
 #[derive(Clone, Debug)]
 pub struct MaxPoolGradient {
@@ -107,6 +115,34 @@ impl Op for MaxPool {
             // The plan gives no memory to winners that nobody asks for.
             let winners = (!winners.is_empty()).then(|| &mut bytemuck::cast_slice_mut(winners)[..bytes]);
             pool::max_forward(&geometry, call.inputs[0], output, winners);
+        })
+    }
+}
+
+impl RectifiedMaxPool {
+    /// Whether bytes can name all taps of the window, and nobody.
+    pub fn fits(pool: &MaxPool) -> bool {
+        pool.window.iter().product::<usize>() < usize::from(u8::MAX)
+    }
+}
+
+/// Made by a pass after gradients were taken, so it has none itself.
+impl Op for RectifiedMaxPool {
+    fn name(&self) -> &'static str {
+        "rectified max pool"
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, Mismatch> {
+        self.0.infer(inputs)
+    }
+
+    fn lower(&self, sizes: &Sizes<'_>) -> Lowered {
+        let geometry = bound_geometry(&self.0.window, &self.0.sliding, &sizes.inputs[0]);
+        let bytes = sizes.outputs[1].len();
+        Lowered::new(move |call| {
+            let [output, winners] = &mut call.outputs[..] else { unreachable!("a max pool has two outputs") };
+            let winners = &mut bytemuck::cast_slice_mut(winners)[..bytes];
+            pool::max_forward_rectified(&geometry, call.inputs[0], output, winners);
         })
     }
 }

@@ -18,6 +18,43 @@ pub fn argmax_fits(g: &PoolGeometry) -> bool {
 /// # Panics
 /// If the lengths do not fit, or `argmax` is asked for and does not fit in bytes.
 pub fn max_forward(g: &PoolGeometry, input: &[f32], output: &mut [f32], argmax: Option<&mut [u8]>) {
+    forward(g, input, output, argmax, |_, _| ());
+}
+
+/// What stands in `argmax` for a window that hands no gradient back.
+const NOBODY: u8 = u8::MAX;
+
+/// Whether [`max_forward_rectified`] can be used: tap indices leave a byte's last value free.
+pub fn rectified_argmax_fits(g: &PoolGeometry) -> bool {
+    g.window.taps() <= usize::from(NOBODY)
+}
+
+/// As [`max_forward`], for an input that a rectifier made: where the maximum is not positive, `argmax` names no tap,
+/// so that [`max_backward`] gives the gradient of rectifier and pool in one.
+///
+/// # Panics
+/// If the lengths do not fit, or 255 is a tap's index.
+pub fn max_forward_rectified(g: &PoolGeometry, input: &[f32], output: &mut [f32], argmax: &mut [u8]) {
+    assert!(rectified_argmax_fits(g), "max_forward_rectified: {} taps are too many", g.window.taps());
+    forward(g, input, output, Some(argmax), clear_of_nonpositive);
+}
+
+vectorized! {
+    fn clear_of_nonpositive(output: &[f32], argmax: &mut [u8]) {
+        for (argmax, y) in argmax.iter_mut().zip(output) {
+            *argmax |= if *y > 0.0 { 0 } else { NOBODY };
+        }
+    }
+}
+
+/// The forward pass; `finish` gets each line's maxima and winners while they are at hand.
+fn forward(
+    g: &PoolGeometry,
+    input: &[f32],
+    output: &mut [f32],
+    argmax: Option<&mut [u8]>,
+    finish: impl Fn(&[f32], &mut [u8]) + Sync + Send,
+) {
     check(g, input.len(), output.len(), "max_forward");
     if let Some(argmax) = &argmax {
         assert_eq!(argmax.len(), output.len(), "max_forward: one argmax for each output");
@@ -31,8 +68,11 @@ pub fn max_forward(g: &PoolGeometry, input: &[f32], output: &mut [f32], argmax: 
         for (index, output) in output.chunks_exact_mut(line).enumerate() {
             let at = start + index * line;
             // SAFETY: lines are disjoint, and so are their parts of argmax.
-            let argmax = argmax.as_ref().map(|argmax| unsafe { argmax.part(at, line) });
-            forward_line(g, input, at / line, output, argmax);
+            let mut argmax = argmax.as_ref().map(|argmax| unsafe { argmax.part(at, line) });
+            forward_line(g, input, at / line, output, argmax.as_deref_mut());
+            if let Some(argmax) = argmax {
+                finish(output, argmax);
+            }
         }
     });
 }

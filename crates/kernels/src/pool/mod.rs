@@ -5,7 +5,10 @@ mod max;
 mod taps;
 
 pub use average::{average_backward, average_forward};
-pub use max::{argmax_fits, max_backward, max_backward_recompute, max_forward};
+pub use max::{
+    argmax_fits, max_backward, max_backward_recompute, max_forward, max_forward_rectified,
+    rectified_argmax_fits,
+};
 
 use crate::geometry::PoolGeometry;
 

@@ -1,0 +1,74 @@
+//! What the passes and the plan make of a small network. That results stay the same is checked in `conformance`.
+
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
+use convnet_engine::ops::{
+    Activate, Activation, BatchMean, BiasAdd, Convolution, MaxPool, Reshape, Sliding, SoftmaxCrossEntropy,
+    Target,
+};
+use convnet_engine::{Plan, Program, Shape, gradients};
+
+/// Convolution, bias, rectifier and pool, each an operation of its own, then a dense layer and a loss; with gradients or without.
+fn program(training: bool) -> Program {
+    let mut program = Program::default();
+    let graph = &mut program.graph;
+    let image = graph.input(Shape::batched([8, 8, 1]));
+    let labels = graph.input(Shape::batched([]));
+    let weights = [
+        graph.parameter(Shape::fixed([3, 3, 1, 16]), 0),
+        graph.parameter(Shape::fixed([16]), 144),
+        graph.parameter(Shape::fixed([144, 10]), 160),
+    ];
+    let linear = Convolution { sliding: Sliding::default(), activation: Activation::Linear };
+    let maps = graph.apply(linear.clone(), &[image, weights[0]]).unwrap();
+    let maps = graph.apply(BiasAdd, &[maps, weights[1]]).unwrap();
+    let maps = graph.apply(Activate(Activation::Relu), &[maps]).unwrap();
+    let sliding = Sliding { strides: [1, 2, 2], ..Sliding::default() };
+    let maps = graph.apply(MaxPool { window: vec![2, 2], sliding }, &[maps]).unwrap();
+    let row = graph.apply(Reshape { dims: vec![144] }, &[maps]).unwrap();
+    let scores = graph.apply(linear, &[row, weights[2]]).unwrap();
+    let losses = graph.apply(SoftmaxCrossEntropy(Target::Sparse), &[scores, labels]).unwrap();
+    let loss = graph.apply(BatchMean, &[losses]).unwrap();
+    program.fetches.push(loss);
+    if training {
+        let found = gradients(graph, loss, None, &weights).unwrap();
+        program.fetches.extend(found.into_iter().flatten());
+    }
+    program
+}
+
+fn calls(plan: &Plan) -> Vec<&'static str> {
+    plan.calls().map(|(_, op, _)| op).collect()
+}
+
+#[test]
+fn bias_and_rectifier_join_the_convolution_and_views_cost_nothing() {
+    let plan = Plan::new(program(false), 4);
+    assert_eq!(calls(&plan), ["convolution", "max pool", "convolution", "softmax cross-entropy", "mean"]);
+    assert_eq!(Plan::without_passes(program(false), 4).calls().len(), 7);
+}
+
+#[test]
+fn rectifier_and_pool_have_one_gradient() {
+    let plan = Plan::new(program(true), 4);
+    let calls = calls(&plan);
+    assert!(calls.contains(&"rectified max pool") && calls.contains(&"max pool gradient"), "{calls:?}");
+    assert!(!calls.contains(&"activation gradient"), "{calls:?}");
+}
+
+#[test]
+fn memory_is_shared_by_what_does_not_live_together() {
+    let plan = Plan::new(program(false), 64);
+    let maps = 64 * 6 * 6 * 16;
+    assert!(plan.arena_len() >= maps);
+    assert!(plan.arena_len() < 2 * maps, "{} floats for maps of {maps}", plan.arena_len());
+    assert!(Plan::new(program(false), 128).arena_len() > plan.arena_len());
+}
+
+#[test]
+fn multiply_adds_are_counted() {
+    let forward = 36 * 9 * 16 + 144 * 10;
+    assert_eq!(Plan::new(program(false), 3).multiply_adds(), 3 * forward);
+    // The picture needs no gradient, so the first layer counts twice, the second three times.
+    assert_eq!(Plan::new(program(true), 3).multiply_adds(), 3 * (2 * 36 * 9 * 16 + 3 * 144 * 10));
+}

@@ -35,10 +35,13 @@ impl Counters {
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |name: &str| name.to_lowercase().replace(['_', '-', ' '], "");
     let name = plain(name);
-    let distance = |other: &str| edit_distance(&name, &plain(other));
-    let best = known.into_iter().min_by_key(|known| distance(known))?;
-    let longest = name.len().max(plain(best).len());
-    (5 * distance(best) <= 3 * longest).then_some(best)
+    // Per cent of the longer name that would have to change.
+    let difference = |other: &str| {
+        let other = plain(other);
+        100 * edit_distance(&name, &other) / name.len().max(other.len()).max(1)
+    };
+    let best = known.into_iter().min_by_key(|known| difference(known))?;
+    (difference(best) <= 60).then_some(best)
 }
 
 /// Insertions, deletions and replacements between two words (Levenshtein).

@@ -7,11 +7,11 @@ use crate::graph::Value;
 use crate::op::{GradientContext, Lowered, Op, Sharing, Sizes};
 use crate::shape::{Shape, TensorType};
 
-/// y[…, c] = x[…, c] + b[c].
+/// `y[…, c] = x[…, c] + b[c]`.
 #[derive(Clone, Debug)]
 pub struct BiasAdd;
 
-/// s[c] = Σ x[…, c], over the batch and all axes but the last.
+/// `s[c] = Σ x[…, c]`, over the batch and all axes but the last.
 #[derive(Clone, Debug)]
 pub struct SumRows;
 

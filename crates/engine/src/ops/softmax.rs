@@ -7,7 +7,7 @@ use crate::graph::Value;
 use crate::op::{GradientContext, Lowered, Op, Sizes};
 use crate::shape::TensorType;
 
-/// y[…, i] = exp(x[…, i]) / Σⱼ exp(x[…, j]).
+/// `y[…, i] = exp(x[…, i]) / Σⱼ exp(x[…, j])`.
 #[derive(Clone, Debug)]
 pub struct Softmax;
 

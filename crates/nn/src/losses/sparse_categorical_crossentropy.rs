@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{Loss, class_numbers, scores_behind};
 
-/// loss = −log p[class], targets class numbers counted from 0.
+/// `loss = −log p[class]`, targets class numbers counted from 0.
 ///
 /// As Keras's [SparseCategoricalCrossentropy](https://keras.io/api/losses/probabilistic_losses/).
 #[derive(Clone, Debug, Default, PartialEq)]

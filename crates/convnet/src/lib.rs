@@ -39,3 +39,8 @@ pub mod prelude {
         Activation, Fit, History, Initializer, Metric, Model, Sequential, Symbol, set_threads,
     };
 }
+
+/// The program in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

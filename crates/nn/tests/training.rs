@@ -168,3 +168,17 @@ fn shape_errors_name_the_layer_what_it_wanted_and_what_it_got() {
     let text = image.apply(Dense::new(0)).unwrap_err().to_string();
     assert!(text.contains("`dense`"), "{text}");
 }
+
+#[test]
+fn models_can_be_shared_among_threads() {
+    fn shareable<T: Send + Sync>(_: &T) {}
+    let model = small();
+    shareable(&model);
+    let (x, _) = halves(40);
+    let expected = model.predict(x.view()).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(model.predict(x.view()).unwrap(), expected));
+        }
+    });
+}

@@ -6,7 +6,7 @@ use convnet_engine::{EngineError, Shape, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
-use super::config::to_map;
+use super::config::{self, to_map};
 use crate::initializers::Initializer;
 use crate::layer::{Layer, LayerContext, WeightSpec};
 
@@ -19,7 +19,7 @@ use crate::layer::{Layer, LayerContext, WeightSpec};
 #[serde(deny_unknown_fields)]
 pub struct BatchNormalization {
     /// The axis of the channels: −1, the last, is the only one supported.
-    #[serde(default = "last", deserialize_with = "axis")]
+    #[serde(default = "config::last_axis", deserialize_with = "axis")]
     pub axis: isize,
     /// Share of the old moving average that is kept at each step. Default 0.99.
     #[serde(default = "momentum")]
@@ -28,27 +28,23 @@ pub struct BatchNormalization {
     #[serde(default = "epsilon")]
     pub epsilon: f64,
     /// Whether there is a beta. Default true.
-    #[serde(default = "yes")]
+    #[serde(default = "config::yes")]
     pub center: bool,
     /// Whether there is a gamma. Default true.
-    #[serde(default = "yes")]
+    #[serde(default = "config::yes")]
     pub scale: bool,
     /// How beta is filled at first. Default zeros.
-    #[serde(default = "zeros")]
+    #[serde(default = "config::zeros")]
     pub beta_initializer: Initializer,
     /// How gamma is filled at first. Default ones.
-    #[serde(default = "ones")]
+    #[serde(default = "config::ones")]
     pub gamma_initializer: Initializer,
     /// How the moving mean is filled at first. Default zeros.
-    #[serde(default = "zeros")]
+    #[serde(default = "config::zeros")]
     pub moving_mean_initializer: Initializer,
     /// How the moving variance is filled at first. Default ones.
-    #[serde(default = "ones")]
+    #[serde(default = "config::ones")]
     pub moving_variance_initializer: Initializer,
-}
-
-fn last() -> isize {
-    -1
 }
 
 fn momentum() -> f64 {
@@ -57,18 +53,6 @@ fn momentum() -> f64 {
 
 fn epsilon() -> f64 {
     0.001
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn zeros() -> Initializer {
-    Initializer::Zeros
-}
-
-fn ones() -> Initializer {
-    Initializer::Ones
 }
 
 /// Keras 2 writes a list with one axis.
@@ -87,15 +71,15 @@ fn axis<'de, D: serde::Deserializer<'de>>(from: D) -> Result<isize, D::Error> {
 impl Default for BatchNormalization {
     fn default() -> Self {
         Self {
-            axis: last(),
+            axis: config::last_axis(),
             momentum: momentum(),
             epsilon: epsilon(),
             center: true,
             scale: true,
-            beta_initializer: zeros(),
-            gamma_initializer: ones(),
-            moving_mean_initializer: zeros(),
-            moving_variance_initializer: ones(),
+            beta_initializer: config::zeros(),
+            gamma_initializer: config::ones(),
+            moving_mean_initializer: config::zeros(),
+            moving_variance_initializer: config::ones(),
         }
     }
 }

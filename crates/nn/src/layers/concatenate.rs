@@ -5,7 +5,7 @@ use convnet_engine::{EngineError, Value, ops};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::config::to_map;
+use super::config::{self, to_map};
 use crate::layer::{Layer, LayerContext};
 
 /// Joins inputs that differ in one axis only, along that axis.
@@ -16,12 +16,8 @@ use crate::layer::{Layer, LayerContext};
 #[serde(deny_unknown_fields)]
 pub struct Concatenate {
     /// The axis, counted with the batch; negative from the end. Default −1: the channels.
-    #[serde(default = "last")]
+    #[serde(default = "config::last_axis")]
     pub axis: isize,
-}
-
-fn last() -> isize {
-    -1
 }
 
 impl Default for Concatenate {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use crate::error::{Error, Result};
+use crate::initializers::Initializer;
 
 /// How a window treats the border of an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +131,24 @@ fn neutral(key: &str, value: &Json) -> Option<bool> {
         _ if key.ends_with("_regularizer") || key.ends_with("_constraint") => Some(value.is_null()),
         _ => None,
     }
+}
+
+/// Defaults that serde asks for by name.
+pub(super) fn yes() -> bool {
+    true
+}
+
+pub(super) fn zeros() -> Initializer {
+    Initializer::Zeros
+}
+
+pub(super) fn ones() -> Initializer {
+    Initializer::Ones
+}
+
+/// The channels.
+pub(super) fn last_axis() -> isize {
+    -1
 }
 
 /// The arguments of a layer as a map.

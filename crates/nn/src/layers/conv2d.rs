@@ -6,7 +6,7 @@ use convnet_engine::{EngineError, Shape, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::config::to_map;
+use super::config::{self, to_map};
 use super::{Padding, Size2};
 use crate::activation::Activation;
 use crate::initializers::Initializer;
@@ -47,26 +47,18 @@ pub struct Conv2D {
     #[serde(default, deserialize_with = "crate::activation::or_linear")]
     pub activation: Activation,
     /// Whether there is a bias. Default true.
-    #[serde(default = "yes")]
+    #[serde(default = "config::yes")]
     pub use_bias: bool,
     /// How the filters are filled at first. Default Glorot uniform.
     #[serde(default)]
     pub kernel_initializer: Initializer,
     /// How the bias is filled at first. Default zeros.
-    #[serde(default = "zeros")]
+    #[serde(default = "config::zeros")]
     pub bias_initializer: Initializer,
 }
 
 fn one() -> Size2 {
     1.into()
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn zeros() -> Initializer {
-    Initializer::Zeros
 }
 
 impl Conv2D {

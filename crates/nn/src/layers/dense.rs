@@ -6,7 +6,7 @@ use convnet_engine::{EngineError, Shape, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::config::to_map;
+use super::config::{self, to_map};
 use crate::activation::Activation;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, LayerContext, WeightSpec};
@@ -34,22 +34,14 @@ pub struct Dense {
     #[serde(default, deserialize_with = "crate::activation::or_linear")]
     pub activation: Activation,
     /// Whether there is a bias. Default true.
-    #[serde(default = "yes")]
+    #[serde(default = "config::yes")]
     pub use_bias: bool,
     /// How the kernel is filled at first. Default Glorot uniform.
     #[serde(default)]
     pub kernel_initializer: Initializer,
     /// How the bias is filled at first. Default zeros.
-    #[serde(default = "zeros")]
+    #[serde(default = "config::zeros")]
     pub bias_initializer: Initializer,
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn zeros() -> Initializer {
-    Initializer::Zeros
 }
 
 impl Dense {

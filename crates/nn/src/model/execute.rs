@@ -23,6 +23,7 @@ pub(crate) enum Purpose {
 pub(crate) struct Runtime {
     pub(crate) arena: Slab,
     plans: Vec<(Purpose, usize, Arc<Plan>)>,
+    prediction_batch: Option<usize>,
 }
 
 /// So many plans are kept; the oldest gives way.
@@ -133,8 +134,14 @@ impl Model {
 
     /// How many samples are predicted or evaluated at once: fewer if they are large. Depends on shapes alone.
     pub(crate) fn prediction_batch(&self) -> Result<usize> {
+        let mut runtime = self.lock_runtime();
+        if let Some(known) = runtime.prediction_batch {
+            return Ok(known);
+        }
         let one = self.new_plan(Purpose::Predict, 1)?.arena_len().max(1);
-        Ok((PREDICTION_MEMORY / one).clamp(1, PREDICTION_BATCH))
+        let batch = (PREDICTION_MEMORY / one).clamp(1, PREDICTION_BATCH);
+        runtime.prediction_batch = Some(batch);
+        Ok(batch)
     }
 
     /// Runs a plan that changes nothing but the arena, and gives what it fetches to `read`.

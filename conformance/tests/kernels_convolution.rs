@@ -2,7 +2,7 @@
 
 use convnet_conformance::problem::{Guarded, image_convolution, numbers};
 use convnet_conformance::{assert_close, convolution as reference, widen};
-use convnet_kernels::conv::{Convolution, Epilogue};
+use convnet_kernels::conv::{Convolution, Epilogue, Residual};
 use convnet_kernels::cpu::{Isa, supported};
 use convnet_kernels::elementwise::Activation;
 use convnet_kernels::geometry::{Axis, ConvGeometry, Padding, Window};
@@ -41,7 +41,7 @@ fn check(g: ConvGeometry) {
 
         let mut out = Guarded::new(g.output_len());
         let mut scratch = Guarded::new(convolution.forward_scratch());
-        let epilogue = Epilogue { bias: Some(bias.slice()), activation: Activation::Relu };
+        let epilogue = Epilogue { bias: Some(bias.slice()), activation: Activation::Relu, ..Epilogue::NONE };
         convolution.forward(x.slice(), w.slice(), epilogue, out.slice_mut(), scratch.slice_mut());
         assert_close(
             &format!("forward {what}"),
@@ -52,6 +52,8 @@ fn check(g: ConvGeometry) {
         );
         out.assert_intact();
         scratch.assert_intact();
+
+        check_residual_and_packed(&convolution, x.slice(), w.slice(), &what);
 
         let mut out = Guarded::new(g.input_len());
         let mut scratch = Guarded::new(convolution.backward_data_scratch());
@@ -154,6 +156,39 @@ fn the_layers_of_a_residual_network_are_right() {
     check(image_convolution(1, [16, 16], [17, 3, 1, 4], [17, 3, 1, 4], Padding::Same));
 }
 
+/// A residual is added before the activation, wherever it lies, and packed weights give the same bits.
+fn check_residual_and_packed(convolution: &Convolution, x: &[f32], w: &[f32], what: &str) {
+    let g = convolution.geometry();
+    let residual = Guarded::input(&numbers(5, g.output_len()));
+    let activation = Activation::Relu;
+    let mut scratch = vec![0.0; convolution.forward_scratch()];
+    let mut plain = vec![0.0; g.output_len()];
+    convolution.forward(x, w, Epilogue::NONE, &mut plain, &mut scratch);
+    let expected: Vec<f64> =
+        plain.iter().zip(residual.slice()).map(|(y, r)| f64::from(y + r).max(0.0)).collect();
+    let mut out = vec![f32::NAN; g.output_len()];
+    let from_slice = Epilogue { residual: Residual::Slice(residual.slice()), activation, ..Epilogue::NONE };
+    convolution.forward(x, w, from_slice, &mut out, &mut scratch);
+    assert_close(&format!("residual {what}"), &out, &expected, 1e-6, 1e-5);
+    let mut in_place = Guarded::new(g.output_len());
+    in_place.slice_mut().copy_from_slice(residual.slice());
+    let from_output = Epilogue { residual: Residual::Output, activation, ..Epilogue::NONE };
+    convolution.forward(x, w, from_output, in_place.slice_mut(), &mut scratch);
+    assert_close(&format!("residual in place {what}"), in_place.slice(), &expected, 1e-6, 1e-5);
+    in_place.assert_intact();
+    if let Some(len) = convolution.packed_weights_len() {
+        let mut packed = Guarded::new(len);
+        convolution.pack_weights(w, packed.slice_mut());
+        packed.assert_intact();
+        let mut again = Guarded::new(g.output_len());
+        let mut scratch = Guarded::new(convolution.forward_packed_scratch());
+        convolution.forward_packed(x, packed.slice(), from_slice, again.slice_mut(), scratch.slice_mut());
+        assert!(again.slice() == out, "packed weights give other bits: {what}");
+        again.assert_intact();
+        scratch.assert_intact();
+    }
+}
+
 #[test]
 fn activations_are_applied_after_the_bias() {
     let g = image_convolution(3, [4, 37], [7, 3, 1, 1], [7, 3, 1, 1], Padding::Same);
@@ -169,7 +204,7 @@ fn activations_are_applied_after_the_bias() {
         let mut scratch = vec![0.0; convolution.forward_scratch()];
         for (activation, function) in functions {
             let mut out = vec![f32::NAN; g.output_len()];
-            let epilogue = Epilogue { bias: Some(&bias), activation };
+            let epilogue = Epilogue { bias: Some(&bias), activation, ..Epilogue::NONE };
             convolution.forward(&x, &w, epilogue, &mut out, &mut scratch);
             let expected: Vec<f64> = sums.iter().map(|&x| function(x)).collect();
             assert_close(&format!("{isa} {activation}"), &out, &expected, 1e-5, 1e-5);

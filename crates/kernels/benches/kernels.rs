@@ -70,7 +70,7 @@ fn convolution_cases(name: &str, g: ConvGeometry) -> Vec<Case> {
             let bias = numbers(g.out_channels);
             let mut scratch = vec![0.0; convolution.forward_scratch()];
             Box::new(move || {
-                let epilogue = Epilogue { bias: Some(&bias), activation: Activation::Relu };
+                let epilogue = Epilogue { bias: Some(&bias), activation: Activation::Relu, ..Epilogue::NONE };
                 convolution.forward(&x, &w, epilogue, &mut y, &mut scratch);
             })
         }),

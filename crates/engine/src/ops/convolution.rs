@@ -174,7 +174,7 @@ impl Op for Convolution {
             conv::Convolution::new(bound_geometry(&self.sliding, &sizes.inputs[0], &sizes.inputs[1].dims));
         let activation = self.activation;
         Lowered::with_scratch(kernels.forward_scratch(), move |call| {
-            let epilogue = Epilogue { bias: call.inputs.get(2).copied(), activation };
+            let epilogue = Epilogue { bias: call.inputs.get(2).copied(), activation, ..Epilogue::NONE };
             kernels.forward(call.inputs[0], call.inputs[1], epilogue, call.outputs[0], call.scratch);
         })
     }

@@ -226,7 +226,9 @@ impl Call<'_> {
             b: self.packed[panel * inner * width..].as_ptr(),
             columns,
             bias: std::ptr::null(),
-            relu: false,
+            residual: [std::ptr::null(); MAX_ROWS],
+            rectified: false,
+            ceiling: f32::INFINITY,
         };
         // SAFETY: the kernels are of a supported instruction set; every run leads from a row's first output pixel to
         // another one of the same image, because all taps of a class reach all its pixels; rows of C are different

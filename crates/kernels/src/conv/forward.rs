@@ -1,9 +1,9 @@
 //! The forward pass: output pixels as rows of a batch-reduce matrix product over the taps.
 
-use super::Epilogue;
 use super::layout::Layout;
 use super::vector;
 use super::work::{self, Cut, for_each_tile};
+use super::{Epilogue, Residual};
 use crate::elementwise::{Activation, activate_piece_in_place};
 use crate::gemm::brgemm::Tile;
 use crate::gemm::{Kernels, MAX_ROWS, pack};
@@ -54,6 +54,20 @@ impl ForwardPlan {
         self.packed_len + self.copy_len
     }
 
+    /// Elements of scratch of a call whose weights are packed already.
+    pub(super) fn packed_scratch(&self) -> usize {
+        self.copy_len
+    }
+
+    /// Elements of packed weights; `None` where weights are read as they are.
+    pub(super) fn packed_len(&self) -> Option<usize> {
+        (!self.is_vector).then_some(self.packed_len)
+    }
+
+    pub(super) fn pack(&self, g: &ConvGeometry, kernels: &Kernels, weights: &[f32], packed: &mut [f32]) {
+        pack::pack(weights, g.out_channels, kernels.columns(), packed);
+    }
+
     #[expect(clippy::too_many_arguments, reason = "the parts of the convolution and the slices of its call")]
     pub(super) fn run(
         &self,
@@ -67,12 +81,28 @@ impl ForwardPlan {
         scratch: &mut [f32],
     ) {
         let (packed, copy) = scratch.split_at_mut(self.packed_len);
-        let input = layout.prepare(g, input, copy);
         if self.is_vector {
+            let input = layout.prepare(g, input, copy);
             vector::forward(g, layout, input, weights, epilogue, output);
-            return;
+        } else {
+            self.pack(g, kernels, weights, packed);
+            self.run_packed(g, layout, kernels, input, packed, epilogue, output, copy);
         }
-        pack::pack(weights, g.out_channels, kernels.columns(), packed);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of the convolution and the slices of its call")]
+    pub(super) fn run_packed(
+        &self,
+        g: &ConvGeometry,
+        layout: &Layout,
+        kernels: &Kernels,
+        input: &[f32],
+        packed: &[f32],
+        epilogue: Epilogue<'_>,
+        output: &mut [f32],
+        copy: &mut [f32],
+    ) {
+        let input = layout.prepare(g, input, &mut copy[..self.copy_len]);
         let call =
             Call { plan: self, g, layout, kernels, input, packed, epilogue, output: Shared::new(output) };
         par::for_each(self.cut.pieces(), work::cost(g.multiply_adds()), |index| call.piece(index));
@@ -111,7 +141,9 @@ impl Call<'_> {
             b: self.packed.as_ptr(),
             columns: 0,
             bias: std::ptr::null(),
-            relu: self.epilogue.activation == Activation::Relu,
+            residual: [std::ptr::null(); MAX_ROWS],
+            rectified: self.epilogue.activation == Activation::Relu,
+            ceiling: f32::INFINITY,
         };
         if (panel_end - panel_start) * width * self.layout.rows.len() <= 4096 {
             // All panels stay in the first-level cache, so each tile's rows are looked up once for all of them.
@@ -140,7 +172,13 @@ impl Call<'_> {
         for row in 0..height {
             let start = image * self.layout.image_len + self.layout.windows[position];
             tile.a[row] = self.input[start..].as_ptr();
-            tile.c[row] = self.output.pointer_at((first + row) * self.g.out_channels);
+            let at = (first + row) * self.g.out_channels;
+            tile.c[row] = self.output.pointer_at(at);
+            tile.residual[row] = match self.epilogue.residual {
+                Residual::None => std::ptr::null(),
+                Residual::Slice(values) => values[at..].as_ptr(),
+                Residual::Output => tile.c[row],
+            };
             position += 1;
             if position == positions {
                 (image, position) = (image + 1, 0);

@@ -18,18 +18,32 @@ use forward::ForwardPlan;
 use layout::Layout;
 use std::sync::OnceLock;
 
-/// What is done to the sums before they are stored: `output = activation(sum + bias)`.
-#[derive(Clone, Copy, Debug)]
+/// What is added to the output of a convolution.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Residual<'a> {
+    /// Nothing.
+    #[default]
+    None,
+    /// Values of the output's shape.
+    Slice(&'a [f32]),
+    /// What is in the output before the call.
+    Output,
+}
+
+/// What is done to the sums before they are stored: `output = activation(sum + bias + residual)`.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Epilogue<'a> {
     /// One value per output channel.
     pub bias: Option<&'a [f32]>,
+    /// The other branch of a residual connection.
+    pub residual: Residual<'a>,
     /// Applied last.
     pub activation: Activation,
 }
 
 impl Epilogue<'_> {
     /// Stores the sums as they are.
-    pub const NONE: Self = Self { bias: None, activation: Activation::Linear };
+    pub const NONE: Self = Self { bias: None, residual: Residual::None, activation: Activation::Linear };
 }
 
 /// A convolution of fixed shape, with its tables prepared: make one per planned node, then call it every step.
@@ -125,7 +139,7 @@ impl Convolution {
         self.weights_plan().scratch() + ALIGNMENT
     }
 
-    /// `output[n,o,f] = activation(bias[f] + Σ_tap Σ_c input[n, source(o,tap), c] · weights[tap,c,f])`.
+    /// `output[n,o,f] = activation(bias[f] + residual[n,o,f] + Σ_tap Σ_c input[n, source(o,tap), c] · weights[tap,c,f])`.
     ///
     /// # Panics
     /// If a slice does not have the length of its shape, or `scratch` is too short.
@@ -144,9 +158,56 @@ impl Convolution {
         if let Some(bias) = epilogue.bias {
             check("forward", "bias", bias.len(), g.out_channels);
         }
+        check_residual(epilogue.residual, g);
         let plan = self.forward_plan();
         let scratch = aligned("forward", scratch, plan.scratch());
         plan.run(g, self.layout(), self.kernels, input, weights, epilogue, output, scratch);
+    }
+
+    /// Elements that [`Convolution::pack_weights`] writes; `None` where packing gains nothing, because a call reads each
+    /// weight only once or twice.
+    pub fn packed_weights_len(&self) -> Option<usize> {
+        self.forward_plan().packed_len()
+    }
+
+    /// Brings weights into the order in which [`Convolution::forward_packed`] reads them: once for many calls.
+    ///
+    /// # Panics
+    /// If a slice has a wrong length.
+    pub fn pack_weights(&self, weights: &[f32], packed: &mut [f32]) {
+        check("pack_weights", "weights", weights.len(), self.geometry.weights_len());
+        check("pack_weights", "packed", packed.len(), self.packed_weights_len().unwrap_or(0));
+        self.forward_plan().pack(&self.geometry, self.kernels, weights, packed);
+    }
+
+    /// Elements of scratch that [`Convolution::forward_packed`] needs.
+    pub fn forward_packed_scratch(&self) -> usize {
+        self.forward_plan().packed_scratch() + ALIGNMENT
+    }
+
+    /// As [`Convolution::forward`], with packed weights.
+    ///
+    /// # Panics
+    /// As [`Convolution::forward`].
+    pub fn forward_packed(
+        &self,
+        input: &[f32],
+        packed: &[f32],
+        epilogue: Epilogue<'_>,
+        output: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        let g = &self.geometry;
+        check("forward_packed", "input", input.len(), g.input_len());
+        check("forward_packed", "packed", packed.len(), self.packed_weights_len().unwrap_or(0));
+        check("forward_packed", "output", output.len(), g.output_len());
+        if let Some(bias) = epilogue.bias {
+            check("forward_packed", "bias", bias.len(), g.out_channels);
+        }
+        check_residual(epilogue.residual, g);
+        let plan = self.forward_plan();
+        let scratch = aligned("forward_packed", scratch, plan.packed_scratch());
+        plan.run_packed(g, self.layout(), self.kernels, input, packed, epilogue, output, scratch);
     }
 
     /// `input_gradient[n,i,c] = Σ_{o,tap: source(o,tap)=i} Σ_f output_gradient[n,o,f] · weights[tap,c,f]`; what was in
@@ -203,6 +264,12 @@ const ALIGNMENT: usize = 16;
 
 fn check(pass: &str, what: &str, received: usize, expected: usize) {
     assert_eq!(received, expected, "convolution {pass}: the {what} does not have the length of its shape");
+}
+
+fn check_residual(residual: Residual<'_>, g: &ConvGeometry) {
+    if let Residual::Slice(values) = residual {
+        check("forward", "residual", values.len(), g.output_len());
+    }
 }
 
 /// The first `len` elements of `scratch` from a cache line's border on.

@@ -2,8 +2,8 @@
 //!
 //! The weights are read as they lie, some rows at a time, so that memory delivers long stretches.
 
-use super::Epilogue;
 use super::layout::Layout;
+use super::{Epilogue, Residual};
 use crate::elementwise::activate_piece_in_place;
 use crate::geometry::ConvGeometry;
 use crate::par::{self, Shared};
@@ -37,9 +37,13 @@ pub(super) fn forward(
         for row in 0..rows {
             // SAFETY: these rows and columns are this piece's own.
             let sums = unsafe { output.part(row * columns + start, width) };
-            match epilogue.bias {
-                Some(bias) => sums.copy_from_slice(&bias[start..start + width]),
-                None => sums.fill(0.0),
+            match epilogue.residual {
+                Residual::None => sums.fill(0.0),
+                Residual::Slice(values) => sums.copy_from_slice(&values[row * columns + start..][..width]),
+                Residual::Output => {}
+            }
+            if let Some(bias) = epilogue.bias {
+                sums.iter_mut().zip(&bias[start..]).for_each(|(sum, bias)| *sum += bias);
             }
         }
         for (step, places) in layout.rows.chunks(STEP).enumerate() {

@@ -35,16 +35,20 @@ pub(crate) struct Tile<'a> {
     pub columns: usize,
     /// Added to each row; null for none.
     pub bias: *const f32,
-    /// Negative results become zero.
-    pub relu: bool,
+    /// Rows like those of C that are added before the bounds apply; the first is null for none. They may be C itself.
+    pub residual: [*const f32; MAX_ROWS],
+    /// Whether negative results become zero.
+    pub rectified: bool,
+    /// Results above it become it; +∞ for no bound.
+    pub ceiling: f32,
 }
 
 /// A compiled kernel.
 ///
 /// # Safety
 /// The machine must have the instruction set. For each of the kernel's rows, all runs of A must be readable, and
-/// `columns` (at most the kernel's) elements of C writable; rows of C must not overlap each other or the inputs. All runs
-/// of B must be readable.
+/// `columns` (at most the kernel's) elements of C writable and, if there is one, of the residual readable; rows of C must
+/// not overlap each other or the inputs, but for residual rows that are the same rows of C. All runs of B must be readable.
 pub(crate) type Kernel = unsafe fn(&Tile<'_>);
 
 /// The kernel's one text, for `ROWS × VECTORS·LANES`; `SHORT` is for runs so short that starting one costs more than an
@@ -68,6 +72,9 @@ pub(super) unsafe fn run<S: Simd, const ROWS: usize, const VECTORS: usize, const
                     sums[row][v] = bias;
                 }
             }
+        }
+        for row in 0..ROWS {
+            S::prefetch(tile.c[row].wrapping_add(tile.c_offset));
         }
         let stride = 2 * S::LANES;
         let mut a = [std::ptr::null(); ROWS];
@@ -99,12 +106,30 @@ pub(super) unsafe fn run<S: Simd, const ROWS: usize, const VECTORS: usize, const
                 }
             }
         }
-        if tile.relu {
+        if !tile.residual[0].is_null() {
+            for row in 0..ROWS {
+                for v in 0..VECTORS {
+                    let start = v * S::LANES;
+                    let wanted = tile.columns.saturating_sub(start).min(S::LANES);
+                    let from = tile.residual[row].add(tile.c_offset + start.min(tile.columns));
+                    sums[row][v] = S::add(sums[row][v], S::load_partial(from, wanted));
+                }
+            }
+        }
+        if tile.rectified {
             // In this order a NaN stays one.
             let zero = S::splat(0.0);
             for row in 0..ROWS {
                 for v in 0..VECTORS {
                     sums[row][v] = S::max(zero, sums[row][v]);
+                }
+            }
+        }
+        if tile.ceiling < f32::INFINITY {
+            let ceiling = S::splat(tile.ceiling);
+            for row in 0..ROWS {
+                for v in 0..VECTORS {
+                    sums[row][v] = S::min(ceiling, sums[row][v]);
                 }
             }
         }

@@ -21,16 +21,13 @@ use crate::cpu::Isa;
 /// Most rows that a tile of any instruction set has.
 pub(crate) const MAX_ROWS: usize = 14;
 
-/// Most columns that a tile of any instruction set has.
-pub(crate) const MAX_COLUMNS: usize = 32;
-
 /// The micro-kernels of an instruction set.
 #[derive(Debug)]
 pub(crate) struct Kernels {
     /// Rows of a full tile.
     pub rows: usize,
-    /// Rows of a full tile of the kernels of short runs and of scattered rows. They address each row on its own, and
-    /// with too many of them sums are pushed out of their registers.
+    /// Rows of a full tile of the kernels of short runs. They address each row on its own, and with too many of them
+    /// sums are pushed out of their registers.
     pub scattered_rows: usize,
     /// Elements of a vector.
     pub lanes: usize,
@@ -38,10 +35,10 @@ pub(crate) struct Kernels {
     pub brgemm: [&'static [brgemm::Kernel]; 2],
     /// As `brgemm`, for short runs.
     pub brgemm_short: [&'static [brgemm::Kernel]; 2],
-    /// `outer[vectors − 1][rows − 1]`, for rows that lie beside each other.
+    /// `outer[vectors − 1][rows − 1]`.
     pub outer: [&'static [outer::Kernel]; 2],
-    /// As `outer`, for rows anywhere.
-    pub outer_scattered: [&'static [outer::Kernel]; 2],
+    /// Packs the rows of `outer`.
+    pub pack_rows: outer::Pack,
 }
 
 impl Kernels {
@@ -80,11 +77,21 @@ macro_rules! kernels {
         }
 
         $(#[$feature])?
-        unsafe fn $outer<const ROWS: usize, const VECTORS: usize, const BESIDE: bool>(
-            tile: &$crate::gemm::outer::Tile,
+        unsafe fn $outer<const ROWS: usize, const VECTORS: usize>(tile: &$crate::gemm::outer::Tile) {
+            // SAFETY: as above.
+            unsafe { $crate::gemm::outer::run::<$simd, ROWS, VECTORS>(tile) }
+        }
+
+        $(#[$feature])?
+        unsafe fn pack_rows(
+            input: *const f32,
+            tiles: &[$crate::gemm::outer::Rows],
+            offsets: &[usize],
+            x: *mut f32,
+            distance: usize,
         ) {
             // SAFETY: as above.
-            unsafe { $crate::gemm::outer::run::<$simd, ROWS, VECTORS, BESIDE>(tile) }
+            unsafe { $crate::gemm::outer::pack::<$simd>(input, tiles, offsets, x, distance) }
         }
 
         pub(super) static KERNELS: $crate::gemm::Kernels = $crate::gemm::Kernels {
@@ -100,17 +107,17 @@ macro_rules! kernels {
                 $crate::gemm::kernels!(@table $brgemm, 2, true; $few_rows),
             ],
             outer: [
-                $crate::gemm::kernels!(@table $outer, 1, true; $rows),
-                $crate::gemm::kernels!(@table $outer, 2, true; $rows),
+                $crate::gemm::kernels!(@table $outer, 1; $rows),
+                $crate::gemm::kernels!(@table $outer, 2; $rows),
             ],
-            outer_scattered: [
-                $crate::gemm::kernels!(@table $outer, 1, false; $few_rows),
-                $crate::gemm::kernels!(@table $outer, 2, false; $few_rows),
-            ],
+            pack_rows,
         };
     };
     (@table $kernel:ident, $vectors:literal, $variant:literal; [$($rows:literal)*]) => {
         &[$($kernel::<$rows, $vectors, $variant>),*]
+    };
+    (@table $kernel:ident, $vectors:literal; [$($rows:literal)*]) => {
+        &[$($kernel::<$rows, $vectors>),*]
     };
 }
 pub(crate) use kernels;

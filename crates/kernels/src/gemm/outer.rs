@@ -1,22 +1,17 @@
-//! Sum of outer products: `C[r, n] (+)= Σ_m X[m, r] · B[m, n]`, where the rows of X are anywhere.
+//! Sum of outer products: `C[r, n] (+)= Σ_m X[m, r] · B[m, n]`, X and B packed.
 //!
-//! With X at the pixel under output pixel m and r along the kernel this is the weight gradient of a convolution.
+//! With X at the window under output pixel m and r along the kernel this is the weight gradient of a convolution.
 
-use super::MAX_ROWS;
 use crate::simd::Simd;
 
 /// One call.
-pub(crate) struct Tile<'a> {
-    /// Where element 0 of the tile's rows lies for offset 0.
+pub(crate) struct Tile {
+    /// `(count, elements of a vector)`, packed: the rows of the kernel and something unused.
     pub x: *const f32,
-    /// For each m, elements from `x`.
-    pub offsets: &'a [usize],
-    /// For each row of the tile, elements from there; those of kernels for rows beside each other are 0, 1, 2, ….
-    pub rows: &'a [usize; MAX_ROWS],
-    /// Row 0 of B.
+    /// `(count, width of a full tile)`, packed.
     pub b: *const f32,
-    /// Elements from one row of B to the next.
-    pub b_stride: usize,
+    /// Outer products to add up.
+    pub count: usize,
     /// The tile of C, its rows `c_stride` apart.
     pub c: *mut f32,
     /// Elements from one row of C to the next.
@@ -28,43 +23,99 @@ pub(crate) struct Tile<'a> {
 /// A compiled kernel.
 ///
 /// # Safety
-/// The machine must have the instruction set. For each m, the elements of X must be readable, and the row of B for the
-/// kernel's full width; the tile of C must be writable (and readable, to be added to) in full and overlap nothing else.
-pub(crate) type Kernel = unsafe fn(&Tile<'_>);
+/// The machine must have the instruction set. X and B must be readable as their shapes say; the tile of C must be
+/// writable (and readable, to be added to) in full and overlap nothing else.
+pub(crate) type Kernel = unsafe fn(&Tile);
 
-/// The kernel's one text, for `ROWS × VECTORS·LANES`; `BESIDE` tells that the rows lie beside each other.
+/// The kernel's one text, for `ROWS × VECTORS·LANES`.
 ///
 /// # Safety
 /// See [`Kernel`].
 #[inline(always)]
-pub(super) unsafe fn run<S: Simd, const ROWS: usize, const VECTORS: usize, const BESIDE: bool>(
-    tile: &Tile<'_>,
-) {
+pub(super) unsafe fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(tile: &Tile) {
     // SAFETY: the contract of `Kernel` covers every access.
     unsafe {
         let mut sums = [[S::splat(0.0); VECTORS]; ROWS];
-        let mut rows = [0; ROWS];
-        rows.copy_from_slice(&tile.rows[..ROWS]);
-        let mut b = tile.b;
-        for &offset in tile.offsets {
-            let x = tile.x.add(offset);
+        for row in 0..ROWS {
+            for v in 0..VECTORS {
+                S::prefetch(tile.c.wrapping_add(row * tile.c_stride + v * S::LANES));
+            }
+        }
+        let (mut x, mut b) = (tile.x, tile.b);
+        for _ in 0..tile.count {
             let mut columns = [S::splat(0.0); VECTORS];
             for v in 0..VECTORS {
                 columns[v] = S::load(b.add(v * S::LANES));
             }
             for row in 0..ROWS {
-                let x = S::splat(*x.add(if BESIDE { row } else { rows[row] }));
+                let x = S::splat(*x.add(row));
                 for v in 0..VECTORS {
                     sums[row][v] = S::multiply_add(x, columns[v], sums[row][v]);
                 }
             }
-            b = b.add(tile.b_stride);
+            x = x.add(S::LANES);
+            b = b.add(2 * S::LANES);
         }
         for row in 0..ROWS {
             for v in 0..VECTORS {
                 let c = tile.c.add(row * tile.c_stride + v * S::LANES);
                 let sum = if tile.accumulate { S::add(S::load(c), sums[row][v]) } else { sums[row][v] };
                 S::store(c, sum);
+            }
+        }
+    }
+}
+
+/// Rows of a tile of X where they are before they are packed.
+#[derive(Clone, Debug)]
+pub(crate) struct Rows {
+    /// Stretches of rows that lie beside each other: where the first one is, seen from an offset, and which it is.
+    pub stretches: Vec<(usize, usize)>,
+    /// Number of rows.
+    pub height: usize,
+}
+
+/// A compiled packing of several tiles, `distance` apart: `x[tile][m, row] = input[offsets[m] + place of the row]`, in
+/// copies of whole vectors, with a vector for each m: stores that straddle cache lines would cost more than the margin.
+///
+/// # Safety
+/// The machine must have the instruction set. A vector must be readable from each offset and stretch on; each tile must
+/// have at most as many rows as a vector has elements, and a vector for each offset and another one in X.
+pub(crate) type Pack =
+    unsafe fn(input: *const f32, tiles: &[Rows], offsets: &[usize], x: *mut f32, distance: usize);
+
+/// Offsets whose rows are packed for all tiles before the next are: their lines stay in the cache even where a power of
+/// two lies between them.
+const TOGETHER: usize = 8;
+
+/// The packing's one text. What a copy writes beyond its stretch, the next copy overwrites.
+///
+/// # Safety
+/// See [`Pack`].
+#[inline(always)]
+pub(super) unsafe fn pack<S: Simd>(
+    input: *const f32,
+    tiles: &[Rows],
+    offsets: &[usize],
+    x: *mut f32,
+    distance: usize,
+) {
+    for (group, offsets) in offsets.chunks(TOGETHER).enumerate() {
+        for (index, tile) in tiles.iter().enumerate() {
+            let x = x.wrapping_add(index * distance + group * TOGETHER * S::LANES);
+            // SAFETY: the contract of `Pack` covers every access.
+            unsafe {
+                if let &[(place, _)] = &tile.stretches[..] {
+                    for (m, &offset) in offsets.iter().enumerate() {
+                        S::store(x.add(m * S::LANES), S::load(input.add(offset + place)));
+                    }
+                } else {
+                    for (m, &offset) in offsets.iter().enumerate() {
+                        for &(place, row) in &tile.stretches {
+                            S::store(x.add(m * S::LANES + row), S::load(input.add(offset + place)));
+                        }
+                    }
+                }
             }
         }
     }

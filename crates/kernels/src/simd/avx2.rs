@@ -69,4 +69,16 @@ impl Simd for Avx2 {
         // SAFETY: as `splat`.
         unsafe { _mm256_max_ps(a, b) }
     }
+
+    #[inline(always)]
+    unsafe fn min(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: as `splat`.
+        unsafe { _mm256_min_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn prefetch(pointer: *const f32) {
+        // SAFETY: a hint never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(pointer.cast()) };
+    }
 }

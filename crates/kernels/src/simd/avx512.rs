@@ -65,4 +65,16 @@ impl Simd for Avx512 {
         // SAFETY: as `splat`.
         unsafe { _mm512_max_ps(a, b) }
     }
+
+    #[inline(always)]
+    unsafe fn min(a: __m512, b: __m512) -> __m512 {
+        // SAFETY: as `splat`.
+        unsafe { _mm512_min_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn prefetch(pointer: *const f32) {
+        // SAFETY: a hint never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(pointer.cast()) };
+    }
 }

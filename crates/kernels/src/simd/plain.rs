@@ -68,4 +68,12 @@ impl<const N: usize> Simd for Plain<N> {
         }
         a
     }
+
+    #[inline(always)]
+    unsafe fn min(mut a: [f32; N], b: [f32; N]) -> [f32; N] {
+        for lane in 0..N {
+            a[lane] = if a[lane] < b[lane] { a[lane] } else { b[lane] };
+        }
+        a
+    }
 }

@@ -22,4 +22,9 @@ pub(crate) trait Simd: Copy {
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
     /// The larger one, or `b` if one is a NaN.
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    /// The smaller one, or `b` if one is a NaN.
+    unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
+    /// Hints that the cache line at `pointer` will be used soon. It may lie anywhere.
+    #[inline(always)]
+    fn prefetch(_pointer: *const f32) {}
 }

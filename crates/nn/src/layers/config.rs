@@ -4,7 +4,7 @@ use convnet_engine::error::Mismatch;
 use convnet_engine::{Shape, ops};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::error::{Error, Result};
 use crate::initializers::Initializer;
@@ -127,6 +127,79 @@ impl<const RANK: usize> Size<RANK> {
     /// Sizes of a sample with these channels.
     pub(super) fn with_channels(self, channels: usize) -> Vec<usize> {
         self.0.into_iter().chain([channels]).collect()
+    }
+}
+
+/// Elements before and after along each spatial axis, outermost axis first.
+///
+/// One number stands for all sides, `RANK` numbers for both sides of an axis each; of a sequence, which has one axis only,
+/// two numbers are those before and after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "SomeSides", into = "Json")]
+pub struct Sides<const RANK: usize>(
+    /// Before, after.
+    pub [(usize, usize); RANK],
+);
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a whole number, a list of them, or a list of pairs")]
+enum SomeSides {
+    One(usize),
+    Numbers(Vec<usize>),
+    Pairs(Vec<(usize, usize)>),
+}
+
+impl<const RANK: usize> TryFrom<SomeSides> for Sides<RANK> {
+    type Error = String;
+
+    fn try_from(sides: SomeSides) -> std::result::Result<Self, String> {
+        let pairs = match sides {
+            SomeSides::One(all) => return Ok(all.into()),
+            SomeSides::Numbers(ends) if RANK == 1 && ends.len() == 2 => vec![(ends[0], ends[1])],
+            SomeSides::Numbers(axes) => axes.into_iter().map(|both| (both, both)).collect(),
+            SomeSides::Pairs(pairs) => pairs,
+        };
+        let count = pairs.len();
+        let pairs = pairs.try_into().map(Self);
+        pairs.map_err(|_| format!("expected numbers for {RANK} axes, got them for {count}"))
+    }
+}
+
+impl<const RANK: usize> From<Sides<RANK>> for Json {
+    fn from(sides: Sides<RANK>) -> Self {
+        match sides.0[..] {
+            [ends] => json!(ends),
+            _ => json!(sides.0.to_vec()),
+        }
+    }
+}
+
+impl<const RANK: usize> From<usize> for Sides<RANK> {
+    fn from(all: usize) -> Self {
+        Self([(all, all); RANK])
+    }
+}
+
+impl<const RANK: usize> From<[(usize, usize); RANK]> for Sides<RANK> {
+    fn from(sides: [(usize, usize); RANK]) -> Self {
+        Self(sides)
+    }
+}
+
+impl<const RANK: usize> Sides<RANK> {
+    /// The default of zero padding.
+    pub(super) fn one() -> Self {
+        1.into()
+    }
+
+    /// The default of cropping, which Keras made another one for images.
+    pub(super) fn default_cropping() -> Self {
+        usize::from(RANK != 2).into()
+    }
+
+    /// Of depth, height and width those that this rank has.
+    pub(super) fn of_last(axes: [(usize, usize); 3]) -> Self {
+        Self(std::array::from_fn(|axis| axes[3 - RANK + axis]))
     }
 }
 

@@ -12,6 +12,7 @@ mod batch_normalization;
 mod concatenate;
 mod config;
 mod conv;
+mod cropping;
 mod dense;
 mod dropout;
 mod flatten;
@@ -19,12 +20,15 @@ mod global_pooling;
 mod merging;
 mod pooling;
 mod rescaling;
+mod zero_padding;
 
-pub use config::{Padding, Size};
+pub use config::{Padding, Sides, Size};
 pub use conv::Conv;
+pub use cropping::Cropping;
 pub use global_pooling::GlobalPooling;
 pub use merging::{Differences, Means, Merger, Merging, Products, Sums};
 pub use pooling::{Max, Mean, Pooling, Reduction};
+pub use zero_padding::ZeroPadding;
 
 /// A kind of layer that can be made from its configuration.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +72,9 @@ registry! {
     conv::Conv1D, "convolves a sequence with trained filters";
     conv::Conv2D, "convolves an image with trained filters";
     conv::Conv3D, "convolves a volume with trained filters";
+    cropping::Cropping1D, "cuts borders off a sequence";
+    cropping::Cropping2D, "cuts borders off an image";
+    cropping::Cropping3D, "cuts borders off a volume";
     dense::Dense, "connects every input with every unit";
     dropout::Dropout, "zeroes a random share of the inputs during training";
     flatten::Flatten, "makes each sample one row of numbers";
@@ -83,6 +90,9 @@ registry! {
     merging::Multiply, "multiplies inputs of one shape, elementwise";
     rescaling::Rescaling, "multiplies by a number and adds another";
     merging::Subtract, "takes the difference of two inputs of one shape, elementwise";
+    zero_padding::ZeroPadding1D, "adds zeros around a sequence";
+    zero_padding::ZeroPadding2D, "adds zeros around an image";
+    zero_padding::ZeroPadding3D, "adds zeros around a volume";
 }
 
 /// Makes a layer from its class name and arguments.

@@ -6,6 +6,7 @@
 
 pub mod activation;
 pub mod batch_norm;
+pub mod borders;
 pub mod convolution;
 pub mod losses;
 pub mod optimizers;

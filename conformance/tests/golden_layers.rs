@@ -14,7 +14,6 @@ use serde_json::Value as Json;
 const REFUSED: &[&str] = &[
     "batch norm over rows",
     "batch norm over rows in training",
-    "global average pool keepdims",
     "relu layer",
     "rescaling per channel",
     "softmax layer",

@@ -279,6 +279,21 @@ fn cases() -> Vec<Case> {
             inputs[0].chunks(5).flat_map(|row| row[1..4].to_vec()).collect()
         }),
         Case::new(
+            "pad",
+            &[&[2, 2, 3, 2]],
+            apply(Pad { border: vec![(1, 0), (2, 1)], value: 0.5 }),
+            |inputs| reference::borders::pad(&inputs[0], [2, 2, 3, 2], [(0, 0), (1, 0), (2, 1), (0, 0)], 0.5),
+        ),
+        Case::new(
+            "pad of channels",
+            &[&[2, 3, 2]],
+            apply(Pad { border: vec![(0, 1), (1, 2)], value: 0.0 }),
+            |inputs| reference::borders::pad(&inputs[0], [1, 2, 3, 2], [(0, 0), (0, 0), (0, 1), (1, 2)], 0.0),
+        ),
+        Case::new("crop", &[&[2, 4, 5, 2]], apply(Crop { border: vec![(1, 0), (2, 1)] }), |inputs| {
+            reference::borders::crop(&inputs[0], [2, 4, 5, 2], [(0, 0), (1, 0), (2, 1), (0, 0)])
+        }),
+        Case::new(
             "batch norm",
             &[&[4, 2, 3], &[3], &[3]],
             apply(BatchNorm { epsilon: 0.01, scale: true, center: true }),

@@ -1,10 +1,11 @@
 //! Elementwise kernels, reductions, batch normalisation and image conversion against plain arithmetic, on every
 //! instruction set.
 
-use convnet_conformance::problem::numbers;
-use convnet_conformance::{activation, assert_close, batch_norm, numeric_gradient, widen};
-use convnet_kernels::elementwise::{self, Activation};
+use convnet_conformance::problem::{Guarded, numbers};
+use convnet_conformance::{activation, assert_close, batch_norm, borders, numeric_gradient, widen};
+use convnet_kernels::elementwise::{self, Activation, Border, Borders};
 use convnet_kernels::{cpu, images, norm, reduce};
+use proptest::prelude::*;
 use std::sync::Mutex;
 
 /// An activation and its reference.
@@ -174,6 +175,30 @@ fn a_block_of_columns_is_copied_and_the_rest_kept() {
             let expected = if (4..7).contains(&column) { (row * 7 + column - 2) as f32 } else { -1.0 };
             assert_eq!(target[row * 9 + column], expected);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(9), ..ProptestConfig::default() })]
+
+    #[test]
+    fn borders_are_added_and_taken_off(
+        batch in 1..=3_usize,
+        axes in prop::array::uniform3((1..=9_usize, 0..=3_usize, 0..=3_usize)),
+    ) {
+        let border: [(usize, usize); 4] = [(0, 0), (axes[0].1, axes[0].2), (axes[1].1, axes[1].2), (axes[2].1, axes[2].2)];
+        let inner = [batch, axes[0].0, axes[1].0, axes[2].0];
+        let borders = Borders::new(&axes.map(|(size, before, after)| Border { size, before, after }));
+        let x = numbers(1, inner.iter().product());
+        let expected = borders::pad(&widen(&x), inner, border, 7.0);
+        let mut y = Guarded::new(expected.len());
+        elementwise::pad(&borders, 7.0, &x, y.slice_mut());
+        assert_close("pad", y.slice(), &expected, 0.0, 0.0);
+        y.assert_intact();
+        let mut z = Guarded::new(x.len());
+        elementwise::crop(&borders, y.slice(), z.slice_mut());
+        prop_assert_eq!(z.slice(), &x[..]);
+        z.assert_intact();
     }
 }
 

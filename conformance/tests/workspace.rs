@@ -11,6 +11,7 @@ const ORDER: &[&str] = &[
     "convnet-nn",
     "convnet-data",
     "convnet-interop",
+    "convnet-vision",
     "convnet",
     "convnet-cli",
 ];

@@ -56,3 +56,15 @@ pub fn learning_rate(text: &str) -> Result<f32, String> {
 pub fn optimizer() -> PossibleValuesParser {
     PossibleValuesParser::new(optimizers::REGISTRY.iter().map(|known| known.short_name))
 }
+
+/// Height, width and channels, as `224x224x3`; without channels 3 of them.
+pub fn image_size(text: &str) -> Result<[usize; 3], String> {
+    let sizes: Option<Vec<usize>> = text.split(['x', '×']).map(|size| size.trim().parse().ok()).collect();
+    match sizes.as_deref() {
+        Some(&[height, width, channels]) if height.min(width).min(channels) > 0 => {
+            Ok([height, width, channels])
+        }
+        Some(&[height, width]) if height.min(width) > 0 => Ok([height, width, 3]),
+        _ => Err("must be height, width and channels, such as 224x224x3".into()),
+    }
+}

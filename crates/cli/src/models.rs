@@ -1,4 +1,4 @@
-//! Models by the name of a built-in one, from a TOML description, or from a saved file.
+//! Models by the name of a built-in one or of one of the zoo, from a TOML description, or from a saved file.
 
 use std::path::Path;
 
@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use convnet::nn::model::Compiled;
 use convnet::nn::{losses, names, optimizers};
 use convnet::prelude::*;
+use convnet::vision::zoo::{self, Family, Network};
 
 use crate::description;
 
@@ -21,6 +22,11 @@ pub struct Builtin {
 /// The models that can be named instead of giving a file.
 pub const BUILTIN: &[Builtin] = &[
     Builtin {
+        name: "fashion-cnn",
+        about: "5 convolutions and 3 dense layers for 28×28 grey images, class numbers as targets",
+        build: fashion_cnn,
+    },
+    Builtin {
         name: "mnist-functional",
         about: "3 convolutions and a dense layer for 28×28 grey images, class numbers as targets",
         build: mnist_functional,
@@ -32,18 +38,50 @@ pub const BUILTIN: &[Builtin] = &[
     },
 ];
 
+/// All names that stand for a model, each with a line about it.
+fn known() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let builtin = BUILTIN.iter().map(|known| (known.name, known.about));
+    builtin.chain(zoo::REGISTRY.iter().map(|known| (known.name, known.about)))
+}
+
+/// The names, in a sentence.
+fn names_of_all() -> String {
+    known().map(|(name, _)| name).collect::<Vec<_>>().join(", ")
+}
+
 /// What `--model` and `MODEL` take, for help texts.
 pub fn help() -> String {
-    let names: Vec<&str> = BUILTIN.iter().map(|known| known.name).collect();
-    format!("A .keras or .h5 file, a .toml description, or a built-in name: {}", names.join(", "))
+    format!("A .keras or .h5 file, a .toml description, or a built-in name: {}", names_of_all())
 }
 
 /// As [`help`], with a line for each built-in model.
 pub fn long_help() -> String {
-    let lines: String = BUILTIN.iter().map(|known| format!("\n{:<17} {}", known.name, known.about)).collect();
+    let lines: String = known().map(|(name, about)| format!("\n{name:<17} {about}")).collect();
     format!(
         "A .keras or .h5 file, a .toml description (see `convnet layers --help`), or a built-in name:{lines}"
     )
+}
+
+fn fashion_cnn() -> convnet::nn::Result<Model> {
+    let conv = |filters, size| Conv2D::new(filters, size).padding(Padding::Same).activation(Activation::Relu);
+    let mut model = Sequential::new([28, 28, 1])
+        .add(conv(64, 7))
+        .add(MaxPooling2D::new(2))
+        .add(conv(128, 3))
+        .add(conv(128, 3))
+        .add(MaxPooling2D::new(2))
+        .add(conv(256, 3))
+        .add(conv(256, 3))
+        .add(MaxPooling2D::new(2))
+        .add(Flatten::new())
+        .add(Dense::new(128).activation(Activation::Relu))
+        .add(Dropout::new(0.5))
+        .add(Dense::new(64).activation(Activation::Relu))
+        .add(Dropout::new(0.5))
+        .add(Dense::new(10).activation(Activation::Softmax))
+        .build()?;
+    model.compile(Adam::default(), SparseCategoricalCrossentropy::default(), [Metric::Accuracy])?;
+    Ok(model)
 }
 
 fn mnist_functional() -> convnet::nn::Result<Model> {
@@ -92,6 +130,9 @@ pub fn open(name: &str) -> Result<Opened> {
         return Ok(Opened { model: (known.build)()?.named(known.name.replace('-', "_")), trained: false });
     }
     let path = Path::new(name);
+    if let Some(network) = zoo_network(name).filter(|_| !path.exists()) {
+        return of_zoo(&network);
+    }
     if !path.exists() {
         bail!("{}", not_found(name));
     }
@@ -107,13 +148,27 @@ pub fn open(name: &str) -> Result<Opened> {
     Ok(Opened { model, trained: true })
 }
 
+/// The network of the zoo that `name` stands for, with its default arguments.
+pub fn zoo_network(name: &str) -> Option<Network<Box<dyn Family>>> {
+    zoo::find(name)
+}
+
+/// A network of the zoo, compiled as such networks are usually trained: SGD with momentum 0.9.
+///
+/// # Errors
+/// If its arguments are not possible.
+pub fn of_zoo(network: &Network<Box<dyn Family>>) -> Result<Opened> {
+    let mut model = network.build()?;
+    let optimizer = Sgd::default().momentum(0.9);
+    model.compile(optimizer, SparseCategoricalCrossentropy::default(), [Metric::Accuracy])?;
+    Ok(Opened { model, trained: false })
+}
+
 fn not_found(name: &str) -> String {
-    let known: Vec<&str> = BUILTIN.iter().map(|known| known.name).collect();
     let looks_like_file = Path::new(name).extension().is_some() || name.contains(std::path::is_separator);
-    let nearest = names::nearest(name, known.iter().copied()).filter(|_| !looks_like_file);
+    let nearest = names::nearest(name, known().map(|(name, _)| name)).filter(|_| !looks_like_file);
     let hint = nearest.map_or_else(String::new, |nearest| format!(" (did you mean `{nearest}`?)"));
-    let known = known.join(", ");
-    format!("no model file and no built-in model is called `{name}`{hint}; built in are {known}")
+    format!("no model file and no built-in model is called `{name}`{hint}; built in are {}", names_of_all())
 }
 
 /// Compiles with what suits a classifier of the model's output shape: RMSprop, cross-entropy, accuracy.

@@ -21,6 +21,7 @@ pub use convnet_interop as interop;
 pub use convnet_nn as nn;
 pub use convnet_nn::engine;
 pub use convnet_nn::engine::kernels;
+pub use convnet_vision as vision;
 
 /// What most programs import.
 pub mod prelude {

@@ -2,16 +2,17 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
+use convnet::engine::run::CallTime;
 use convnet::kernels::{cpu, peak};
 use convnet::nn::train::EpochLog;
 use convnet::prelude::*;
 use serde::Serialize;
 
-use crate::arguments::{Threads, positive};
+use crate::arguments::{Threads, image_size, positive};
 use crate::format::{bytes, count, thousands};
 use crate::models;
 use crate::output::Output;
@@ -22,16 +23,17 @@ use crate::random::{RandomBatch, random_inputs};
 #[command(after_long_help = "\
 The model trains or predicts on random images, through the same code as `train` and `predict`, for a few seconds after a warm-up; the
 median of the rounds counts. A multiply-add counts as two operations. Per cent are of the multiply-add peak that is measured on
-the same threads, which `convnet bench peak` prints alone.
+the same threads, which `convnet bench peak` prints alone. Of networks of the zoo, images are 224x224x3 and classes 1000 unless told
+otherwise.
 
 Examples:
   convnet bench mnist-functional --mode train --batch 64
   convnet bench net.toml --mode infer --batch 1 --threads 1 --json
   convnet bench mnist-sequential --profile
+  convnet bench resnet18 --input 112x112x3 --batch 16
   convnet bench peak")]
 pub struct Args {
-    /// A built-in model, a .toml, .keras or .h5 file, or `peak`
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", help = format!("`peak`, or a model. {}", models::help()), long_help = format!("`peak`, or a model. {}", models::long_help()))]
     model: String,
     /// What to do with the model
     #[arg(long, value_enum, default_value_t = Mode::Train)]
@@ -39,9 +41,15 @@ pub struct Args {
     /// Images in a step
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = positive)]
     batch: usize,
+    /// Size of the images, for a network of the zoo
+    #[arg(long, value_name = "HxWxC", value_parser = image_size)]
+    input: Option<[usize; 3]>,
+    /// Classes to tell apart, for a network of the zoo
+    #[arg(long, value_name = "N", value_parser = positive)]
+    classes: Option<usize>,
     #[command(flatten)]
     threads: Threads,
-    /// Also tell the time of each kernel call of a training step
+    /// Also tell the time of each kernel call
     #[arg(long)]
     profile: bool,
     /// Print an object; with --profile one a call before it
@@ -80,7 +88,7 @@ struct Peak {
     gflops: f64,
 }
 
-/// A kernel call of a training step.
+/// A kernel call.
 #[derive(Serialize)]
 struct Call {
     layer: String,
@@ -91,12 +99,18 @@ struct Call {
     percent_of_peak: Option<f64>,
 }
 
-/// Seconds of a round.
+/// Seconds of a round; a round of a large model may be a single step, and longer.
 const ROUND_SECONDS: f64 = 0.4;
 /// Rounds whose median counts.
 const ROUNDS: usize = 9;
+/// Steps before them, the fastest of which tells how many make a round.
+const WARM_UP: usize = 4;
 /// Steps whose calls are timed.
 const PROFILES: usize = 31;
+/// So long at most for the rounds, and for the profile, of which there are then fewer, but at least `LEAST`.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// As few steps or rounds as a median can do with.
+const LEAST: usize = 3;
 /// So slow that weights stay about what they were: the speed of training must not hang on how well it goes with random labels.
 const LEARNING_RATE: f32 = 1e-7;
 
@@ -112,10 +126,9 @@ impl Args {
             }
             return output.finish();
         }
-        let mut model = models::open(&self.model)?.model;
+        let mut model = self.open()?;
         let (images_per_second, multiply_adds) = match self.mode {
             Mode::Train => self.train(&mut model)?,
-            Mode::Infer if self.profile => bail!("--profile is for --mode train"),
             Mode::Infer => self.infer(&model)?,
         };
         // Before the peak is measured, so that it is the memory of the model's run.
@@ -140,6 +153,18 @@ impl Args {
         output.finish()
     }
 
+    fn open(&self) -> Result<Model> {
+        let Some(mut network) = models::zoo_network(&self.model) else {
+            if self.input.is_some() || self.classes.is_some() {
+                bail!("--input and --classes are for networks of the zoo; {} has its own sizes", self.model);
+            }
+            return Ok(models::open(&self.model)?.model);
+        };
+        network.input_shape = self.input.unwrap_or(network.input_shape);
+        network.classes = self.classes.unwrap_or(network.classes);
+        Ok(models::of_zoo(&network)?.model)
+    }
+
     /// Images in a second, and multiply-adds an image.
     fn train(&self, model: &mut Model) -> Result<(f64, f64)> {
         if model.compiled().is_none() {
@@ -147,39 +172,65 @@ impl Args {
         }
         models::change_optimizer(model, None, Some(LEARNING_RATE))?;
         let batch = RandomBatch::new(model, self.batch)?;
-        let mut rates = Rates::default();
+        let mut rates = Rates::new();
         let options = Fit::new().batch_size(self.batch).shuffle(false);
-        model.fit_observed(&batch, options.epochs(4), &mut rates)?;
-        let steps = rates.0.iter().copied().fold(0.0, f64::max) * ROUND_SECONDS / self.batch as f64;
-        let batch = batch.repeated((steps as usize).max(1));
-        let mut rates = Rates::default();
+        model.fit_observed(&batch, options.epochs(WARM_UP), &mut rates)?;
+        let batch = batch.repeated(self.steps_of_a_round(&rates.rates));
+        let mut rates = Rates::new();
         model.fit_observed(&batch, options.epochs(ROUNDS), &mut rates)?;
         let multiply_adds = model.training_multiply_adds(self.batch)?;
-        Ok((median(rates.0), multiply_adds as f64 / self.batch as f64))
+        Ok((median(rates.rates), multiply_adds as f64 / self.batch as f64))
     }
 
     /// Images in a second, and multiply-adds an image.
     fn infer(&self, model: &Model) -> Result<(f64, f64)> {
         let inputs = random_inputs(model, self.batch)?;
         let views: Vec<_> = inputs.iter().map(|input| input.view()).collect();
-        let round = |calls: usize| -> Result<f64> {
-            let start = Instant::now();
-            for _ in 0..calls {
-                model.predict_all(&views)?;
+        let rounds = |rounds: usize, calls: usize| -> Result<Vec<f64>> {
+            let mut rates = Rates::new();
+            while rates.rates.len() < rounds {
+                let start = Instant::now();
+                for _ in 0..calls {
+                    model.predict_all(&views)?;
+                }
+                if rates.add((calls * self.batch) as f64 / start.elapsed().as_secs_f64()).is_break() {
+                    break;
+                }
             }
-            Ok((calls * self.batch) as f64 / start.elapsed().as_secs_f64())
+            Ok(rates.rates)
         };
-        let warm_up = (0..4).map(|_| round(1)).collect::<Result<Vec<f64>>>()?;
-        let calls = warm_up.into_iter().fold(0.0, f64::max) * ROUND_SECONDS / self.batch as f64;
-        let rates = (0..ROUNDS).map(|_| round((calls as usize).max(1))).collect::<Result<_>>()?;
+        let calls = self.steps_of_a_round(&rounds(WARM_UP, 1)?);
+        let rates = rounds(ROUNDS, calls)?;
         let multiply_adds = model.prediction_multiply_adds(self.batch)?;
         Ok((median(rates), multiply_adds as f64 / self.batch as f64))
     }
 
+    /// As many steps as fill a round, at the best of these speeds in images a second.
+    fn steps_of_a_round(&self, rates: &[f64]) -> usize {
+        let best = rates.iter().copied().fold(0.0, f64::max);
+        ((best * ROUND_SECONDS / self.batch as f64) as usize).max(1)
+    }
+
     /// A table of the calls of a step, in their order, each with the median of its times.
     fn tell_calls(&self, model: &mut Model, peak: f64, output: &mut Output) -> Result<()> {
-        let batch = RandomBatch::new(model, self.batch)?;
-        let profiles = (0..PROFILES).map(|_| model.profile_training(&batch, self.batch)).collect::<Result<Vec<_>, _>>()?;
+        let mut profile: Box<dyn FnMut() -> Result<Vec<CallTime>>> = match self.mode {
+            Mode::Train => {
+                let batch = RandomBatch::new(model, self.batch)?;
+                Box::new(move || Ok(model.profile_training(&batch, self.batch)?))
+            }
+            Mode::Infer => {
+                let inputs = random_inputs(model, self.batch)?;
+                Box::new(move || {
+                    let views: Vec<_> = inputs.iter().map(|input| input.view()).collect();
+                    Ok(model.profile_prediction(&views)?)
+                })
+            }
+        };
+        let start = Instant::now();
+        let mut profiles = Vec::new();
+        while profiles.len() < PROFILES && (profiles.len() < LEAST || start.elapsed() < PATIENCE) {
+            profiles.push(profile()?);
+        }
         let times: Vec<f64> = (0..profiles[0].len())
             .map(|call| median(profiles.iter().map(|calls| calls[call].time.as_secs_f64()).collect()))
             .collect();
@@ -201,14 +252,27 @@ impl Args {
     }
 }
 
-/// Notes the speed of each epoch.
-#[derive(Default)]
-struct Rates(Vec<f64>);
+/// Notes the speed of each round, until it has taken too long.
+struct Rates {
+    rates: Vec<f64>,
+    start: Instant,
+}
+
+impl Rates {
+    fn new() -> Self {
+        Self { rates: Vec::new(), start: Instant::now() }
+    }
+
+    fn add(&mut self, images_per_second: f64) -> ControlFlow<()> {
+        self.rates.push(images_per_second);
+        let enough = self.rates.len() >= LEAST && self.start.elapsed() > PATIENCE;
+        if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
 
 impl Observer for Rates {
     fn epoch(&mut self, log: &EpochLog) -> ControlFlow<()> {
-        self.0.push(log.images_per_second);
-        ControlFlow::Continue(())
+        self.add(log.images_per_second)
     }
 }
 

@@ -96,8 +96,7 @@ impl Args {
     pub fn run(self) -> Result<()> {
         let mut output = Output::new(self.json);
         let threads = self.threads.start()?;
-        let Opened { mut model, trained } = models::open(&self.model)?;
-        let dataset = samples::load(&self.dataset)?;
+        let (Opened { mut model, trained }, dataset) = self.open()?;
         let file = self.output.clone().unwrap_or_else(|| format!("{}.keras", dataset.name).into());
         check_output(&file)?;
         if !trained {
@@ -115,6 +114,19 @@ impl Args {
         save_model(&model, &file).context("cannot save the model")?;
         output.result(&self.end(&history, test, seconds, &file));
         output.finish()
+    }
+
+    /// The model and the data. A network of the zoo takes the sizes of the data, other models have their own.
+    fn open(&self) -> Result<(Opened, Dataset)> {
+        let Some(network) = models::zoo_network(&self.model) else {
+            return Ok((models::open(&self.model)?, samples::load(&self.dataset)?));
+        };
+        let dataset = samples::load(&self.dataset)?;
+        let shape = dataset.train.shape();
+        let network = network.input_shape([shape.height, shape.width, shape.channels]).classes(dataset.class_names.len());
+        let opened = models::of_zoo(&network)
+            .with_context(|| format!("{} does not fit the data set `{}`", self.model, dataset.name))?;
+        Ok((opened, dataset))
     }
 
     /// Trains, and tells of it. Also gives the seconds that it took, validation included.

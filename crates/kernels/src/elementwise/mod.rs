@@ -1,7 +1,8 @@
-//! Element by element: activations and their gradients, sums, products, affine maps, copies of blocks of columns.
+//! Element by element: activations and their gradients, sums, products, affine maps, copies of blocks and borders.
 
 mod activation;
 mod arithmetic;
+mod border;
 mod copy;
 pub mod math;
 
@@ -13,6 +14,7 @@ pub use activation::{
 pub use arithmetic::{
     add, add_assign, add_bias, affine_channels, affine_channels_in_place, multiply, scale_shift, sum,
 };
+pub use border::{Border, Borders, crop, pad};
 pub use copy::copy_block;
 
 /// Elements of a piece of a loop: 64 KB, so that a piece of a few arrays stays in the second-level cache.

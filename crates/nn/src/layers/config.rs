@@ -1,9 +1,10 @@
 //! Reading and writing of arguments as they stand in Keras's files and in TOML descriptions.
 
-use convnet_engine::ops;
+use convnet_engine::error::Mismatch;
+use convnet_engine::{Shape, ops};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::error::{Error, Result};
 use crate::initializers::Initializer;
@@ -40,60 +41,196 @@ impl std::str::FromStr for Padding {
     }
 }
 
-/// Height and width; one number stands for both.
+/// A number for each spatial axis: `[length]`, `[height, width]` or `[depth, height, width]`. One number stands for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "OneOrTwo", into = "[usize; 2]")]
-pub struct Size2(
-    /// Height, width.
-    pub [usize; 2],
+#[serde(try_from = "OneOrMany", into = "Vec<usize>")]
+pub struct Size<const RANK: usize>(
+    /// Outermost axis first.
+    pub [usize; RANK],
 );
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a whole number or two of them")]
-enum OneOrTwo {
+#[serde(untagged, expecting = "expected a whole number or a list of them")]
+enum OneOrMany {
     One(usize),
-    Two([usize; 2]),
+    Many(Vec<usize>),
 }
 
-impl From<OneOrTwo> for Size2 {
-    fn from(size: OneOrTwo) -> Self {
+impl<const RANK: usize> TryFrom<OneOrMany> for Size<RANK> {
+    type Error = String;
+
+    fn try_from(size: OneOrMany) -> std::result::Result<Self, String> {
         match size {
-            OneOrTwo::One(both) => Self([both; 2]),
-            OneOrTwo::Two(sizes) => Self(sizes),
+            OneOrMany::One(all) => Ok(Self([all; RANK])),
+            OneOrMany::Many(sizes) => {
+                let count = sizes.len();
+                let sizes = sizes.try_into().map(Self);
+                sizes.map_err(|_| format!("expected a whole number or {RANK} of them, got {count}"))
+            }
         }
     }
 }
 
-impl From<Size2> for [usize; 2] {
-    fn from(size: Size2) -> Self {
-        size.0
+impl<const RANK: usize> From<Size<RANK>> for Vec<usize> {
+    fn from(size: Size<RANK>) -> Self {
+        size.0.to_vec()
     }
 }
 
-impl From<usize> for Size2 {
-    fn from(both: usize) -> Self {
-        Self([both; 2])
+impl<const RANK: usize> From<usize> for Size<RANK> {
+    fn from(all: usize) -> Self {
+        Self([all; RANK])
     }
 }
 
-impl From<[usize; 2]> for Size2 {
-    fn from(sizes: [usize; 2]) -> Self {
+impl<const RANK: usize> From<[usize; RANK]> for Size<RANK> {
+    fn from(sizes: [usize; RANK]) -> Self {
         Self(sizes)
     }
 }
 
-impl From<(usize, usize)> for Size2 {
+impl From<(usize, usize)> for Size<2> {
     fn from((height, width): (usize, usize)) -> Self {
         Self([height, width])
     }
 }
 
-impl Size2 {
-    /// For the three axes of a window: depth 1, height, width.
-    pub(super) fn of_axes(self) -> [usize; 3] {
-        [1, self.0[0], self.0[1]]
+impl From<(usize, usize, usize)> for Size<3> {
+    fn from((depth, height, width): (usize, usize, usize)) -> Self {
+        Self([depth, height, width])
     }
 }
+
+impl<const RANK: usize> Size<RANK> {
+    /// The default of strides and dilations.
+    pub(super) fn one() -> Self {
+        Self([1; RANK])
+    }
+
+    /// The default of pools.
+    pub(super) fn two() -> Self {
+        Self([2; RANK])
+    }
+
+    /// For the three axes of a window: depth, height, width, those that are not there 1.
+    pub(super) fn of_axes(self) -> [usize; 3] {
+        let mut axes = [1; 3];
+        axes[3 - RANK..].copy_from_slice(&self.0);
+        axes
+    }
+
+    /// Of depth, height and width those that this rank has.
+    pub(super) fn of_last(axes: [usize; 3]) -> Self {
+        Self(std::array::from_fn(|axis| axes[3 - RANK + axis]))
+    }
+
+    /// Sizes of a sample with these channels.
+    pub(super) fn with_channels(self, channels: usize) -> Vec<usize> {
+        self.0.into_iter().chain([channels]).collect()
+    }
+}
+
+/// Elements before and after along each spatial axis, outermost axis first.
+///
+/// One number stands for all sides, `RANK` numbers for both sides of an axis each; of a sequence, which has one axis only,
+/// two numbers are those before and after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "SomeSides", into = "Json")]
+pub struct Sides<const RANK: usize>(
+    /// Before, after.
+    pub [(usize, usize); RANK],
+);
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a whole number, a list of them, or a list of pairs")]
+enum SomeSides {
+    One(usize),
+    Numbers(Vec<usize>),
+    Pairs(Vec<(usize, usize)>),
+}
+
+impl<const RANK: usize> TryFrom<SomeSides> for Sides<RANK> {
+    type Error = String;
+
+    fn try_from(sides: SomeSides) -> std::result::Result<Self, String> {
+        let pairs = match sides {
+            SomeSides::One(all) => return Ok(all.into()),
+            SomeSides::Numbers(ends) if RANK == 1 && ends.len() == 2 => vec![(ends[0], ends[1])],
+            SomeSides::Numbers(axes) => axes.into_iter().map(|both| (both, both)).collect(),
+            SomeSides::Pairs(pairs) => pairs,
+        };
+        let count = pairs.len();
+        let pairs = pairs.try_into().map(Self);
+        pairs.map_err(|_| format!("expected numbers for {RANK} axes, got them for {count}"))
+    }
+}
+
+impl<const RANK: usize> From<Sides<RANK>> for Json {
+    fn from(sides: Sides<RANK>) -> Self {
+        match sides.0[..] {
+            [ends] => json!(ends),
+            _ => json!(sides.0.to_vec()),
+        }
+    }
+}
+
+impl<const RANK: usize> From<usize> for Sides<RANK> {
+    fn from(all: usize) -> Self {
+        Self([(all, all); RANK])
+    }
+}
+
+impl<const RANK: usize> From<[(usize, usize); RANK]> for Sides<RANK> {
+    fn from(sides: [(usize, usize); RANK]) -> Self {
+        Self(sides)
+    }
+}
+
+impl<const RANK: usize> Sides<RANK> {
+    /// The default of zero padding.
+    pub(super) fn one() -> Self {
+        1.into()
+    }
+
+    /// The default of cropping, which Keras made another one for images.
+    pub(super) fn default_cropping() -> Self {
+        usize::from(RANK != 2).into()
+    }
+
+    /// Of depth, height and width those that this rank has.
+    pub(super) fn of_last(axes: [(usize, usize); 3]) -> Self {
+        Self(std::array::from_fn(|axis| axes[3 - RANK + axis]))
+    }
+}
+
+/// The channels of a layer's single input with `RANK` spatial axes.
+pub(super) fn channels<const RANK: usize>(inputs: &[Shape]) -> std::result::Result<usize, Mismatch> {
+    match inputs {
+        [Shape { dims, .. }] if dims.len() == RANK + 1 => Ok(dims[RANK]),
+        [shape] => Err(Mismatch::new(sample::<RANK>(), shape)),
+        _ => Err(Mismatch::new("one input", inputs.len())),
+    }
+}
+
+/// What a layer with `RANK` spatial axes takes.
+pub(super) fn sample<const RANK: usize>() -> &'static str {
+    match RANK {
+        1 => "a sequence (length, channels)",
+        2 => "an image (height, width, channels)",
+        _ => "a volume (depth, height, width, channels)",
+    }
+}
+
+/// Declares methods that set a field each.
+macro_rules! setters {
+    ($($(#[$doc:meta])* $field:ident: $kind:ty,)*) => {$(
+        $(#[$doc])*
+        pub fn $field(self, $field: impl Into<$kind>) -> Self {
+            Self { $field: $field.into(), ..self }
+        }
+    )*};
+}
+pub(super) use setters;
 
 /// Makes a layer from its arguments. Arguments that Keras writes but that say nothing here are passed over, as long as they
 /// have the only value that is supported.
@@ -126,7 +263,6 @@ fn neutral(key: &str, value: &Json) -> Option<bool> {
         "data_format" => Some(value.is_null() || value == "channels_last"),
         "groups" => Some(value == 1),
         "renorm" => Some(value == false),
-        "keepdims" => Some(value == false),
         "noise_shape" | "renorm_clipping" | "quantization_config" | "lora_rank" => Some(value.is_null()),
         _ if key.ends_with("_regularizer") || key.ends_with("_constraint") => Some(value.is_null()),
         _ => None,

@@ -7,9 +7,28 @@ use serde_json::{Map, Value as Json};
 use crate::error::{Error, Result};
 use crate::layer::Layer;
 
+mod activation;
+mod batch_normalization;
+mod concatenate;
 mod config;
+mod conv;
+mod cropping;
+mod dense;
+mod dropout;
+mod flatten;
+mod global_pooling;
+mod merging;
+mod pooling;
+mod rescaling;
+mod zero_padding;
 
-pub use config::{Padding, Size2};
+pub use config::{Padding, Sides, Size};
+pub use conv::Conv;
+pub use cropping::Cropping;
+pub use global_pooling::GlobalPooling;
+pub use merging::{Differences, Means, Merger, Merging, Products, Sums};
+pub use pooling::{Max, Mean, Pooling, Reduction};
+pub use zero_padding::ZeroPadding;
 
 /// A kind of layer that can be made from its configuration.
 #[derive(Clone, Copy, Debug)]
@@ -24,10 +43,10 @@ pub struct LayerClass {
     pub examples: fn() -> Vec<(Arc<dyn Layer>, Vec<Vec<usize>>)>,
 }
 
-/// Declares the modules of the layers, re-exports them and lists them in [`REGISTRY`].
+/// Re-exports the layers and lists them in [`REGISTRY`].
 macro_rules! registry {
     ($($module:ident :: $layer:ident, $about:literal;)*) => {
-        $(mod $module; pub use $module::$layer;)*
+        $(pub use $module::$layer;)*
 
         /// All layers that a configuration can name, in alphabetical order.
         pub const REGISTRY: &[LayerClass] = &[$(LayerClass {
@@ -43,17 +62,37 @@ macro_rules! registry {
 
 registry! {
     activation::Activation, "applies an activation function";
-    add::Add, "adds inputs of one shape, elementwise";
-    average_pooling2d::AveragePooling2D, "averages windows of an image";
+    merging::Add, "adds inputs of one shape, elementwise";
+    merging::Average, "takes the mean of inputs of one shape, elementwise";
+    pooling::AveragePooling1D, "averages windows of a sequence";
+    pooling::AveragePooling2D, "averages windows of an image";
+    pooling::AveragePooling3D, "averages windows of a volume";
     batch_normalization::BatchNormalization, "brings each channel to mean 0 and deviation 1, then scales and shifts it";
     concatenate::Concatenate, "joins inputs along an axis";
-    conv2d::Conv2D, "convolves an image with trained filters";
+    conv::Conv1D, "convolves a sequence with trained filters";
+    conv::Conv2D, "convolves an image with trained filters";
+    conv::Conv3D, "convolves a volume with trained filters";
+    cropping::Cropping1D, "cuts borders off a sequence";
+    cropping::Cropping2D, "cuts borders off an image";
+    cropping::Cropping3D, "cuts borders off a volume";
     dense::Dense, "connects every input with every unit";
     dropout::Dropout, "zeroes a random share of the inputs during training";
     flatten::Flatten, "makes each sample one row of numbers";
-    global_average_pooling2d::GlobalAveragePooling2D, "averages each channel of an image";
-    max_pooling2d::MaxPooling2D, "takes the maxima of windows of an image";
+    global_pooling::GlobalAveragePooling1D, "averages each channel of a sequence";
+    global_pooling::GlobalAveragePooling2D, "averages each channel of an image";
+    global_pooling::GlobalAveragePooling3D, "averages each channel of a volume";
+    global_pooling::GlobalMaxPooling1D, "takes the maximum of each channel of a sequence";
+    global_pooling::GlobalMaxPooling2D, "takes the maximum of each channel of an image";
+    global_pooling::GlobalMaxPooling3D, "takes the maximum of each channel of a volume";
+    pooling::MaxPooling1D, "takes the maxima of windows of a sequence";
+    pooling::MaxPooling2D, "takes the maxima of windows of an image";
+    pooling::MaxPooling3D, "takes the maxima of windows of a volume";
+    merging::Multiply, "multiplies inputs of one shape, elementwise";
     rescaling::Rescaling, "multiplies by a number and adds another";
+    merging::Subtract, "takes the difference of two inputs of one shape, elementwise";
+    zero_padding::ZeroPadding1D, "adds zeros around a sequence";
+    zero_padding::ZeroPadding2D, "adds zeros around an image";
+    zero_padding::ZeroPadding3D, "adds zeros around a volume";
 }
 
 /// Makes a layer from its class name and arguments.

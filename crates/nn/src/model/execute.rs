@@ -152,6 +152,20 @@ impl Model {
         inputs: &[&[f32]],
         read: impl FnOnce(&Plan, &Memory<'_>) -> R + Send,
     ) -> Result<R> {
+        self.with_memory(purpose, batch, inputs, |plan, memory| {
+            plan.run(memory, &RunContext::default());
+            read(plan, memory)
+        })
+    }
+
+    /// Gives a plan that changes nothing but the arena to `act`, with its memory.
+    pub(crate) fn with_memory<R: Send>(
+        &self,
+        purpose: Purpose,
+        batch: usize,
+        inputs: &[&[f32]],
+        act: impl FnOnce(&Plan, &mut Memory<'_>) -> R + Send,
+    ) -> Result<R> {
         let mut runtime = self.lock_runtime();
         let plan = self.plan(&mut runtime, purpose, batch)?;
         let arena = &mut runtime.arena;
@@ -165,8 +179,7 @@ impl Model {
                 states: &mut states,
                 arena,
             };
-            plan.run(&mut memory, &RunContext::default());
-            read(&plan, &memory)
+            act(&plan, &mut memory)
         })
     }
 
@@ -216,7 +229,7 @@ impl Model {
     }
 
     /// Checks inputs against the model; returns the number of samples.
-    fn check_inputs(&self, inputs: &[ArrayViewD<'_, f32>]) -> Result<usize> {
+    pub(crate) fn check_inputs(&self, inputs: &[ArrayViewD<'_, f32>]) -> Result<usize> {
         let expected = self.input_shapes();
         if inputs.len() != expected.len() {
             let problem =

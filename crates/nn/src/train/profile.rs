@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 
 use convnet_engine::run::CallTime;
 use convnet_engine::{Memory, RunContext};
+use ndarray::{ArrayViewD, Axis, Slice};
 
 use super::{Batch, Samples};
 use crate::error::Result;
@@ -54,5 +55,21 @@ impl Model {
         })?;
         self.training = Some(state);
         Ok(times)
+    }
+
+    /// Time of each kernel call of a prediction, for as many of these samples as are predicted at once.
+    ///
+    /// # Errors
+    /// If number or sizes of the inputs are not those of the model's.
+    pub fn profile_prediction(&self, inputs: &[ArrayViewD<'_, f32>]) -> Result<Vec<CallTime>> {
+        let count = self.check_inputs(inputs)?.min(self.prediction_batch()?);
+        let parts: Vec<_> = inputs
+            .iter()
+            .map(|input| input.slice_axis(Axis(0), Slice::from(..count)).as_standard_layout().into_owned())
+            .collect();
+        let slices: Vec<&[f32]> = parts.iter().filter_map(|part| part.as_slice()).collect();
+        self.with_memory(Purpose::Predict, count, &slices, |plan, memory| {
+            plan.profile(memory, &RunContext::default())
+        })
     }
 }

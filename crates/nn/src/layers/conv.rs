@@ -1,4 +1,4 @@
-//! 2-D convolution.
+//! Convolution over one, two or three spatial axes.
 
 use convnet_engine::error::Mismatch;
 use convnet_engine::ops::{self, Convolution, Sliding};
@@ -6,17 +6,17 @@ use convnet_engine::{EngineError, Shape, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::config::{self, to_map};
-use super::{Padding, Size2};
+use super::config::{self, channels, setters, to_map};
+use super::{Padding, Size};
 use crate::activation::Activation;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, LayerContext, WeightSpec};
 
-/// Convolves images with trained filters: y = f(x ∗ kernel + bias).
+/// Convolves its input with trained filters: y = f(x ∗ kernel + bias).
 ///
-/// Input `(batch, height, width, channels)`, output `(batch, new height, new width, filters)`. Weights: `kernel`
-/// `(kernel height, kernel width, channels, filters)`, `bias` `(filters)`. As Keras's
-/// [Conv2D](https://keras.io/api/layers/convolution_layers/convolution2d/), with the same defaults.
+/// Input `(batch, spatial…, channels)` with `RANK` spatial axes, output `(batch, new spatial…, filters)`. Weights: `kernel`
+/// `(kernel sizes…, channels, filters)`, `bias` `(filters)`. The layers are [`Conv1D`], [`Conv2D`] and [`Conv3D`], with
+/// Keras's defaults.
 ///
 /// ```
 /// use convnet_nn::layers::{Conv2D, Padding};
@@ -29,20 +29,20 @@ use crate::layer::{Layer, LayerContext, WeightSpec};
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Conv2D {
+pub struct Conv<const RANK: usize> {
     /// Number of filters: channels of the output.
     pub filters: usize,
-    /// Height and width of the filters.
-    pub kernel_size: Size2,
+    /// Sizes of the filters.
+    pub kernel_size: Size<RANK>,
     /// Steps between windows. Default 1.
-    #[serde(default = "one")]
-    pub strides: Size2,
+    #[serde(default = "Size::one")]
+    pub strides: Size<RANK>,
     /// Treatment of the border. Default valid.
     #[serde(default)]
     pub padding: Padding,
     /// Steps between the taps of a filter. Default 1.
-    #[serde(default = "one")]
-    pub dilation_rate: Size2,
+    #[serde(default = "Size::one")]
+    pub dilation_rate: Size<RANK>,
     /// The function f. Default linear.
     #[serde(default, deserialize_with = "crate::activation::or_linear")]
     pub activation: Activation,
@@ -57,19 +57,22 @@ pub struct Conv2D {
     pub bias_initializer: Initializer,
 }
 
-fn one() -> Size2 {
-    1.into()
-}
+/// Convolution of sequences. As Keras's [Conv1D](https://keras.io/api/layers/convolution_layers/convolution1d/).
+pub type Conv1D = Conv<1>;
+/// Convolution of images. As Keras's [Conv2D](https://keras.io/api/layers/convolution_layers/convolution2d/).
+pub type Conv2D = Conv<2>;
+/// Convolution of volumes. As Keras's [Conv3D](https://keras.io/api/layers/convolution_layers/convolution3d/).
+pub type Conv3D = Conv<3>;
 
-impl Conv2D {
+impl<const RANK: usize> Conv<RANK> {
     /// `filters` filters of a size, Keras's defaults for the rest.
-    pub fn new(filters: usize, kernel_size: impl Into<Size2>) -> Self {
+    pub fn new(filters: usize, kernel_size: impl Into<Size<RANK>>) -> Self {
         Self {
             filters,
             kernel_size: kernel_size.into(),
-            strides: one(),
+            strides: Size::one(),
             padding: Padding::Valid,
-            dilation_rate: one(),
+            dilation_rate: Size::one(),
             activation: Activation::Linear,
             use_bias: true,
             kernel_initializer: Initializer::GlorotUniform,
@@ -77,54 +80,39 @@ impl Conv2D {
         }
     }
 
-    /// Sets the steps between windows.
-    pub fn strides(self, strides: impl Into<Size2>) -> Self {
-        Self { strides: strides.into(), ..self }
-    }
-
-    /// Sets the treatment of the border.
-    pub fn padding(self, padding: Padding) -> Self {
-        Self { padding, ..self }
-    }
-
-    /// Sets the steps between the taps of a filter.
-    pub fn dilation_rate(self, dilation_rate: impl Into<Size2>) -> Self {
-        Self { dilation_rate: dilation_rate.into(), ..self }
-    }
-
-    /// Sets the function that is applied to the result.
-    pub fn activation(self, activation: Activation) -> Self {
-        Self { activation, ..self }
-    }
-
-    /// Says whether there is a bias.
-    pub fn use_bias(self, use_bias: bool) -> Self {
-        Self { use_bias, ..self }
-    }
-
-    /// Sets how the filters are filled at first.
-    pub fn kernel_initializer(self, kernel_initializer: Initializer) -> Self {
-        Self { kernel_initializer, ..self }
-    }
-
-    /// Sets how the bias is filled at first.
-    pub fn bias_initializer(self, bias_initializer: Initializer) -> Self {
-        Self { bias_initializer, ..self }
+    setters! {
+        /// Sets the steps between windows.
+        strides: Size<RANK>,
+        /// Sets the treatment of the border.
+        padding: Padding,
+        /// Sets the steps between the taps of a filter.
+        dilation_rate: Size<RANK>,
+        /// Sets the function that is applied to the result.
+        activation: Activation,
+        /// Says whether there is a bias.
+        use_bias: bool,
+        /// Sets how the filters are filled at first.
+        kernel_initializer: Initializer,
+        /// Sets how the bias is filled at first.
+        bias_initializer: Initializer,
     }
 
     pub(super) fn examples() -> Vec<(Self, Vec<Vec<usize>>)> {
+        let input = |sizes, channels| vec![Size::<RANK>::of_last(sizes).with_channels(channels)];
+        let strided = Self::new(3, Size::of_last([2, 2, 3])).strides(2).padding(Padding::Same);
+        let dilated = Self::new(2, Size::of_last([1, 3, 3])).dilation_rate(2).padding(Padding::Same);
         vec![
-            (Self::new(4, 3), vec![vec![6, 5, 2]]),
-            (Self::new(3, (2, 3)).strides(2).padding(Padding::Same).activation(Activation::Tanh), vec![vec![7, 6, 3]]),
-            (Self::new(2, 3).dilation_rate(2).padding(Padding::Same).use_bias(false), vec![vec![6, 7, 1]]),
-            (Self::new(5, 1).activation(Activation::Softmax), vec![vec![3, 3, 4]]),
+            (Self::new(4, Size::of_last([2, 3, 3])), input([4, 6, 5], 2)),
+            (strided.activation(Activation::Tanh), input([3, 7, 6], 3)),
+            (dilated.use_bias(false), input([3, 6, 7], 1)),
+            (Self::new(5, 1).activation(Activation::Softmax), input([2, 3, 3], 4)),
         ]
     }
 }
 
-impl Layer for Conv2D {
+impl<const RANK: usize> Layer for Conv<RANK> {
     fn class_name(&self) -> &'static str {
-        "Conv2D"
+        ["Conv1D", "Conv2D", "Conv3D"][RANK - 1]
     }
 
     fn config(&self) -> Map<String, Json> {
@@ -132,17 +120,14 @@ impl Layer for Conv2D {
     }
 
     fn weights(&self, inputs: &[Shape]) -> Result<Vec<WeightSpec>, Mismatch> {
-        let [height, width] = self.kernel_size.0;
-        let channels = match inputs {
-            [Shape { dims, .. }] if dims.len() == 3 => dims[2],
-            [shape] => return Err(Mismatch::new("an image (height, width, channels)", shape)),
-            _ => return Err(Mismatch::new("one input", inputs.len())),
-        };
+        let channels = channels::<RANK>(inputs)?;
         if self.filters == 0 {
             return Err(Mismatch::new("at least 1 filter", 0));
         }
-        let kernel = WeightSpec::trainable("kernel", [height, width, channels, self.filters], self.kernel_initializer);
-        let bias = self.use_bias.then(|| WeightSpec::trainable("bias", [self.filters], self.bias_initializer));
+        let dims = [&self.kernel_size.0[..], &[channels, self.filters]].concat();
+        let kernel = WeightSpec::trainable("kernel", dims, self.kernel_initializer);
+        let bias =
+            self.use_bias.then(|| WeightSpec::trainable("bias", [self.filters], self.bias_initializer));
         Ok(std::iter::once(kernel).chain(bias).collect())
     }
 

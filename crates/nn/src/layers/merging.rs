@@ -1,0 +1,147 @@
+//! Merging of inputs element by element.
+
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
+use convnet_engine::error::Mismatch;
+use convnet_engine::ops::{Multiply as Product, ScaleShift, Sum};
+use convnet_engine::{EngineError, Graph, Shape, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+use super::config::to_map;
+use crate::layer::{Layer, LayerContext, WeightSpec};
+
+/// What is made of the elements in one place.
+pub trait Merger: Clone + Debug + PartialEq + Send + Sync + 'static {
+    /// Keras's class name.
+    const CLASS: &'static str;
+    /// Most inputs that it takes.
+    const MOST: usize = usize::MAX;
+
+    /// Adds the operation to a graph.
+    ///
+    /// # Errors
+    /// If the inputs differ in shape.
+    fn merge(graph: &mut Graph, inputs: &[Value]) -> Result<Value, EngineError>;
+}
+
+/// Makes one output of two or more inputs of one shape, which the output has too.
+///
+/// The layers are [`Add`], [`Subtract`], [`Multiply`] and [`Average`].
+///
+/// ```
+/// use convnet_nn::Symbol;
+/// use convnet_nn::layers::Add;
+///
+/// let (a, b) = (Symbol::input([4, 4, 8]), Symbol::input([4, 4, 8]));
+/// assert_eq!(Symbol::merge(Add::new(), &[&a, &b])?.shape().dims, [4, 4, 8]);
+/// # Ok::<(), convnet_nn::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, bound = "")]
+pub struct Merging<M: Merger> {
+    /// What is made of the elements in one place.
+    #[serde(skip)]
+    pub merger: PhantomData<M>,
+}
+
+/// The sum of all inputs. As Keras's [Add](https://keras.io/api/layers/merging_layers/add/).
+pub type Add = Merging<Sums>;
+/// The first of two inputs less the second. As Keras's [Subtract](https://keras.io/api/layers/merging_layers/subtract/).
+pub type Subtract = Merging<Differences>;
+/// The product of all inputs. As Keras's [Multiply](https://keras.io/api/layers/merging_layers/multiply/).
+pub type Multiply = Merging<Products>;
+/// The mean of all inputs. As Keras's [Average](https://keras.io/api/layers/merging_layers/average/).
+pub type Average = Merging<Means>;
+
+/// Σ xᵢ.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sums;
+
+/// x₁ − x₂.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Differences;
+
+/// ∏ xᵢ.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Products;
+
+/// Σ xᵢ / n.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Means;
+
+impl Merger for Sums {
+    const CLASS: &'static str = "Add";
+
+    fn merge(graph: &mut Graph, inputs: &[Value]) -> Result<Value, EngineError> {
+        graph.apply(Sum, inputs)
+    }
+}
+
+impl Merger for Differences {
+    const CLASS: &'static str = "Subtract";
+    const MOST: usize = 2;
+
+    fn merge(graph: &mut Graph, inputs: &[Value]) -> Result<Value, EngineError> {
+        let negative = graph.apply(ScaleShift { scale: -1.0, shift: 0.0 }, &inputs[1..])?;
+        graph.apply(Sum, &[inputs[0], negative])
+    }
+}
+
+impl Merger for Products {
+    const CLASS: &'static str = "Multiply";
+
+    fn merge(graph: &mut Graph, inputs: &[Value]) -> Result<Value, EngineError> {
+        inputs[1..].iter().try_fold(inputs[0], |product, &input| graph.apply(Product, &[product, input]))
+    }
+}
+
+impl Merger for Means {
+    const CLASS: &'static str = "Average";
+
+    fn merge(graph: &mut Graph, inputs: &[Value]) -> Result<Value, EngineError> {
+        let sum = graph.apply(Sum, inputs)?;
+        graph.apply(ScaleShift { scale: 1.0 / inputs.len() as f32, shift: 0.0 }, &[sum])
+    }
+}
+
+impl<M: Merger> Default for Merging<M> {
+    fn default() -> Self {
+        Self { merger: PhantomData }
+    }
+}
+
+impl<M: Merger> Merging<M> {
+    /// The layer; it has no arguments.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn examples() -> Vec<(Self, Vec<Vec<usize>>)> {
+        let most = 3.min(M::MOST);
+        vec![(Self::new(), vec![vec![3, 2]; 2]), (Self::new(), vec![vec![4]; most])]
+    }
+}
+
+impl<M: Merger> Layer for Merging<M> {
+    fn class_name(&self) -> &'static str {
+        M::CLASS
+    }
+
+    fn config(&self) -> Map<String, Json> {
+        to_map(self)
+    }
+
+    fn weights(&self, inputs: &[Shape]) -> Result<Vec<WeightSpec>, Mismatch> {
+        match inputs.len() {
+            0 | 1 => Err(Mismatch::new("two or more inputs", inputs.len())),
+            count if count > M::MOST => Err(Mismatch::new(format!("{} inputs", M::MOST), count)),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
+        M::merge(at.graph, inputs)
+    }
+}

@@ -1,0 +1,3 @@
+//! What the networks are for. Now: [`zoo`], the architectures of published papers.
+
+pub mod zoo;

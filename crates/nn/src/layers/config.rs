@@ -103,7 +103,7 @@ pub(super) fn parse<T: DeserializeOwned>(class: &str, mut config: Map<String, Js
         None => format!("layer {class}"),
     };
     let mut refused = None;
-    config.retain(|key, value| match neutral(key, value) {
+    config.retain(|key, value| match neutral(class, key, value) {
         None => true,
         Some(true) => false,
         Some(false) => {
@@ -118,13 +118,14 @@ pub(super) fn parse<T: DeserializeOwned>(class: &str, mut config: Map<String, Js
         .map_err(|problem| Error::argument(place, problem.to_string()))
 }
 
-/// Whether an argument is of a kind that no layer here has, and if so whether its value changes nothing.
-fn neutral(key: &str, value: &Json) -> Option<bool> {
+/// Whether an argument is of a kind that no layer of the class here has, and if so whether its value changes nothing.
+fn neutral(class: &str, key: &str, value: &Json) -> Option<bool> {
     match key {
         "name" | "trainable" | "dtype" | "seed" | "synchronized" | "renorm_momentum"
         | "batch_input_shape" | "batch_shape" => Some(true),
         "data_format" => Some(value.is_null() || value == "channels_last"),
-        "groups" => Some(value == 1),
+        // Keras 2 wrote it for all convolutions, but only these have it.
+        "groups" if !matches!(class, "Conv1D" | "Conv2D" | "Conv3D") => Some(value == 1),
         "renorm" => Some(value == false),
         "keepdims" => Some(value == false),
         "noise_shape" | "renorm_clipping" | "quantization_config" | "lora_rank" => Some(value.is_null()),
@@ -136,6 +137,10 @@ fn neutral(key: &str, value: &Json) -> Option<bool> {
 /// Defaults that serde asks for by name.
 pub(super) fn yes() -> bool {
     true
+}
+
+pub(super) fn one_group() -> usize {
+    1
 }
 
 pub(super) fn zeros() -> Initializer {

@@ -15,7 +15,7 @@ use crate::layer::{Layer, LayerContext, WeightSpec};
 /// Convolves images with trained filters: y = f(x ∗ kernel + bias).
 ///
 /// Input `(batch, height, width, channels)`, output `(batch, new height, new width, filters)`. Weights: `kernel`
-/// `(kernel height, kernel width, channels, filters)`, `bias` `(filters)`. As Keras's
+/// `(kernel height, kernel width, channels / groups, filters)`, `bias` `(filters)`. As Keras's
 /// [Conv2D](https://keras.io/api/layers/convolution_layers/convolution2d/), with the same defaults.
 ///
 /// ```
@@ -43,6 +43,9 @@ pub struct Conv2D {
     /// Steps between the taps of a filter. Default 1.
     #[serde(default = "one")]
     pub dilation_rate: Size2,
+    /// Parts that channels and filters are divided in, each filtered by itself; both are multiples of it. Default 1.
+    #[serde(default = "config::one_group")]
+    pub groups: usize,
     /// The function f. Default linear.
     #[serde(default, deserialize_with = "crate::activation::or_linear")]
     pub activation: Activation,
@@ -70,6 +73,7 @@ impl Conv2D {
             strides: one(),
             padding: Padding::Valid,
             dilation_rate: one(),
+            groups: 1,
             activation: Activation::Linear,
             use_bias: true,
             kernel_initializer: Initializer::GlorotUniform,
@@ -90,6 +94,11 @@ impl Conv2D {
     /// Sets the steps between the taps of a filter.
     pub fn dilation_rate(self, dilation_rate: impl Into<Size2>) -> Self {
         Self { dilation_rate: dilation_rate.into(), ..self }
+    }
+
+    /// Sets the parts that channels and filters are divided in, each filtered by itself.
+    pub fn groups(self, groups: usize) -> Self {
+        Self { groups, ..self }
     }
 
     /// Sets the function that is applied to the result.
@@ -118,6 +127,7 @@ impl Conv2D {
             (Self::new(3, (2, 3)).strides(2).padding(Padding::Same).activation(Activation::Tanh), vec![vec![7, 6, 3]]),
             (Self::new(2, 3).dilation_rate(2).padding(Padding::Same).use_bias(false), vec![vec![6, 7, 1]]),
             (Self::new(5, 1).activation(Activation::Softmax), vec![vec![3, 3, 4]]),
+            (Self::new(6, 3).groups(2).padding(Padding::Same), vec![vec![4, 5, 4]]),
         ]
     }
 }
@@ -141,7 +151,12 @@ impl Layer for Conv2D {
         if self.filters == 0 {
             return Err(Mismatch::new("at least 1 filter", 0));
         }
-        let kernel = WeightSpec::trainable("kernel", [height, width, channels, self.filters], self.kernel_initializer);
+        if self.groups == 0 || channels % self.groups != 0 || self.filters % self.groups != 0 {
+            let expected = format!("channels and filters that divide into {} groups", self.groups);
+            return Err(Mismatch::new(expected, format!("{channels} and {}", self.filters)));
+        }
+        let shape = [height, width, channels / self.groups, self.filters];
+        let kernel = WeightSpec::trainable("kernel", shape, self.kernel_initializer);
         let bias = self.use_bias.then(|| WeightSpec::trainable("bias", [self.filters], self.bias_initializer));
         Ok(std::iter::once(kernel).chain(bias).collect())
     }
@@ -154,7 +169,7 @@ impl Layer for Conv2D {
         };
         let inputs: Vec<Value> = inputs.iter().chain(at.weights).copied().collect();
         let fused = self.activation.elementwise();
-        let op = Convolution { sliding, activation: fused.unwrap_or(ops::Activation::Linear) };
+        let op = Convolution { sliding, groups: self.groups, activation: fused.unwrap_or(ops::Activation::Linear) };
         let y = at.graph.apply(op, &inputs)?;
         if fused.is_some() { Ok(y) } else { self.activation.apply(at.graph, y) }
     }

@@ -112,7 +112,7 @@ impl Layer for Dense {
         let inputs: Vec<Value> = inputs.iter().chain(at.weights).copied().collect();
         let fused = self.activation.elementwise();
         let activation = fused.unwrap_or(ops::Activation::Linear);
-        let y = at.graph.apply(Convolution { sliding: Sliding::default(), activation }, &inputs)?;
+        let y = at.graph.apply(Convolution { sliding: Sliding::default(), groups: 1, activation }, &inputs)?;
         if fused.is_some() { Ok(y) } else { self.activation.apply(at.graph, y) }
     }
 }

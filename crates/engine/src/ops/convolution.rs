@@ -169,10 +169,10 @@ fn output_shape(sliding: &Sliding, groups: usize, x: &Shape, w: &Shape) -> Resul
     if groups == 0 {
         return Err(Mismatch::new("at least 1 group", groups));
     }
-    if x.channels() % groups != 0 {
+    if !x.channels().is_multiple_of(groups) {
         return Err(Mismatch::new(format!("input channels that divide into {groups} groups"), x.channels()));
     }
-    if out_channels % groups != 0 {
+    if !out_channels.is_multiple_of(groups) {
         return Err(Mismatch::new(format!("filters that divide into {groups} groups"), out_channels));
     }
     if x.channels() != group_channels * groups {

@@ -151,7 +151,7 @@ impl Layer for Conv2D {
         if self.filters == 0 {
             return Err(Mismatch::new("at least 1 filter", 0));
         }
-        if self.groups == 0 || channels % self.groups != 0 || self.filters % self.groups != 0 {
+        if !channels.is_multiple_of(self.groups) || !self.filters.is_multiple_of(self.groups) {
             let expected = format!("channels and filters that divide into {} groups", self.groups);
             return Err(Mismatch::new(expected, format!("{channels} and {}", self.filters)));
         }

@@ -10,7 +10,7 @@ use common::{Tensor, placeholders, run};
 use convnet_conformance as reference;
 use convnet_engine::kernels::geometry::{Axis, ConvGeometry, PoolGeometry, Window};
 use convnet_engine::ops::*;
-use convnet_engine::{Graph, Program, Value, gradients};
+use convnet_engine::{Graph, Memory, Plan, Program, RunContext, Shape, Value, gradients};
 
 /// An operation on inputs of given sizes, and what it means.
 struct Case {
@@ -109,7 +109,8 @@ fn grouped(
         name,
         &[x, w, &[w[rank + 1]]],
         move |graph, inputs| {
-            graph.apply(Convolution { sliding, groups, activation: Activation::Tanh }, inputs).unwrap()
+            let op = Convolution { activation: Activation::Tanh, ..Convolution::linear(sliding, groups) };
+            graph.apply(op, inputs).unwrap()
         },
         move |inputs| {
             let y = reference::convolution::forward(&geometry, &inputs[0], &inputs[1], Some(&inputs[2]));
@@ -130,7 +131,7 @@ fn depthwise(name: &'static str, x: &'static [usize], kernel: &'static [usize], 
         move |graph, inputs| {
             let dims = [taps, &[1, out_channels]].concat();
             let w = graph.apply(Reshape { dims }, &inputs[1..]).unwrap();
-            let op = Convolution { sliding, groups, activation: Activation::Linear };
+            let op = Convolution::linear(sliding, groups);
             graph.apply(op, &[inputs[0], w]).unwrap()
         },
         move |inputs| reference::convolution::forward(&geometry, &inputs[0], &inputs[1], None),
@@ -210,6 +211,55 @@ fn activation(name: &'static str, function: Activation, f: fn(f64) -> f64) -> Ca
         move |graph, inputs| graph.apply(Activate(function), inputs).unwrap(),
         move |inputs| inputs[0].iter().map(|&x| f(x)).collect(),
     )
+}
+
+/// y = tanh(norm(x ∗ w) + shortcut) with given statistics: what a plan with constant variables folds into a convolution or
+/// two. The shortcut is a convolution with a bias, or x.
+fn residual_block(name: &'static str, projected: bool) -> Case {
+    let (same, plain) = (sliding(1, 1, Padding::Same), Sliding::default());
+    let geometry = |size: usize, how| ConvGeometry {
+        batch: 2,
+        in_channels: 3,
+        out_channels: 3,
+        groups: 1,
+        window: self::window(&[4, 5], &[size, size], how),
+    };
+    let (main, shortcut) = (geometry(3, same), geometry(1, plain));
+    let build = move |graph: &mut Graph, v: &[Value]| {
+        let maps = graph.apply(Convolution::linear(same, 1), &[v[0], v[1]]).unwrap();
+        let norm = BatchNormFrozen { epsilon: 0.01, scale: true, center: true };
+        let maps = graph.apply(norm, &[maps, v[6], v[7], v[4], v[5]]).unwrap();
+        let other = match projected {
+            true => graph.apply(Convolution::linear(plain, 1), &[v[0], v[2], v[3]]).unwrap(),
+            false => {
+                // Nothing of the shortcut's weights but their place among the inputs.
+                let nothing = graph.apply(ScaleShift { scale: 0.0, shift: 1.0 }, &[v[3]]).unwrap();
+                let weights = graph.apply(ScaleShift { scale: 0.0, shift: 0.0 }, &[v[2]]).unwrap();
+                let zero = graph.apply(Convolution::linear(plain, 1), &[v[0], weights]).unwrap();
+                let x =
+                    graph.apply(ChannelAffine { activation: Activation::Linear }, &[v[0], nothing]).unwrap();
+                graph.apply(Sum, &[x, zero]).unwrap()
+            }
+        };
+        let sum = graph.apply(Sum, &[maps, other]).unwrap();
+        graph.apply(Activate(Activation::Tanh), &[sum]).unwrap()
+    };
+    Case::new(
+        name,
+        &[&[2, 4, 5, 3], &[3, 3, 3, 3], &[1, 1, 3, 3], &[3], &[3], &[3], &[3], &[3]],
+        build,
+        move |inputs| {
+            let maps = reference::convolution::forward(&main, &inputs[0], &inputs[1], None);
+            let maps = normalise(&maps, 3, &inputs[6], &inputs[7], &inputs[4], &inputs[5]);
+            let other = match projected {
+                true => reference::convolution::forward(&shortcut, &inputs[0], &inputs[2], Some(&inputs[3])),
+                false => inputs[0].clone(),
+            };
+            maps.iter().zip(other).map(|(a, b)| (a + b).tanh()).collect()
+        },
+    )
+    .range(7, 0.5, 2.0)
+    .given_after(6)
 }
 
 /// A loss of rows of 4 columns; `dense` targets have rows too, else they are class numbers.
@@ -315,7 +365,7 @@ fn cases() -> Vec<Case> {
             "convolution data gradient",
             &[&[2, 3, 3, 2], &[3, 3, 1, 2]],
             |graph, inputs| {
-                let input = convnet_engine::Shape::batched([5, 5, 1]);
+                let input = Shape::batched([5, 5, 1]);
                 let op = ConvolutionDataGradient { sliding: Sliding::default(), groups: 1, input };
                 graph.apply(op, inputs).unwrap()
             },
@@ -329,7 +379,7 @@ fn cases() -> Vec<Case> {
             "convolution weights gradient",
             &[&[2, 5, 5, 1], &[2, 3, 3, 2]],
             |graph, inputs| {
-                let weights = convnet_engine::Shape::fixed([3, 3, 1, 2]);
+                let weights = Shape::fixed([3, 3, 1, 2]);
                 let op = ConvolutionWeightsGradient {
                     sliding: Sliding::default(),
                     groups: 1,
@@ -435,6 +485,17 @@ fn cases() -> Vec<Case> {
         )
         .range(4, 0.5, 2.0)
         .given_after(3),
+        residual_block("residual block", true),
+        residual_block("residual block, identity", false),
+        Case::new(
+            "channel affine",
+            &[&[4, 2, 3], &[3], &[3]],
+            apply(ChannelAffine { activation: Activation::Sigmoid }),
+            |inputs| {
+                let y = inputs[0].iter().enumerate().map(|(i, x)| x * inputs[1][i % 3] + inputs[2][i % 3]);
+                y.map(reference::activation::sigmoid).collect()
+            },
+        ),
         Case::new("mean", &[&[4, 3]], apply(BatchMean), |inputs| vec![inputs[0].iter().sum::<f64>() / 12.0]),
         loss(
             "softmax cross-entropy, sparse",
@@ -547,6 +608,8 @@ fn check(case: &Case, passes: bool) {
     let fetched = run(program, inputs[0].dims[0], &slices, &mut [], passes);
     reference::assert_close(name, &fetched[0], &expected, 1e-5, 1e-6);
 
+    check_constants(case, &inputs, &expected);
+
     let seed = reference::widen(&seed_values.values);
     for (i, actual) in fetched[1..].iter().enumerate() {
         let scalar = |values: &[f64]| -> f64 {
@@ -559,11 +622,41 @@ fn check(case: &Case, passes: bool) {
     }
 }
 
+/// The output once more, with all inputs but the first as variables that stay the same: what depends on them alone is computed
+/// beforehand, weights are packed, statistics are folded.
+fn check_constants(case: &Case, inputs: &[Tensor], expected: &[f64]) {
+    let batch = inputs[0].dims[0];
+    if case.all_batched || inputs.len() < 2 {
+        return;
+    }
+    let mut program = Program { constant_variables: true, ..Program::default() };
+    let x = program.graph.input(inputs[0].batched());
+    let mut parameters = Vec::new();
+    let mut values = vec![x];
+    for tensor in &inputs[1..] {
+        values.push(program.graph.parameter(Shape::fixed(tensor.dims.clone()), parameters.len()));
+        parameters.extend(&tensor.values);
+        parameters.resize(parameters.len().next_multiple_of(16), 0.0);
+    }
+    program.fetches = vec![(case.build)(&mut program.graph, &values)];
+    let plan = Plan::new(program, batch);
+    let (mut constants, mut arena) = (vec![f32::NAN; plan.constants_len()], vec![f32::NAN; plan.arena_len()]);
+    plan.prepare(&parameters, &mut [], &mut constants);
+    let (constants, arena) = (&constants[..], &mut arena[..]);
+    let (inputs, parameters) = (&[&inputs[0].values[..]], &parameters[..]);
+    let mut memory = Memory { inputs, parameters, gradients: &mut [], states: &mut [], constants, arena };
+    for _ in 0..2 {
+        plan.run(&mut memory, &RunContext::default());
+        let name = format!("{}, variables constant", case.name);
+        reference::assert_close(&name, plan.fetched(0, &memory), expected, 1e-5, 2e-6);
+    }
+}
+
 #[test]
 fn dropout_scales_what_it_keeps_and_its_gradient_drops_the_same() {
     let mut program = Program::default();
     let graph = &mut program.graph;
-    let shape = convnet_engine::Shape::batched([1000]);
+    let shape = Shape::batched([1000]);
     let (x, seed) = (graph.input(shape.clone()), graph.input(shape));
     let y = graph.apply(Dropout { rate: 0.3, stream: 1 }, &[x]).unwrap();
     let other = graph.apply(Dropout { rate: 0.3, stream: 2 }, &[x]).unwrap();
@@ -582,6 +675,11 @@ fn dropout_scales_what_it_keeps_and_its_gradient_drops_the_same() {
 const ELSEWHERE: &[(&str, &str)] = &[
     ("accuracy", "no gradient; its values are checked against Keras"),
     ("dropout", "random; it has a test of its own"),
+    (
+        "packing of weights",
+        "made by a plan whose variables stay the same; the cases of convolution run so too",
+    ),
+    ("frozen batch norm factors", "made by a pass; the cases of frozen batch norm run it"),
     ("moving average", "no gradient; its values are checked against Keras"),
     ("rectified max pool", "made by a pass; the case of relu and max pool runs it"),
 ];
@@ -614,14 +712,9 @@ fn a_gradient_can_be_differentiated_again() {
     // Σ conv(x, w)² has the second derivative 2 Σ w² on its diagonal; the gradient of the gradient is taken as an operation.
     let mut program = Program::default();
     let graph = &mut program.graph;
-    let x = graph.input(convnet_engine::Shape::batched([3, 1]));
-    let w = graph.input(convnet_engine::Shape::fixed([2, 1, 1]));
-    let y = graph
-        .apply(
-            Convolution { sliding: Sliding::default(), groups: 1, activation: Activation::Linear },
-            &[x, w],
-        )
-        .unwrap();
+    let x = graph.input(Shape::batched([3, 1]));
+    let w = graph.input(Shape::fixed([2, 1, 1]));
+    let y = graph.apply(Convolution::linear(Sliding::default(), 1), &[x, w]).unwrap();
     let square = graph.apply(Multiply, &[y, y]).unwrap();
     let first = gradients(graph, square, None, &[x]).unwrap()[0].unwrap();
     let second = gradients(graph, first, None, &[x]).unwrap()[0].unwrap();

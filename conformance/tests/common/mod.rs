@@ -56,7 +56,10 @@ pub fn run(
     // Whatever lies in the arena beforehand must not matter.
     let mut arena = convnet_engine::Slab::new(plan.arena_len());
     arena.fill(f32::NAN);
-    let mut memory = Memory { inputs, parameters: &[], gradients: &mut [], states, arena: &mut arena };
+    let mut constants = convnet_engine::Slab::new(plan.constants_len());
+    plan.prepare(&[], states, &mut constants);
+    let (constants, arena) = (&constants[..], &mut arena[..]);
+    let mut memory = Memory { inputs, parameters: &[], gradients: &mut [], states, constants, arena };
     plan.run(&mut memory, &RunContext { seed: 3, step: 5 });
     (0..fetches).map(|index| plan.fetched(index, &memory).to_vec()).collect()
 }

@@ -115,6 +115,10 @@ impl Graph {
     /// # Errors
     /// If the inputs do not fit the operation; the error names the layer.
     pub fn add(&mut self, op: impl Op, inputs: &[Value]) -> Result<Vec<Value>> {
+        self.add_shared(Arc::new(op), inputs)
+    }
+
+    pub(crate) fn add_shared(&mut self, op: Arc<dyn Op>, inputs: &[Value]) -> Result<Vec<Value>> {
         let types: Vec<TensorType> = inputs.iter().map(|&input| self.type_of(input).clone()).collect();
         let outputs = op.infer(&types).map_err(|mismatch| EngineError::Shape {
             layer: self.label.to_string(),
@@ -126,7 +130,7 @@ impl Graph {
             .map(|(output, ty)| self.push_value(ty, Source::Node { node, output }))
             .collect();
         self.nodes.push(Node {
-            op: Arc::new(op),
+            op,
             inputs: inputs.to_vec(),
             outputs: outputs.clone(),
             label: self.label.clone(),
@@ -182,6 +186,37 @@ impl Graph {
     /// Number of placeholders.
     pub fn inputs(&self) -> usize {
         self.inputs
+    }
+
+    /// Puts the nodes back into an order in which they can be run, after some were added at the end for earlier ones to
+    /// read; otherwise they stay as they are.
+    pub(crate) fn restore_order(&mut self) {
+        let mut order = Vec::with_capacity(self.nodes.len());
+        let mut placed = vec![false; self.nodes.len()];
+        for first in 0..self.nodes.len() {
+            let mut waiting = vec![first];
+            while let Some(&node) = waiting.last() {
+                let missing = self.nodes[node].inputs.iter().find_map(|&input| match self.source(input) {
+                    Source::Node { node: producer, .. } if !placed[producer] => Some(producer),
+                    _ => None,
+                });
+                match missing {
+                    Some(producer) if !placed[node] => waiting.push(producer),
+                    _ => {
+                        if !std::mem::replace(&mut placed[node], true) {
+                            order.push(node);
+                        }
+                        waiting.pop();
+                    }
+                }
+            }
+        }
+        self.nodes = order.iter().map(|&node| self.nodes[node].clone()).collect();
+        for (index, node) in self.nodes.iter().enumerate() {
+            for (output, value) in node.outputs.iter().enumerate() {
+                self.values[value.index()].source = Source::Node { node: index, output };
+            }
+        }
     }
 
     pub(crate) fn push_value(&mut self, ty: TensorType, source: Source) -> Value {

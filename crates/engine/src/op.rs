@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -57,6 +58,11 @@ pub trait Op: Any + Debug + Send + Sync {
         false
     }
 
+    /// How to bring an input that stays the same over many runs into another form once, if that makes the runs faster.
+    fn prepared(&self, _sizes: &Sizes<'_>) -> Option<Prepared> {
+        None
+    }
+
     /// The kernel call for sizes that are now all known.
     fn lower(&self, sizes: &Sizes<'_>) -> Lowered;
 }
@@ -71,6 +77,17 @@ pub struct Sizes<'a> {
     /// The plan decided that the first output overwrites the input named by [`Sharing::InPlace`]. The kernel finds the
     /// input's values in the output, and an empty slice in the input's place.
     pub in_place: bool,
+}
+
+/// Two operations that do the work of one, the first of them on something that stays the same.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// The input that is prepared.
+    pub input: usize,
+    /// Makes another form of it.
+    pub prepare: Arc<dyn Op>,
+    /// Does the rest, with that form in the input's place.
+    pub op: Arc<dyn Op>,
 }
 
 /// What one kernel call works on.

@@ -2,8 +2,12 @@
 //!
 //! Nodes that nobody needs are dropped. A value lives from the call that makes it to the last that reads it, and values that
 //! do not live at the same time share memory; the sum, known before the run, is [`Plan::arena_len`].
+//!
+//! Where variables stay the same over many runs (prediction), what depends on them alone is computed once, by
+//! [`Plan::prepare`], and kept in memory of its own.
 
 mod arena;
+mod constants;
 
 use smallvec::SmallVec;
 
@@ -32,6 +36,9 @@ pub struct Program {
     pub fetches: Vec<Value>,
     /// Values that go to slabs.
     pub stores: Vec<(Value, Target)>,
+    /// Whether parameters and states stay the same over many runs, so that what depends on them alone is worth keeping.
+    /// Such a program stores nothing.
+    pub constant_variables: bool,
 }
 
 impl Program {
@@ -62,6 +69,7 @@ pub(crate) enum Place {
     State { start: usize, len: usize },
     Gradient { start: usize, len: usize },
     Arena { start: usize, len: usize },
+    Constant { start: usize, len: usize },
 }
 
 /// What a piece of a slab is to a kernel call.
@@ -90,7 +98,7 @@ pub(crate) struct Step {
     pub(crate) inputs: usize,
     /// Floats of each output that hold floats: what a check for numbers that are not finite looks at.
     pub(crate) outputs: Vec<Element>,
-    /// Inputs that lie in placeholders or parameters.
+    /// Inputs that lie in placeholders, parameters or what was prepared from them.
     pub(crate) read_only: Vec<(usize, Place)>,
     /// Disjoint pieces of the slabs, by rising start.
     pub(crate) arena: Vec<Piece>,
@@ -101,11 +109,14 @@ pub(crate) struct Step {
 
 /// A program with all sizes and places fixed for one batch size.
 pub struct Plan {
+    /// What is computed once for given variables.
+    pub(crate) preparation: Vec<Step>,
     pub(crate) steps: Vec<Step>,
     pub(crate) fetches: Vec<Place>,
     /// Lengths of the placeholders; `None` where the program does not read them.
     pub(crate) input_lens: Vec<Option<usize>>,
     arena_len: usize,
+    constants_len: usize,
     batch: usize,
 }
 
@@ -124,6 +135,9 @@ impl Plan {
     /// Plans a program for a batch size, after the [passes](crate::passes).
     pub fn new(mut program: Program, batch: usize) -> Self {
         crate::passes::optimize(&mut program);
+        if program.constant_variables {
+            constants::prepare(&mut program, batch);
+        }
         Self::without_passes(program, batch)
     }
 
@@ -136,6 +150,16 @@ impl Plan {
     /// Floats of the arena in which all intermediate values lie.
     pub fn arena_len(&self) -> usize {
         self.arena_len
+    }
+
+    /// Floats that [`Plan::prepare`] fills, to be given to each run.
+    pub fn constants_len(&self) -> usize {
+        self.constants_len
+    }
+
+    /// Whether runs read the slab of states.
+    pub fn reads_states(&self) -> bool {
+        self.steps.iter().any(|step| !step.states.is_empty())
     }
 
     /// The batch size for which it was made.
@@ -162,6 +186,8 @@ struct Buffer {
     last: usize,
     values: Vec<Value>,
     start: usize,
+    /// Whether it is filled once for many runs.
+    constant: bool,
 }
 
 /// Where a value lies, before offsets in the arena are known.
@@ -177,6 +203,8 @@ struct Planner<'p> {
     batch: usize,
     /// Nodes that are run, in order.
     order: Vec<usize>,
+    /// So many of the first of them depend on variables alone, and these stay the same.
+    constants: usize,
     /// For each value the position of its last reader, `usize::MAX` if it is fetched.
     last_read: Vec<Option<usize>>,
     storage: Vec<Storage>,
@@ -187,11 +215,15 @@ struct Planner<'p> {
 impl<'p> Planner<'p> {
     fn new(program: &'p Program, batch: usize) -> Self {
         let graph = &program.graph;
-        let order = needed_nodes(program);
+        let mut order = needed_nodes(program);
+        let constants = if program.constant_variables { constants::move_first(graph, &mut order) } else { 0 };
         let mut last_read = vec![None; graph.values.len()];
         for (position, &node) in order.iter().enumerate() {
             for input in &graph.nodes[node].inputs {
-                last_read[input.index()] = Some(position);
+                let made = &graph.values[input.index()].source;
+                let kept = position >= constants
+                    && matches!(made, Source::Node { node, .. } if order[..constants].contains(node));
+                last_read[input.index()] = Some(if kept { usize::MAX } else { position });
             }
         }
         for fetch in &program.fetches {
@@ -199,7 +231,7 @@ impl<'p> Planner<'p> {
         }
         let storage = vec![Storage::Fixed(Place::Nowhere); graph.values.len()];
         let in_place = vec![false; order.len()];
-        Self { program, graph, batch, order, last_read, storage, buffers: Vec::new(), in_place }
+        Self { program, graph, batch, order, constants, last_read, storage, buffers: Vec::new(), in_place }
     }
 
     fn finish(mut self) -> Plan {
@@ -213,21 +245,23 @@ impl<'p> Planner<'p> {
             .enumerate()
             .map(|(position, lowered)| self.new_buffer(lowered.scratch, position, position, None))
             .collect();
-        let arena_len = arena::assign(&mut self.buffers);
-        let mut steps = Vec::with_capacity(self.order.len());
+        let constants_len = arena::assign(&mut self.buffers, true);
+        let arena_len = arena::assign(&mut self.buffers, false);
+        let (mut preparation, mut steps) = (Vec::new(), Vec::with_capacity(self.order.len()));
         for (position, lowered) in lowered.into_iter().enumerate() {
             if !self.is_view(position) {
-                steps.push(self.step(position, lowered.kernel, scratch[position]));
+                let list = if position < self.constants { &mut preparation } else { &mut steps };
+                list.push(self.step(position, lowered.kernel, scratch[position]));
             }
         }
-        let fetches = self.program.fetches.iter().map(|&value| self.place(value)).collect();
+        let fetches = self.program.fetches.iter().map(|&value| self.place(value, usize::MAX)).collect();
         let mut input_lens = vec![None; self.graph.inputs()];
         for (index, info) in self.graph.values.iter().enumerate() {
             if let (Source::Input(input), Some(_)) = (info.source, self.last_read[index]) {
                 input_lens[input] = Some(info.ty.shape.bind(self.batch).len());
             }
         }
-        Plan { steps, fetches, input_lens, arena_len, batch: self.batch }
+        Plan { preparation, steps, fetches, input_lens, arena_len, constants_len, batch: self.batch }
     }
 
     fn bound(&self, value: Value) -> Bound {
@@ -313,12 +347,14 @@ impl<'p> Planner<'p> {
             .count()
             == 1;
         let fits = self.floats(node.inputs[input]) == self.floats(node.outputs[0]);
-        (unread_later && read_once && fits).then_some(buffer)
+        let made_together = self.buffers[buffer].constant == (position < self.constants);
+        (unread_later && read_once && fits && made_together).then_some(buffer)
     }
 
     fn new_buffer(&mut self, len: usize, first: usize, last: usize, value: Option<Value>) -> usize {
         let values = value.into_iter().collect();
-        self.buffers.push(Buffer { len: Slab::round_up(len), first, last, values, start: 0 });
+        let constant = first < self.constants;
+        self.buffers.push(Buffer { len: Slab::round_up(len), first, last, values, start: 0, constant });
         self.buffers.len() - 1
     }
 
@@ -336,11 +372,17 @@ impl<'p> Planner<'p> {
         node.op.lower(&Sizes { inputs: &inputs, outputs: &outputs, in_place: self.in_place[position] })
     }
 
-    fn place(&self, value: Value) -> Place {
+    /// Where a value lies for the call at `position`. While constants are being computed, their memory is the arena.
+    fn place(&self, value: Value, position: usize) -> Place {
         match self.storage[value.index()] {
             Storage::Fixed(place) => place,
             Storage::Buffer(buffer) => {
-                Place::Arena { start: self.buffers[buffer].start, len: self.floats(value) }
+                let (start, len) = (self.buffers[buffer].start, self.floats(value));
+                if self.buffers[buffer].constant && position >= self.constants {
+                    Place::Constant { start, len }
+                } else {
+                    Place::Arena { start, len }
+                }
             }
         }
     }
@@ -362,7 +404,7 @@ impl<'p> Planner<'p> {
             multiply_adds: node.op.multiply_adds(&inputs, &outputs),
         };
         for (output, &value) in node.outputs.iter().enumerate() {
-            step.push(self.place(value), Role::Output(output));
+            step.push(self.place(value, position), Role::Output(output));
         }
         let overwritten = match node.op.sharing() {
             Sharing::InPlace(input) if self.in_place[position] => Some(input),
@@ -370,7 +412,7 @@ impl<'p> Planner<'p> {
         };
         for (input, &value) in node.inputs.iter().enumerate() {
             if overwritten != Some(input) {
-                step.push(self.place(value), Role::Inputs(SmallVec::from_slice(&[input])));
+                step.push(self.place(value, position), Role::Inputs(SmallVec::from_slice(&[input])));
             }
         }
         let Buffer { start, len, .. } = self.buffers[scratch];
@@ -384,11 +426,14 @@ impl Step {
     fn push(&mut self, place: Place, role: Role) {
         let (pieces, start, len) = match (place, &role) {
             (Place::Nowhere, _) => return,
-            (Place::Input { .. } | Place::Parameter { .. }, Role::Inputs(inputs)) => {
+            (
+                Place::Input { .. } | Place::Parameter { .. } | Place::Constant { .. },
+                Role::Inputs(inputs),
+            ) => {
                 self.read_only.push((inputs[0], place));
                 return;
             }
-            (Place::Input { .. } | Place::Parameter { .. }, _) => {
+            (Place::Input { .. } | Place::Parameter { .. } | Place::Constant { .. }, _) => {
                 unreachable!("these are never written by a plan")
             }
             (Place::State { start, len }, _) => (&mut self.states, start, len),

@@ -28,6 +28,8 @@ pub struct Memory<'a> {
     pub gradients: &'a mut [f32],
     /// The slab of states.
     pub states: &'a mut [f32],
+    /// What [`Plan::prepare`] made of the variables; empty for a plan that has nothing to prepare.
+    pub constants: &'a [f32],
     /// At least [`Plan::arena_len`] floats, contents arbitrary.
     pub arena: &'a mut [f32],
 }
@@ -55,6 +57,20 @@ pub struct CallTime {
 }
 
 impl Plan {
+    /// Computes what depends on variables alone into `constants`, which has at least [`Plan::constants_len`] floats. To be
+    /// called before the first run, and again whenever a variable has changed.
+    ///
+    /// # Panics
+    /// If `constants` is too short.
+    pub fn prepare(&self, parameters: &[f32], states: &mut [f32], constants: &mut [f32]) {
+        assert!(constants.len() >= self.constants_len(), "the constants have less room than the plan needs");
+        let (inputs, gradients) = (&[][..], &mut [][..]);
+        let mut memory = Memory { inputs, parameters, gradients, states, constants: &[], arena: constants };
+        for step in &self.preparation {
+            run_step(step, &mut memory, &RunContext::default(), |_| ());
+        }
+    }
+
     /// Runs all calls.
     ///
     /// # Panics
@@ -108,6 +124,7 @@ impl Plan {
             Place::State { start, len } => &memory.states[start..start + len],
             Place::Gradient { start, len } => &memory.gradients[start..start + len],
             Place::Arena { start, len } => &memory.arena[start..start + len],
+            Place::Constant { start, len } => &memory.constants[start..start + len],
         }
     }
 
@@ -118,6 +135,7 @@ impl Plan {
 
     fn check(&self, memory: &Memory<'_>) {
         assert!(memory.arena.len() >= self.arena_len(), "the arena is smaller than the plan");
+        assert!(memory.constants.len() >= self.constants_len(), "the constants have not been prepared");
         for (index, len) in self.input_lens.iter().enumerate() {
             if let Some(len) = len {
                 let given = memory.inputs.get(index).map_or(0, |input| input.len());
@@ -138,7 +156,8 @@ fn run_step(step: &Step, memory: &mut Memory<'_>, context: &RunContext, after: i
         call.inputs[input] = match place {
             Place::Input { index, .. } => memory.inputs[index],
             Place::Parameter { start, len } => &memory.parameters[start..start + len],
-            _ => unreachable!("only placeholders and parameters are read-only"),
+            Place::Constant { start, len } => &memory.constants[start..start + len],
+            _ => unreachable!("only placeholders, parameters and constants are read-only"),
         };
     }
     carve(memory.arena, &step.arena, &mut call);

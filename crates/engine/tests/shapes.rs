@@ -2,14 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
-use convnet_engine::ops::{Activation, Convolution, ConvolutionDataGradient, Padding, Sliding};
+use convnet_engine::ops::{Convolution, ConvolutionDataGradient, Padding, Sliding};
 use convnet_engine::{Graph, Shape};
 
 fn refusal(x: &[usize], w: &[usize], groups: usize) -> String {
     let mut graph = Graph::new();
     let x = graph.input(Shape::batched(x.to_vec()));
     let w = graph.input(Shape::fixed(w.to_vec()));
-    let op = Convolution { sliding: Sliding::default(), groups, activation: Activation::Linear };
+    let op = Convolution::linear(Sliding::default(), groups);
     graph.apply(op, &[x, w]).unwrap_err().to_string()
 }
 

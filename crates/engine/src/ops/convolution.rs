@@ -1,13 +1,15 @@
 //! Convolution in one to three dimensions, the dense layer (which has none), and their gradients.
 
-use convnet_kernels::conv::{self, Epilogue};
+use std::sync::Arc;
+
+use convnet_kernels::conv::{self, Epilogue, Residual};
 use convnet_kernels::elementwise::Activation;
 use convnet_kernels::geometry::{Axis, ConvGeometry, Padding, Window};
 
-use super::{ActivateGradient, SumRows};
+use super::{ActivateGradient, PackWeights, PackedConvolution, SumRows};
 use crate::error::{Mismatch, Result};
 use crate::graph::Value;
-use crate::op::{GradientContext, Lowered, Op, Sizes};
+use crate::op::{GradientContext, Lowered, Op, Prepared, Sharing, Sizes};
 use crate::shape::{Bound, Shape, TensorType};
 
 /// How a window slides along depth, height and width. Of fewer axes the last ones count.
@@ -47,21 +49,67 @@ impl Sliding {
     }
 }
 
-/// y = f(x ∗ w + b): cross-correlation of x `(batch, spatial…, in channels)` with w
-/// `(kernel…, in channels / groups, out channels)`, and optionally a bias b `(out channels)` and an activation f.
+/// y = f(x ∗ w + b + r): cross-correlation of x `(batch, spatial…, in channels)` with w
+/// `(kernel…, in channels / groups, out channels)`, and optionally a bias b `(out channels)`, a residual
+/// r of the shape of y, and an activation f.
 ///
 /// Weights `(in channels, out channels)` act on each position by itself: that is the dense layer. A depthwise convolution
 /// has as many groups as input channels; a kernel `(kernel…, channels, multiplier)` is a [`super::Reshape`] away from its
 /// weights, `(kernel…, 1, channels · multiplier)`.
-/// Inputs x, w and, if there is one, b.
+/// Inputs x, w, then r if `residual`, then b if there is one.
 #[derive(Clone, Debug)]
 pub struct Convolution {
     /// Strides, dilation, padding.
     pub sliding: Sliding,
     /// Parts that the channels are divided in: output channels read input channels of their own part only.
     pub groups: usize,
+    /// Whether there is an r: the other branch of a residual connection. Needs a single group.
+    pub residual: bool,
     /// The function f.
     pub activation: Activation,
+}
+
+/// Which input is the residual, if there is one.
+const RESIDUAL_AT: usize = 2;
+
+impl Convolution {
+    /// A convolution in so many groups, without residual and activation.
+    pub fn linear(sliding: Sliding, groups: usize) -> Self {
+        Self { sliding, groups, residual: false, activation: Activation::Linear }
+    }
+
+    /// Which input is the bias, if there is one.
+    fn bias_at(&self) -> usize {
+        RESIDUAL_AT + usize::from(self.residual)
+    }
+
+    /// Checks residual and bias against the shape of y.
+    pub(super) fn check_epilogue(&self, inputs: &[TensorType], y: &Shape) -> Result<(), Mismatch> {
+        if let Some(bias) = inputs.get(self.bias_at()) {
+            super::same("a bias", bias, &Shape::fixed([y.channels()]))?;
+        }
+        if !self.residual {
+            return Ok(());
+        }
+        if self.groups > 1 {
+            return Err(Mismatch::new("a single group where there is a residual", self.groups));
+        }
+        super::same("a residual", &inputs[RESIDUAL_AT], y)
+    }
+
+    pub(super) fn epilogue_sharing(&self) -> Sharing {
+        if self.residual { Sharing::InPlace(RESIDUAL_AT) } else { Sharing::None }
+    }
+
+    /// What a call does to the sums; `in_place` tells that the residual lies in the output.
+    pub(super) fn epilogue<'a>(&self, inputs: &[&'a [f32]], in_place: bool) -> Epilogue<'a> {
+        let residual = match (self.residual, in_place) {
+            (false, _) => Residual::None,
+            (true, false) => Residual::Slice(inputs[RESIDUAL_AT]),
+            (true, true) => Residual::Output,
+        };
+        Epilogue { bias: inputs.get(self.bias_at()).copied(), residual, activation: self.activation }
+    }
 }
 
 /// dx of a [`Convolution`] without bias and activation. Inputs dy, w.
@@ -158,7 +206,12 @@ fn bound_geometry(sliding: &Sliding, groups: usize, input: &Bound, weights: &[us
 }
 
 /// The shape of x ∗ w.
-fn output_shape(sliding: &Sliding, groups: usize, x: &Shape, w: &Shape) -> Result<Shape, Mismatch> {
+pub(super) fn output_shape(
+    sliding: &Sliding,
+    groups: usize,
+    x: &Shape,
+    w: &Shape,
+) -> Result<Shape, Mismatch> {
     if w.batched || !(2..=5).contains(&w.dims.len()) {
         return Err(Mismatch::new("weights (kernel…, in channels, out channels)", w));
     }
@@ -195,11 +248,9 @@ impl Op for Convolution {
     }
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, Mismatch> {
-        super::arity(inputs, 2..=3)?;
+        super::arity(inputs, 2 + usize::from(self.residual)..=3 + usize::from(self.residual))?;
         let y = output_shape(&self.sliding, self.groups, &inputs[0].shape, &inputs[1].shape)?;
-        if let Some(bias) = inputs.get(2) {
-            super::same("a bias", bias, &Shape::fixed([y.channels()]))?;
-        }
+        self.check_epilogue(inputs, &y)?;
         Ok(vec![y.into()])
     }
 
@@ -210,16 +261,20 @@ impl Op for Convolution {
             dy = at.apply(ActivateGradient(self.activation), &[dy, y])?;
         }
         let mut gradients = vec![None; at.inputs.len()];
-        let bias = at.wanted.get(2) == Some(&true);
+        let bias_at = self.bias_at();
+        let bias = at.wanted.get(bias_at) == Some(&true);
+        if self.residual {
+            gradients[RESIDUAL_AT] = Some(dy);
+        }
         if at.wanted[1] {
             let weights = at.type_of(w).shape;
             let op = ConvolutionWeightsGradient { sliding: self.sliding, groups: self.groups, weights, bias };
             let outputs = at.graph.add(op, &[x, dy])?;
-            for (gradient, output) in gradients[1..].iter_mut().zip(outputs) {
-                *gradient = Some(output);
+            for (gradient, output) in [1, bias_at].into_iter().zip(outputs) {
+                gradients[gradient] = Some(output);
             }
         } else if bias {
-            gradients[2] = Some(at.apply(SumRows, &[dy])?);
+            gradients[bias_at] = Some(at.apply(SumRows, &[dy])?);
         }
         if at.wanted[0] {
             let input = at.type_of(x).shape;
@@ -233,6 +288,19 @@ impl Op for Convolution {
         bound_geometry(&self.sliding, self.groups, &inputs[0], &inputs[1].dims).multiply_adds()
     }
 
+    fn sharing(&self) -> Sharing {
+        self.epilogue_sharing()
+    }
+
+    fn prepared(&self, sizes: &Sizes<'_>) -> Option<Prepared> {
+        let weights = &sizes.inputs[1].dims;
+        let geometry = bound_geometry(&self.sliding, self.groups, &sizes.inputs[0], weights);
+        let len = conv::Convolution::new(geometry).packed_weights_len()?;
+        let weights = Shape::fixed(weights.clone());
+        let packed = PackedConvolution { convolution: self.clone(), weights, geometry };
+        Some(Prepared { input: 1, prepare: Arc::new(PackWeights { geometry, len }), op: Arc::new(packed) })
+    }
+
     fn lower(&self, sizes: &Sizes<'_>) -> Lowered {
         let kernels = conv::Convolution::new(bound_geometry(
             &self.sliding,
@@ -240,9 +308,9 @@ impl Op for Convolution {
             &sizes.inputs[0],
             &sizes.inputs[1].dims,
         ));
-        let activation = self.activation;
+        let (op, in_place) = (self.clone(), sizes.in_place);
         Lowered::with_scratch(kernels.forward_scratch(), move |call| {
-            let epilogue = Epilogue { bias: call.inputs.get(2).copied(), activation, ..Epilogue::NONE };
+            let epilogue = op.epilogue(&call.inputs, in_place);
             kernels.forward(call.inputs[0], call.inputs[1], epilogue, call.outputs[0], call.scratch);
         })
     }
@@ -264,8 +332,7 @@ impl Op for ConvolutionDataGradient {
         let Some(ddx) = at.output_gradient() else { return at.constant() };
         let (dy, w) = (at.inputs[0], at.inputs[1]);
         let by_dy = if at.wanted[0] {
-            let op =
-                Convolution { sliding: self.sliding, groups: self.groups, activation: Activation::Linear };
+            let op = Convolution::linear(self.sliding, self.groups);
             Some(at.apply(op, &[ddx, w])?)
         } else {
             None
@@ -331,8 +398,7 @@ impl Op for ConvolutionWeightsGradient {
             None
         };
         let by_dy = if at.wanted[1] {
-            let op =
-                Convolution { sliding: self.sliding, groups: self.groups, activation: Activation::Linear };
+            let op = Convolution::linear(self.sliding, self.groups);
             Some(at.apply(op, &[x, ddw])?)
         } else {
             None

@@ -3,18 +3,23 @@
 //! A pass replaces nodes where they stand, so that the order of the list stays one in which it can be run; what it leaves
 //! unread is dropped by the plan.
 
+mod fold_batch_norm;
 mod fuse_epilogue;
 mod relu_before_pool;
 
-use crate::graph::{Graph, Node, Value};
+use crate::Op;
+use crate::graph::{Graph, Node, Source, Value};
 use crate::plan::Program;
 
 /// A rewrite of a program.
 pub type Pass = fn(&mut Program);
 
 /// The passes, in the order in which they run.
-pub const PASSES: &[(&str, Pass)] =
-    &[("fuse epilogue", fuse_epilogue::run), ("relu before pool", relu_before_pool::run)];
+pub const PASSES: &[(&str, Pass)] = &[
+    ("fold batch norm", fold_batch_norm::run),
+    ("fuse epilogue", fuse_epilogue::run),
+    ("relu before pool", relu_before_pool::run),
+];
 
 /// Runs all passes.
 pub fn optimize(program: &mut Program) {
@@ -31,8 +36,15 @@ fn only_reader(program: &Program, readers: &[Vec<usize>], value: Value) -> Optio
     }
 }
 
+/// The operation that makes a value as its first output, if it is a `T`, and its inputs.
+fn producer<T: Op + Clone>(graph: &Graph, value: Value) -> Option<(T, Vec<Value>)> {
+    let Source::Node { node, output: 0 } = graph.source(value) else { return None };
+    let node = &graph.nodes[node];
+    Some((node.op_as::<T>()?.clone(), node.inputs.clone()))
+}
+
 /// Puts another operation in a node's place. It has the outputs of the node, which keep their types.
-fn replace(graph: &mut Graph, node: usize, op: impl crate::Op, inputs: Vec<Value>) {
+fn replace(graph: &mut Graph, node: usize, op: impl Op, inputs: Vec<Value>) {
     let old = &graph.nodes[node];
     graph.nodes[node] =
         Node { op: std::sync::Arc::new(op), inputs, outputs: old.outputs.clone(), label: old.label.clone() };

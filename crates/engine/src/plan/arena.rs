@@ -2,12 +2,14 @@
 
 use super::Buffer;
 
-/// Gives every buffer a start such that no two that live at the same time overlap; returns the length that is needed.
+/// Gives every buffer of one kind (constant or not) a start such that no two that live at the same time overlap; returns
+/// the length that is needed.
 ///
 /// Larger buffers choose first, each the lowest gap that is free throughout its life. (Pisarchyk, Lee: "Efficient
 /// memory management for deep neural net inference", 2020, greedy by size.)
-pub(super) fn assign(buffers: &mut [Buffer]) -> usize {
-    let mut by_size: Vec<usize> = (0..buffers.len()).filter(|&i| buffers[i].len > 0).collect();
+pub(super) fn assign(buffers: &mut [Buffer], constant: bool) -> usize {
+    let is_wanted = |i: &usize| buffers[*i].len > 0 && buffers[*i].constant == constant;
+    let mut by_size: Vec<usize> = (0..buffers.len()).filter(is_wanted).collect();
     by_size.sort_by_key(|&i| (std::cmp::Reverse(buffers[i].len), i));
     // Buffers that have a place, by rising start.
     let mut placed: Vec<usize> = Vec::with_capacity(by_size.len());
@@ -37,7 +39,7 @@ mod tests {
     use super::*;
 
     fn buffer(len: usize, first: usize, last: usize) -> Buffer {
-        Buffer { len, first, last, values: Vec::new(), start: 0 }
+        Buffer { len, first, last, values: Vec::new(), start: 0, constant: false }
     }
 
     #[test]
@@ -54,7 +56,7 @@ mod tests {
                     buffer(random(100) as usize, first, first + random(10) as usize)
                 })
                 .collect();
-            let total = assign(&mut buffers);
+            let total = assign(&mut buffers, false);
             for (i, a) in buffers.iter().enumerate() {
                 assert!(a.start + a.len <= total);
                 for b in &buffers[i + 1..] {
@@ -68,6 +70,6 @@ mod tests {
     #[test]
     fn a_chain_needs_only_two_neighbours() {
         let mut buffers: Vec<Buffer> = (0..10).map(|i| buffer(64, i, i + 1)).collect();
-        assert_eq!(assign(&mut buffers), 128);
+        assert_eq!(assign(&mut buffers, false), 128);
     }
 }

@@ -162,7 +162,8 @@ pub(super) fn convolve(
     inputs: &[Value],
 ) -> Result<Value, EngineError> {
     let fused = activation.elementwise();
-    let op = Convolution { sliding, groups, activation: fused.unwrap_or(ops::Activation::Linear) };
+    let linear = Convolution::linear(sliding, groups);
+    let op = Convolution { activation: fused.unwrap_or(ops::Activation::Linear), ..linear };
     let y = graph.apply(op, inputs)?;
     if fused.is_some() { Ok(y) } else { activation.apply(graph, y) }
 }

@@ -123,6 +123,7 @@ impl Model {
             variables: Variables {
                 parameters: Slab::new(places.parameters),
                 states: Slab::new(places.states),
+                version: 0,
             },
             compiled: None,
             training: None,

@@ -22,8 +22,19 @@ pub(crate) enum Purpose {
 #[derive(Debug, Default)]
 pub(crate) struct Runtime {
     pub(crate) arena: Slab,
-    plans: Vec<(Purpose, usize, Arc<Plan>)>,
+    plans: Vec<KeptPlan>,
     prediction_batch: Option<usize>,
+}
+
+/// A plan, and what it keeps from run to run.
+#[derive(Debug)]
+struct KeptPlan {
+    purpose: Purpose,
+    batch: usize,
+    plan: Arc<Plan>,
+    /// What the plan made of the variables, and of which version of them.
+    constants: Slab,
+    version: Option<u64>,
 }
 
 /// So many plans are kept; the oldest gives way.
@@ -48,6 +59,7 @@ impl Model {
         let inputs = self.placeholders(&mut program);
         let values = self.add_to(&mut program.graph, &inputs, None)?;
         program.fetches = self.outputs.iter().map(|&tensor| values[tensor]).collect();
+        program.constant_variables = true;
         Ok(program)
     }
 
@@ -107,22 +119,37 @@ impl Model {
 
     /// The plan for a purpose and batch size, made at the first call.
     pub(crate) fn plan(&self, runtime: &mut Runtime, purpose: Purpose, batch: usize) -> Result<Arc<Plan>> {
-        if let Some((.., plan)) = runtime.plans.iter().find(|(p, b, _)| (*p, *b) == (purpose, batch)) {
-            return Ok(Arc::clone(plan));
-        }
-        let plan = Arc::new(self.new_plan(purpose, batch)?);
-        if runtime.plans.len() == KEPT_PLANS {
-            runtime.plans.remove(0);
-        }
-        runtime.plans.push((purpose, batch, Arc::clone(&plan)));
-        runtime.arena.reserve(plan.arena_len());
-        Ok(plan)
+        Ok(Arc::clone(&self.kept_plan(runtime, purpose, batch)?.0.plan))
+    }
+
+    /// The same, with what it keeps, and the arena.
+    fn kept_plan<'r>(
+        &self,
+        runtime: &'r mut Runtime,
+        purpose: Purpose,
+        batch: usize,
+    ) -> Result<(&'r mut KeptPlan, &'r mut Slab)> {
+        let Runtime { arena, plans, .. } = runtime;
+        let index = match plans.iter().position(|kept| (kept.purpose, kept.batch) == (purpose, batch)) {
+            Some(index) => index,
+            None => {
+                let plan = Arc::new(self.new_plan(purpose, batch)?);
+                if plans.len() == KEPT_PLANS {
+                    plans.remove(0);
+                }
+                arena.reserve(plan.arena_len());
+                let constants = Slab::new(plan.constants_len());
+                plans.push(KeptPlan { purpose, batch, plan, constants, version: None });
+                plans.len() - 1
+            }
+        };
+        Ok((&mut plans[index], arena))
     }
 
     pub(crate) fn new_plan(&self, purpose: Purpose, batch: usize) -> Result<Plan> {
         let program = match purpose {
             Purpose::Predict => self.prediction_program()?,
-            Purpose::Evaluate => self.scoring_program(None)?,
+            Purpose::Evaluate => Program { constant_variables: true, ..self.scoring_program(None)? },
             Purpose::Train => self.training_program()?,
         };
         Ok(Plan::new(program, batch))
@@ -167,20 +194,28 @@ impl Model {
         act: impl FnOnce(&Plan, &mut Memory<'_>) -> R + Send,
     ) -> Result<R> {
         let mut runtime = self.lock_runtime();
-        let plan = self.plan(&mut runtime, purpose, batch)?;
-        let arena = &mut runtime.arena;
+        let (kept, arena) = self.kept_plan(&mut runtime, purpose, batch)?;
+        let is_prepared = kept.version == Some(self.variables.version);
+        let plan = &kept.plan;
         // States are read but never written by these plans; a copy keeps the model shareable among threads.
-        let mut states = self.variables.states.clone();
-        threads::install(|| {
+        let reads_states = !is_prepared || plan.reads_states();
+        let mut states = if reads_states { self.variables.states.clone() } else { Slab::default() };
+        let result = threads::install(|| {
+            if !is_prepared {
+                plan.prepare(&self.variables.parameters, &mut states, &mut kept.constants);
+            }
             let mut memory = Memory {
                 inputs,
                 parameters: &self.variables.parameters,
                 gradients: &mut [],
                 states: &mut states,
+                constants: &kept.constants,
                 arena,
             };
-            act(&plan, &mut memory)
-        })
+            act(plan, &mut memory)
+        });
+        kept.version = Some(self.variables.version);
+        result
     }
 
     /// The output for samples `(count, …)`, of a model with one input and one output. Keras's `predict`.

@@ -55,6 +55,8 @@ impl Weight {
 pub(crate) struct Variables {
     pub(crate) parameters: Slab,
     pub(crate) states: Slab,
+    /// Counts changes, so that what was computed from the variables is known to be out of date.
+    pub(crate) version: u64,
 }
 
 impl Variables {
@@ -66,6 +68,7 @@ impl Variables {
     }
 
     pub(super) fn get_mut(&mut self, weight: &Weight) -> &mut [f32] {
+        self.version += 1;
         match weight.slot {
             Slot::Parameter(start) => &mut self.parameters[start..start + weight.len()],
             Slot::State(start) => &mut self.states[start..start + weight.len()],

@@ -49,6 +49,7 @@ impl Model {
                 parameters: &variables.parameters,
                 gradients: &mut state.gradients,
                 states: &mut variables.states,
+                constants: &[],
                 arena: &mut runtime.arena,
             };
             plan.profile(&mut memory, &RunContext { seed: 0, step: state.steps })

@@ -36,12 +36,14 @@ impl Model {
         let optimizer = &self.compiled.as_ref().ok_or(Error::NotCompiled("training"))?.optimizer;
         let inputs: SmallVec<[&[f32]; 4]> = batch.slices().collect();
         let variables = &mut self.variables;
+        variables.version += 1;
         let scores = threads::install(|| {
             let mut memory = Memory {
                 inputs: &inputs,
                 parameters: &variables.parameters,
                 gradients: &mut state.gradients,
                 states: &mut variables.states,
+                constants: &[],
                 arena: &mut runtime.arena,
             };
             plan.run(&mut memory, &RunContext { seed, step: state.steps });
@@ -104,6 +106,7 @@ impl Model {
             parameters: &self.variables.parameters,
             gradients: &mut state.gradients,
             states: &mut self.variables.states,
+            constants: &[],
             arena: &mut runtime.arena,
         };
         let found = plan.find_not_finite(&mut memory, &RunContext { seed, step: state.steps });

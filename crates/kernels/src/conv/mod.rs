@@ -5,7 +5,7 @@ mod backward_weights;
 mod forward;
 mod layout;
 mod vector;
-mod work;
+pub(crate) mod work;
 
 use crate::cpu::{self, Isa};
 use crate::elementwise::Activation;
@@ -201,12 +201,12 @@ impl Convolution {
 /// Elements of a cache line: packed panels start on its border.
 const ALIGNMENT: usize = 16;
 
-fn check(pass: &str, what: &str, received: usize, expected: usize) {
+pub(crate) fn check(pass: &str, what: &str, received: usize, expected: usize) {
     assert_eq!(received, expected, "convolution {pass}: the {what} does not have the length of its shape");
 }
 
 /// The first `len` elements of `scratch` from a cache line's border on.
-fn aligned<'a>(pass: &str, scratch: &'a mut [f32], len: usize) -> &'a mut [f32] {
+pub(crate) fn aligned<'a>(pass: &str, scratch: &'a mut [f32], len: usize) -> &'a mut [f32] {
     assert!(
         scratch.len() >= len + ALIGNMENT,
         "convolution {pass}: {} elements of scratch, but {} are needed",

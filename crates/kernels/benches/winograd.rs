@@ -8,7 +8,7 @@ use convnet_kernels::cpu;
 use convnet_kernels::elementwise::Activation;
 use convnet_kernels::geometry::{Axis, ConvGeometry, Padding, Window};
 use convnet_kernels::random::Philox;
-use convnet_kernels::winograd::{TileSize, Winograd};
+use convnet_kernels::winograd::{Method, TileSize, Winograd};
 use std::time::{Duration, Instant};
 
 fn image(batch: usize, channels: [usize; 2], size: usize, padding: Padding) -> ConvGeometry {
@@ -82,7 +82,7 @@ fn main() {
     println!("{isa}, one thread; ratio: direct time / Winograd's time");
     println!("{:<24} {:<8} {:>8} {:>8}{:>22}{:>22}", "", "pass", "direct", "F2", "F4", "F6");
     for (name, g) in layers() {
-        for pass in ["packed", "forward", "data"] {
+        for pass in ["packed", "forward", "data", "weights"] {
             let title = format!("{name} {pass}");
             if !title.contains(&filter) {
                 continue;
@@ -97,7 +97,7 @@ fn measure(name: &str, g: ConvGeometry, pass: &str) {
     let (x, w, y) = (numbers(g.input_len()), numbers(g.weights_len()), numbers(g.output_len()));
     let bias = numbers(g.out_channels);
     let epilogue = Epilogue { bias: Some(&bias), activation: Activation::Relu };
-    let direct = Convolution::with_isa(g, isa);
+    let direct = Convolution::with_isa(g, isa).with_method(Method::Direct);
     let sizes = TileSize::ALL.map(|size| Winograd::new(g, isa, size));
     let (x, w, y, sizes, direct) = (&x, &w, &y, &sizes, &direct);
     let mut calls: Vec<Box<dyn FnMut() + '_>> = Vec::new();
@@ -117,6 +117,14 @@ fn measure(name: &str, g: ConvGeometry, pass: &str) {
                         winograd.forward(x, w, epilogue, &mut out, &mut scratch);
                     }
                 }));
+            }
+        }
+        "weights" => {
+            let (mut out, mut scratch) = (w.clone(), vec![0.0; direct.backward_weights_scratch()]);
+            calls.push(Box::new(move || direct.backward_weights(x, y, &mut out, None, &mut scratch)));
+            for winograd in sizes {
+                let (mut out, mut scratch) = (w.clone(), vec![0.0; winograd.backward_weights_scratch()]);
+                calls.push(Box::new(move || winograd.backward_weights(x, y, &mut out, &mut scratch)));
             }
         }
         _ => {

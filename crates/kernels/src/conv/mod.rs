@@ -12,6 +12,7 @@ use crate::elementwise::Activation;
 use crate::gemm::Kernels;
 use crate::geometry::ConvGeometry;
 use crate::reduce;
+use crate::winograd::{self, Method, Pass, Winograd};
 use backward_data::DataPlan;
 use backward_weights::WeightsPlan;
 use forward::ForwardPlan;
@@ -58,6 +59,11 @@ pub struct Convolution {
     forward: OnceLock<ForwardPlan>,
     data: OnceLock<DataPlan>,
     weights: OnceLock<WeightsPlan>,
+    isa: Isa,
+    /// The method that is used for all passes that allow it; `None` leaves the choice to [`winograd::choose`].
+    method: Option<Method>,
+    /// Those passes that are computed by tiles.
+    winograd: [OnceLock<Option<Winograd>>; 3],
 }
 
 impl Convolution {
@@ -86,7 +92,19 @@ impl Convolution {
             forward: OnceLock::new(),
             data: OnceLock::new(),
             weights: OnceLock::new(),
+            isa,
+            method: None,
+            winograd: Default::default(),
         }
+    }
+
+    /// Uses a method for all passes instead of the one that [`winograd::choose`] would take for each. Meant for tests and
+    /// benchmarks; tiles fall back to direct where [`Winograd::allows`] does not.
+    #[must_use]
+    pub fn with_method(mut self, method: Method) -> Self {
+        self.method = Some(method);
+        self.winograd = Default::default();
+        self
     }
 
     /// The shape.
@@ -110,18 +128,43 @@ impl Convolution {
         self.weights.get_or_init(|| WeightsPlan::new(&self.geometry, self.layout(), self.kernels))
     }
 
+    /// What computes a pass by tiles, if that is the way to do it.
+    fn winograd(&self, pass: Pass) -> Option<&Winograd> {
+        let cell = match pass {
+            Pass::Forward | Pass::ForwardPacked => &self.winograd[0],
+            Pass::BackwardData => &self.winograd[1],
+            Pass::BackwardWeights => &self.winograd[2],
+        };
+        let make = || match self.method.unwrap_or_else(|| winograd::choose(&self.geometry, pass, self.isa)) {
+            Method::Winograd(size) if Winograd::allows(&self.geometry) => {
+                Some(Winograd::new(self.geometry, self.isa, size))
+            }
+            _ => None,
+        };
+        cell.get_or_init(make).as_ref()
+    }
+
     /// Elements of scratch that [`Convolution::forward`] needs.
     pub fn forward_scratch(&self) -> usize {
+        if let Some(winograd) = self.winograd(Pass::Forward) {
+            return winograd.forward_scratch();
+        }
         self.forward_plan().scratch() + ALIGNMENT
     }
 
     /// Elements of scratch that [`Convolution::backward_data`] needs.
     pub fn backward_data_scratch(&self) -> usize {
+        if let Some(winograd) = self.winograd(Pass::BackwardData) {
+            return winograd.backward_data_scratch();
+        }
         self.data_plan().scratch() + ALIGNMENT
     }
 
     /// Elements of scratch that [`Convolution::backward_weights`] needs.
     pub fn backward_weights_scratch(&self) -> usize {
+        if let Some(winograd) = self.winograd(Pass::BackwardWeights) {
+            return winograd.backward_weights_scratch();
+        }
         self.weights_plan().scratch() + ALIGNMENT
     }
 
@@ -144,6 +187,9 @@ impl Convolution {
         if let Some(bias) = epilogue.bias {
             check("forward", "bias", bias.len(), g.out_channels);
         }
+        if let Some(winograd) = self.winograd(Pass::Forward) {
+            return winograd.forward(input, weights, epilogue, output, scratch);
+        }
         let plan = self.forward_plan();
         let scratch = aligned("forward", scratch, plan.scratch());
         plan.run(g, self.layout(), self.kernels, input, weights, epilogue, output, scratch);
@@ -165,6 +211,9 @@ impl Convolution {
         check("backward_data", "output gradient", output_gradient.len(), g.output_len());
         check("backward_data", "weights", weights.len(), g.weights_len());
         check("backward_data", "input gradient", input_gradient.len(), g.input_len());
+        if let Some(winograd) = self.winograd(Pass::BackwardData) {
+            return winograd.backward_data(output_gradient, weights, input_gradient, scratch);
+        }
         let plan = self.data_plan();
         let scratch = aligned("backward_data", scratch, plan.scratch());
         plan.run(g, self.kernels, output_gradient, weights, input_gradient, scratch);
@@ -187,9 +236,13 @@ impl Convolution {
         check("backward_weights", "input", input.len(), g.input_len());
         check("backward_weights", "output gradient", output_gradient.len(), g.output_len());
         check("backward_weights", "weight gradient", weight_gradient.len(), g.weights_len());
-        let plan = self.weights_plan();
-        let scratch = aligned("backward_weights", scratch, plan.scratch());
-        plan.run(g, self.layout(), self.kernels, input, output_gradient, weight_gradient, scratch);
+        if let Some(winograd) = self.winograd(Pass::BackwardWeights) {
+            winograd.backward_weights(input, output_gradient, weight_gradient, scratch);
+        } else {
+            let plan = self.weights_plan();
+            let scratch = aligned("backward_weights", scratch, plan.scratch());
+            plan.run(g, self.layout(), self.kernels, input, output_gradient, weight_gradient, scratch);
+        }
         if let Some(bias_gradient) = bias_gradient {
             check("backward_weights", "bias gradient", bias_gradient.len(), g.out_channels);
             let rows = output_gradient.len() / g.out_channels;

@@ -3,6 +3,8 @@
 //! A tile of m × m output pixels needs (m + 2)² products for each pair of channels instead of 9·m²: 2.25, 4 or 5.06
 //! times fewer for m = 2, 4 and 6. What it costs is transforms of tiles and taps, memory for them, and accuracy.
 
+mod choose;
+mod gradient;
 mod picture;
 mod points;
 mod product;
@@ -14,6 +16,9 @@ use crate::cpu::Isa;
 use crate::elementwise::Activation;
 use crate::gemm::{Kernels, pack};
 use crate::geometry::{Axis, ConvGeometry};
+pub use choose::{Method, Pass, choose, force, model};
+pub(crate) use choose::{VARIABLE, init};
+use gradient::GradientPlan;
 use picture::Picture;
 use product::{ProductPlan, TapSource};
 use std::sync::OnceLock;
@@ -60,6 +65,7 @@ pub struct Winograd {
     transforms: &'static Transforms,
     forward: OnceLock<ProductPlan>,
     data: OnceLock<ProductPlan>,
+    gradient: OnceLock<GradientPlan>,
 }
 
 impl Winograd {
@@ -83,6 +89,7 @@ impl Winograd {
             transforms: Transforms::of(isa, size),
             forward: OnceLock::new(),
             data: OnceLock::new(),
+            gradient: OnceLock::new(),
         }
     }
 
@@ -101,6 +108,12 @@ impl Winograd {
         self.data.get_or_init(|| ProductPlan::new(Picture::backward(g, size), g.batch, size, self.kernels))
     }
 
+    fn gradient_plan(&self) -> &GradientPlan {
+        let (g, size) = (&self.geometry, self.size);
+        self.gradient
+            .get_or_init(|| GradientPlan::new(Picture::forward(g, size), g.batch, size, self.kernels))
+    }
+
     /// Elements of scratch that [`Winograd::forward`] needs.
     pub fn forward_scratch(&self) -> usize {
         self.packed_weights_len().next_multiple_of(LINE) + self.forward_packed_scratch()
@@ -115,6 +128,11 @@ impl Winograd {
     pub fn backward_data_scratch(&self) -> usize {
         let plan = self.data_plan();
         plan.packed_len().next_multiple_of(LINE) + plan.scratch().max(self.transposed_len()) + LINE
+    }
+
+    /// Elements of scratch that [`Winograd::backward_weights`] needs.
+    pub fn backward_weights_scratch(&self) -> usize {
+        self.gradient_plan().scratch() + LINE
     }
 
     /// Elements of the transposed taps, which the gradient of the input needs before its tiles.
@@ -232,6 +250,26 @@ impl Winograd {
         plan.pack(self.transforms, width, &source, packed);
         let epilogue = Epilogue { bias: None, activation: Activation::Linear };
         plan.run(self.kernels, self.transforms, output_gradient, packed, epilogue, input_gradient, scratch);
+    }
+
+    /// The weights' part of [`Convolution::backward_weights`](crate::conv::Convolution::backward_weights).
+    ///
+    /// # Panics
+    /// As [`Winograd::forward`].
+    pub fn backward_weights(
+        &self,
+        input: &[f32],
+        output_gradient: &[f32],
+        weight_gradient: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        let g = &self.geometry;
+        check("backward_weights", "input", input.len(), g.input_len());
+        check("backward_weights", "output gradient", output_gradient.len(), g.output_len());
+        check("backward_weights", "weight gradient", weight_gradient.len(), g.weights_len());
+        let plan = self.gradient_plan();
+        let scratch = aligned("backward_weights", scratch, plan.scratch());
+        plan.run(self.kernels, self.transforms, input, output_gradient, weight_gradient, scratch);
     }
 }
 

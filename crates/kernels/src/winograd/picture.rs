@@ -98,6 +98,18 @@ impl Picture {
         })
     }
 
+    /// Elements from the start of the input to a tile's first pixel, which may lie outside.
+    pub(super) fn first_element(&self, place: &Place) -> isize {
+        let [height, width] = self.input;
+        let row = (place.image * height) as isize + place.input[0];
+        (row * width as isize + place.input[1]) * self.channels as isize
+    }
+
+    /// Whether all of a tile of the output is inside.
+    pub(super) fn is_whole(&self, inside: [usize; 2]) -> bool {
+        inside == [self.edge; 2]
+    }
+
     /// Whether no pixel of a tile's part of the input is padding.
     pub(super) fn is_inner(&self, inside: &[Range<usize>; 2]) -> bool {
         inside.iter().all(|range| range.len() == self.edge + 2)

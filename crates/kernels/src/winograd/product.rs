@@ -212,12 +212,10 @@ impl ProductPlan {
         let picture = &self.picture;
         let place = picture.place(tile);
         let [rows, columns] = picture.inside_input(&place);
-        let [height, width] = picture.input;
-        let pixel = ((place.image * height) as isize + place.input[0]) * width as isize + place.input[1];
         let is_border = !picture.is_inner(&[rows.clone(), columns.clone()]);
         let call = Scatter {
-            source: input.as_ptr().wrapping_offset(pixel * picture.channels as isize),
-            row_stride: width * picture.channels,
+            source: input.as_ptr().wrapping_offset(picture.first_element(&place)),
+            row_stride: picture.input[1] * picture.channels,
             rows,
             columns,
             channels: picture.channels,

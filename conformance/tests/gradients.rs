@@ -222,7 +222,7 @@ fn residual_block(name: &'static str, projected: bool) -> Case {
         in_channels: 3,
         out_channels: 3,
         groups: 1,
-        window: self::window(&[4, 5], &[size, size], how),
+        window: window(&[4, 5], &[size, size], how),
     };
     let (main, shortcut) = (geometry(3, same), geometry(1, plain));
     let build = move |graph: &mut Graph, v: &[Value]| {

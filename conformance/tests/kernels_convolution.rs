@@ -7,6 +7,7 @@ use convnet_kernels::cpu::{Isa, supported};
 use convnet_kernels::elementwise::Activation;
 use convnet_kernels::geometry::{Axis, ConvGeometry, Padding, Window};
 use convnet_kernels::par::Pool;
+use convnet_kernels::winograd::{Method, TileSize, Winograd};
 use proptest::prelude::*;
 
 /// An activation and its reference.
@@ -53,7 +54,12 @@ fn check(g: ConvGeometry) {
         out.assert_intact();
         scratch.assert_intact();
 
-        check_residual_and_packed(&convolution, x.slice(), w.slice(), &what);
+        for method in [Method::Direct, Method::Winograd(TileSize::Two), Method::Winograd(TileSize::Four)] {
+            if method == Method::Direct || Winograd::allows(&g) {
+                let convolution = convolution.clone().with_method(method);
+                check_residual_and_packed(&convolution, x.slice(), w.slice(), &what);
+            }
+        }
 
         let mut out = Guarded::new(g.input_len());
         let mut scratch = Guarded::new(convolution.backward_data_scratch());

@@ -1,5 +1,6 @@
 //! The instruction set in use: found at start-up, or forced by `CONVNET_ISA`.
 
+use crate::winograd;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -89,13 +90,15 @@ impl FromStr for Isa {
     }
 }
 
-/// Why an instruction set cannot be used.
+/// Why an instruction set, or another setting of the environment, cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CpuError {
     /// No instruction set has this name.
     Unknown(String),
     /// This machine does not have it.
     Unsupported(Isa),
+    /// Not a tile size of Winograd's convolutions.
+    UnknownTile(String),
 }
 
 impl fmt::Display for CpuError {
@@ -112,6 +115,9 @@ impl fmt::Display for CpuError {
                 "{ISA_VARIABLE}={isa}: this machine does not have {isa}; it can run {}",
                 list(&supported())
             ),
+            Self::UnknownTile(text) => {
+                write!(f, "{}={text}: it can be off, 2, 4 or 6", winograd::VARIABLE)
+            }
         }
     }
 }
@@ -121,10 +127,16 @@ impl std::error::Error for CpuError {}
 const ISA_VARIABLE: &str = "CONVNET_ISA";
 
 /// The environment variables that this crate reads: name and meaning.
-pub const KNOBS: &[(&str, &str)] = &[(
-    ISA_VARIABLE,
-    "instruction set of the kernels: scalar, avx2 or avx512 (default: the widest the machine has)",
-)];
+pub const KNOBS: &[(&str, &str)] = &[
+    (
+        ISA_VARIABLE,
+        "instruction set of the kernels: scalar, avx2 or avx512 (default: the widest the machine has)",
+    ),
+    (
+        winograd::VARIABLE,
+        "tiles of 3 x 3 convolutions: off, 2, 4 or 6 (default: what a model of their cost expects to be fastest)",
+    ),
+];
 
 /// The instruction set in use as its code; 0 until it has been chosen.
 static CHOSEN: AtomicU8 = AtomicU8::new(0);
@@ -132,8 +144,10 @@ static CHOSEN: AtomicU8 = AtomicU8::new(0);
 /// Chooses the instruction set: the one named by `CONVNET_ISA`, else the widest that the machine has.
 ///
 /// # Errors
-/// If `CONVNET_ISA` names no instruction set, or one that this machine does not have.
+/// If `CONVNET_ISA` names no instruction set, or one that this machine does not have; or if another of [`KNOBS`] has a
+/// value that it cannot have.
 pub fn init() -> Result<Isa, CpuError> {
+    winograd::init()?;
     let isa = match std::env::var(ISA_VARIABLE) {
         Ok(name) if !name.trim().is_empty() => {
             let isa: Isa = name.parse()?;

@@ -28,6 +28,7 @@ pub mod pool;
 pub mod random;
 pub mod reduce;
 pub mod softmax;
+pub mod winograd;
 
 mod gemm;
 mod simd;

@@ -209,7 +209,9 @@ impl Call<'_> {
                         for (index, tile) in block.clone().enumerate() {
                             let call = Tile {
                                 x: packed_rows.wrapping_add(index * TILE),
+                                x_stride: self.kernels.lanes,
                                 b: packed_panels.wrapping_add((panel - first) * CHUNK * width),
+                                b_stride: width,
                                 count: offsets.len(),
                                 c: self.sums.pointer_at(sums + plan.starts[tile] * width),
                                 c_stride: width,

@@ -6,13 +6,14 @@ mod forward;
 mod grouped;
 mod layout;
 mod vector;
-mod work;
+pub(crate) mod work;
 
 use crate::cpu::{self, Isa};
 use crate::elementwise::Activation;
 use crate::gemm::Kernels;
 use crate::geometry::ConvGeometry;
 use crate::reduce;
+use crate::winograd::{self, Method, Pass, Winograd};
 use backward_data::DataPlan;
 use backward_weights::WeightsPlan;
 use forward::ForwardPlan;
@@ -76,6 +77,18 @@ pub struct Convolution {
     forward: OnceLock<ForwardPlan>,
     data: OnceLock<DataPlan>,
     weights: OnceLock<WeightsPlan>,
+    isa: Isa,
+    /// The method that is used for all passes that allow it; `None` leaves the choice to [`winograd::choose`].
+    method: Option<Method>,
+    /// Those passes that are computed by tiles.
+    winograd: [OnceLock<Option<Winograd>>; 4],
+}
+
+/// How a pass is done.
+enum Way<'a> {
+    Direct,
+    Grouped(&'a Grouped),
+    Winograd(&'a Winograd),
 }
 
 impl Convolution {
@@ -110,7 +123,19 @@ impl Convolution {
             forward: OnceLock::new(),
             data: OnceLock::new(),
             weights: OnceLock::new(),
+            isa,
+            method: None,
+            winograd: Default::default(),
         }
+    }
+
+    /// Uses a method for all passes instead of the one that [`winograd::choose`] would take for each. Meant for tests and
+    /// benchmarks; tiles fall back to direct where [`Winograd::allows`] does not.
+    #[must_use]
+    pub fn with_method(mut self, method: Method) -> Self {
+        self.method = Some(method);
+        self.winograd = Default::default();
+        self
     }
 
     /// The shape.
@@ -134,31 +159,57 @@ impl Convolution {
         self.weights.get_or_init(|| WeightsPlan::new(&self.geometry, self.layout(), self.kernels))
     }
 
+    /// What computes a pass by tiles, if that is the way to do it.
+    fn winograd(&self, pass: Pass) -> Option<&Winograd> {
+        let cell = match pass {
+            Pass::Forward => &self.winograd[0],
+            Pass::ForwardPacked => &self.winograd[1],
+            Pass::BackwardData => &self.winograd[2],
+            Pass::BackwardWeights => &self.winograd[3],
+        };
+        let make = || match self.method.unwrap_or_else(|| winograd::choose(&self.geometry, pass, self.isa)) {
+            Method::Winograd(size) if Winograd::allows(&self.geometry) => {
+                Some(Winograd::new(self.geometry, self.isa, size))
+            }
+            _ => None,
+        };
+        cell.get_or_init(make).as_ref()
+    }
+
+    /// How a pass is done.
+    fn way(&self, pass: Pass) -> Way<'_> {
+        match (&self.grouped, self.winograd(pass)) {
+            (Some(grouped), _) => Way::Grouped(grouped),
+            (None, Some(winograd)) => Way::Winograd(winograd),
+            (None, None) => Way::Direct,
+        }
+    }
+
     /// Elements of scratch that [`Convolution::forward`] needs.
     pub fn forward_scratch(&self) -> usize {
-        let len = match &self.grouped {
-            Some(grouped) => grouped.forward_scratch(),
-            None => self.forward_plan().scratch(),
-        };
-        len + ALIGNMENT
+        match self.way(Pass::Forward) {
+            Way::Grouped(grouped) => grouped.forward_scratch() + ALIGNMENT,
+            Way::Winograd(winograd) => winograd.forward_scratch(),
+            Way::Direct => self.forward_plan().scratch() + ALIGNMENT,
+        }
     }
 
     /// Elements of scratch that [`Convolution::backward_data`] needs.
     pub fn backward_data_scratch(&self) -> usize {
-        let len = match &self.grouped {
-            Some(grouped) => grouped.backward_data_scratch(),
-            None => self.data_plan().scratch(),
-        };
-        len + ALIGNMENT
+        match self.way(Pass::BackwardData) {
+            Way::Grouped(grouped) => grouped.backward_data_scratch() + ALIGNMENT,
+            Way::Winograd(winograd) => winograd.backward_data_scratch(),
+            Way::Direct => self.data_plan().scratch() + ALIGNMENT,
+        }
     }
 
     /// Elements of scratch that [`Convolution::backward_weights`] needs.
     pub fn backward_weights_scratch(&self) -> usize {
-        let len = match &self.grouped {
-            Some(grouped) => grouped.backward_weights_scratch(),
-            None => self.weights_plan().scratch(),
-        };
-        len + ALIGNMENT
+        match self.way(Pass::BackwardWeights) {
+            Way::Grouped(grouped) => grouped.backward_weights_scratch() + ALIGNMENT,
+            Way::Winograd(winograd) => winograd.backward_weights_scratch(),
+            Way::Direct => self.weights_plan().scratch() + ALIGNMENT,
+        }
     }
 
     /// `output[n,o,f] = activation(bias[f] + residual[n,o,f] + Σ_tap Σ_c input[n, source(o,tap), c] · weights[tap,c,f])`.
@@ -181,20 +232,28 @@ impl Convolution {
             check("forward", "bias", bias.len(), g.out_channels);
         }
         check_residual(epilogue.residual, g);
-        if let Some(grouped) = &self.grouped {
-            let scratch = aligned("forward", scratch, grouped.forward_scratch());
-            grouped.forward(input, weights, epilogue, output, scratch);
-            return;
+        match self.way(Pass::Forward) {
+            Way::Grouped(grouped) => {
+                let scratch = aligned("forward", scratch, grouped.forward_scratch());
+                grouped.forward(input, weights, epilogue, output, scratch);
+            }
+            Way::Winograd(winograd) => winograd.forward(input, weights, epilogue, output, scratch),
+            Way::Direct => {
+                let plan = self.forward_plan();
+                let scratch = aligned("forward", scratch, plan.scratch());
+                plan.run(g, self.layout(), self.kernels, input, weights, epilogue, output, scratch);
+            }
         }
-        let plan = self.forward_plan();
-        let scratch = aligned("forward", scratch, plan.scratch());
-        plan.run(g, self.layout(), self.kernels, input, weights, epilogue, output, scratch);
     }
 
     /// Elements that [`Convolution::pack_weights`] writes; `None` where packing gains nothing, because a call reads each
     /// weight only once or twice, and for several groups.
     pub fn packed_weights_len(&self) -> Option<usize> {
-        if self.grouped.is_some() { None } else { self.forward_plan().packed_len() }
+        match self.way(Pass::ForwardPacked) {
+            Way::Grouped(_) => None,
+            Way::Winograd(winograd) => Some(winograd.packed_weights_len()),
+            Way::Direct => self.forward_plan().packed_len(),
+        }
     }
 
     /// Brings weights into the order in which [`Convolution::forward_packed`] reads them: once for many calls.
@@ -204,12 +263,18 @@ impl Convolution {
     pub fn pack_weights(&self, weights: &[f32], packed: &mut [f32]) {
         check("pack_weights", "weights", weights.len(), self.geometry.weights_len());
         check("pack_weights", "packed", packed.len(), self.packed_weights_len().unwrap_or(0));
-        self.forward_plan().pack(&self.geometry, self.kernels, weights, packed);
+        match self.way(Pass::ForwardPacked) {
+            Way::Winograd(winograd) => winograd.pack_weights(weights, packed),
+            _ => self.forward_plan().pack(&self.geometry, self.kernels, weights, packed),
+        }
     }
 
     /// Elements of scratch that [`Convolution::forward_packed`] needs.
     pub fn forward_packed_scratch(&self) -> usize {
-        self.forward_plan().packed_scratch() + ALIGNMENT
+        match self.way(Pass::ForwardPacked) {
+            Way::Winograd(winograd) => winograd.forward_packed_scratch(),
+            _ => self.forward_plan().packed_scratch() + ALIGNMENT,
+        }
     }
 
     /// As [`Convolution::forward`], with packed weights.
@@ -232,6 +297,9 @@ impl Convolution {
             check("forward_packed", "bias", bias.len(), g.out_channels);
         }
         check_residual(epilogue.residual, g);
+        if let Way::Winograd(winograd) = self.way(Pass::ForwardPacked) {
+            return winograd.forward_packed(input, packed, epilogue, output, scratch);
+        }
         let plan = self.forward_plan();
         let scratch = aligned("forward_packed", scratch, plan.packed_scratch());
         plan.run_packed(g, self.layout(), self.kernels, input, packed, epilogue, output, scratch);
@@ -253,14 +321,20 @@ impl Convolution {
         check("backward_data", "output gradient", output_gradient.len(), g.output_len());
         check("backward_data", "weights", weights.len(), g.weights_len());
         check("backward_data", "input gradient", input_gradient.len(), g.input_len());
-        if let Some(grouped) = &self.grouped {
-            let scratch = aligned("backward_data", scratch, grouped.backward_data_scratch());
-            grouped.backward_data(output_gradient, weights, input_gradient, scratch);
-            return;
+        match self.way(Pass::BackwardData) {
+            Way::Grouped(grouped) => {
+                let scratch = aligned("backward_data", scratch, grouped.backward_data_scratch());
+                grouped.backward_data(output_gradient, weights, input_gradient, scratch);
+            }
+            Way::Winograd(winograd) => {
+                winograd.backward_data(output_gradient, weights, input_gradient, scratch);
+            }
+            Way::Direct => {
+                let plan = self.data_plan();
+                let scratch = aligned("backward_data", scratch, plan.scratch());
+                plan.run(g, self.kernels, output_gradient, weights, input_gradient, scratch);
+            }
         }
-        let plan = self.data_plan();
-        let scratch = aligned("backward_data", scratch, plan.scratch());
-        plan.run(g, self.kernels, output_gradient, weights, input_gradient, scratch);
     }
 
     /// `weight_gradient[tap,c,f] = Σ_{n,o} input[n, source(o,tap), c] · output_gradient[n,o,f]` and, if asked for,
@@ -280,13 +354,19 @@ impl Convolution {
         check("backward_weights", "input", input.len(), g.input_len());
         check("backward_weights", "output gradient", output_gradient.len(), g.output_len());
         check("backward_weights", "weight gradient", weight_gradient.len(), g.weights_len());
-        if let Some(grouped) = &self.grouped {
-            let scratch = aligned("backward_weights", scratch, grouped.backward_weights_scratch());
-            grouped.backward_weights(input, output_gradient, weight_gradient, scratch);
-        } else {
-            let plan = self.weights_plan();
-            let scratch = aligned("backward_weights", scratch, plan.scratch());
-            plan.run(g, self.layout(), self.kernels, input, output_gradient, weight_gradient, scratch);
+        match self.way(Pass::BackwardWeights) {
+            Way::Grouped(grouped) => {
+                let scratch = aligned("backward_weights", scratch, grouped.backward_weights_scratch());
+                grouped.backward_weights(input, output_gradient, weight_gradient, scratch);
+            }
+            Way::Winograd(winograd) => {
+                winograd.backward_weights(input, output_gradient, weight_gradient, scratch);
+            }
+            Way::Direct => {
+                let plan = self.weights_plan();
+                let scratch = aligned("backward_weights", scratch, plan.scratch());
+                plan.run(g, self.layout(), self.kernels, input, output_gradient, weight_gradient, scratch);
+            }
         }
         if let Some(bias_gradient) = bias_gradient {
             check("backward_weights", "bias gradient", bias_gradient.len(), g.out_channels);
@@ -299,11 +379,11 @@ impl Convolution {
 /// Elements of a cache line: packed panels start on its border.
 const ALIGNMENT: usize = 16;
 
-fn check(pass: &str, what: &str, received: usize, expected: usize) {
+pub(crate) fn check(pass: &str, what: &str, received: usize, expected: usize) {
     assert_eq!(received, expected, "convolution {pass}: the {what} does not have the length of its shape");
 }
 
-fn check_residual(residual: Residual<'_>, g: &ConvGeometry) {
+pub(crate) fn check_residual(residual: Residual<'_>, g: &ConvGeometry) {
     assert!(
         g.groups == 1 || matches!(residual, Residual::None),
         "convolution forward: a residual needs a single group"
@@ -314,7 +394,7 @@ fn check_residual(residual: Residual<'_>, g: &ConvGeometry) {
 }
 
 /// The first `len` elements of `scratch` from a cache line's border on.
-fn aligned<'a>(pass: &str, scratch: &'a mut [f32], len: usize) -> &'a mut [f32] {
+pub(crate) fn aligned<'a>(pass: &str, scratch: &'a mut [f32], len: usize) -> &'a mut [f32] {
     assert!(
         scratch.len() >= len + ALIGNMENT,
         "convolution {pass}: {} elements of scratch, but {} are needed",

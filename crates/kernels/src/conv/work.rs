@@ -1,19 +1,19 @@
 //! How the work of a pass is cut: by shape and tile only, so that results do not depend on threads.
 
 /// Multiply-adds of a piece that is worth its own start: some 20 µs.
-pub(super) const PIECE: u64 = 1 << 20;
+pub(crate) const PIECE: u64 = 1 << 20;
 
 /// Pieces that keep a good number of threads busy.
-pub(super) const PIECES: usize = 32;
+pub(crate) const PIECES: usize = 32;
 
 /// Nanoseconds of so many multiply-adds on one thread, roughly.
-pub(super) fn cost(multiply_adds: u64) -> u64 {
+pub(crate) fn cost(multiply_adds: u64) -> u64 {
     multiply_adds / 30
 }
 
 /// Pieces of a product of `rows × panels` tiles of columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Cut {
+pub(crate) struct Cut {
     /// Rows of a piece; the last one may have fewer.
     pub rows: usize,
     /// Number of pieces along the rows.
@@ -26,7 +26,7 @@ pub(super) struct Cut {
 
 impl Cut {
     /// Cuts `rows` in pieces of whole tiles, and the panels too where that does not make pieces enough.
-    pub(super) fn new(rows: usize, tile_rows: usize, panels: usize, multiply_adds: u64) -> Self {
+    pub(crate) fn new(rows: usize, tile_rows: usize, panels: usize, multiply_adds: u64) -> Self {
         let wanted = (multiply_adds / PIECE).clamp(1, PIECES as u64) as usize;
         // Each piece streams the whole of its panels, so it should have many tiles of rows.
         let fewest = 12 * tile_rows;
@@ -43,14 +43,14 @@ impl Cut {
     }
 
     /// Number of pieces.
-    pub(super) fn pieces(&self) -> usize {
+    pub(crate) fn pieces(&self) -> usize {
         self.row_pieces * self.panel_pieces
     }
 }
 
 /// Splits `rows` evenly in as few tiles as hold them: `f(start, rows of the tile)`.
 #[inline(always)]
-pub(super) fn for_each_tile(rows: usize, tile_rows: usize, mut f: impl FnMut(usize, usize)) {
+pub(crate) fn for_each_tile(rows: usize, tile_rows: usize, mut f: impl FnMut(usize, usize)) {
     let mut tiles = rows.div_ceil(tile_rows);
     let mut start = 0;
     while tiles > 0 {

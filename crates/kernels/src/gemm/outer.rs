@@ -1,4 +1,4 @@
-//! Sum of outer products: `C[r, n] (+)= Σ_m X[m, r] · B[m, n]`, X and B packed.
+//! Sum of outer products: `C[r, n] (+)= Σ_m X[m, r] · B[m, n]`.
 //!
 //! With X at the window under output pixel m and r along the kernel this is the weight gradient of a convolution.
 
@@ -6,10 +6,14 @@ use crate::simd::Simd;
 
 /// One call.
 pub(crate) struct Tile {
-    /// `(count, elements of a vector)`, packed: the rows of the kernel and something unused.
+    /// Row 0 of X: the rows of the kernel beside each other.
     pub x: *const f32,
-    /// `(count, width of a full tile)`, packed.
+    /// Elements from one row of X to the next.
+    pub x_stride: usize,
+    /// Row 0 of B.
     pub b: *const f32,
+    /// Elements from one row of B to the next.
+    pub b_stride: usize,
     /// Outer products to add up.
     pub count: usize,
     /// The tile of C, its rows `c_stride` apart.
@@ -53,8 +57,8 @@ pub(super) unsafe fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(tile:
                     sums[row][v] = S::multiply_add(x, columns[v], sums[row][v]);
                 }
             }
-            x = x.add(S::LANES);
-            b = b.add(2 * S::LANES);
+            x = x.add(tile.x_stride);
+            b = b.add(tile.b_stride);
         }
         for row in 0..ROWS {
             for v in 0..VECTORS {

@@ -65,6 +65,18 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn subtract(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: as `splat`.
+        unsafe { _mm256_sub_ps(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(a: __m256, b: __m256) -> __m256 {
+        // SAFETY: as `splat`.
+        unsafe { _mm256_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
     unsafe fn max(a: __m256, b: __m256) -> __m256 {
         // SAFETY: as `splat`.
         unsafe { _mm256_max_ps(a, b) }

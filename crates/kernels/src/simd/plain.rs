@@ -62,6 +62,22 @@ impl<const N: usize> Simd for Plain<N> {
     }
 
     #[inline(always)]
+    unsafe fn subtract(mut a: [f32; N], b: [f32; N]) -> [f32; N] {
+        for lane in 0..N {
+            a[lane] -= b[lane];
+        }
+        a
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(mut a: [f32; N], b: [f32; N]) -> [f32; N] {
+        for lane in 0..N {
+            a[lane] *= b[lane];
+        }
+        a
+    }
+
+    #[inline(always)]
     unsafe fn max(mut a: [f32; N], b: [f32; N]) -> [f32; N] {
         for lane in 0..N {
             a[lane] = if a[lane] > b[lane] { a[lane] } else { b[lane] };

@@ -20,6 +20,9 @@ pub(crate) trait Simd: Copy {
     /// `a·b + c`.
     unsafe fn multiply_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     unsafe fn add(a: Self::V, b: Self::V) -> Self::V;
+    /// `a − b`.
+    unsafe fn subtract(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn multiply(a: Self::V, b: Self::V) -> Self::V;
     /// The larger one, or `b` if one is a NaN.
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
     /// The smaller one, or `b` if one is a NaN.

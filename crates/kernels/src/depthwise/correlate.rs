@@ -5,7 +5,7 @@ use crate::simd::Simd;
 /// Most lines, and most taps within a line, that are held in registers.
 pub(super) const MAX_TAPS: usize = 3;
 
-/// Some output pixels of a line, for some taps and channels.
+/// Some output pixels of some lines, for some taps and channels.
 pub(super) struct Tile {
     /// For each source line, the source of the first pixel's first tap.
     pub source: [*const f32; MAX_TAPS],
@@ -17,8 +17,14 @@ pub(super) struct Tile {
     pub gradient: *const f32,
     /// Elements between neighbouring pixels there.
     pub gradient_step: usize,
-    /// Pixels.
+    /// Pixels of a line.
     pub pixels: usize,
+    /// Elements between the sources of neighbouring lines.
+    pub source_line_step: usize,
+    /// Elements between the output gradients of neighbouring lines.
+    pub gradient_line_step: usize,
+    /// Lines.
+    pub lines: usize,
     /// For each source line, the sum of the first tap.
     pub sums: [*mut f32; MAX_TAPS],
     /// Elements between the sums of neighbouring taps.
@@ -66,25 +72,28 @@ unsafe fn vector<S: Simd, const LINES: usize, const TAPS: usize, const FULL: boo
             if FULL { S::load(pointer) } else { S::load_partial(pointer, count) }
         };
         let mut sums = [[S::splat(0.0); TAPS]; LINES];
-        let mut source = [std::ptr::null(); LINES];
+        let mut source = [std::ptr::null::<f32>(); LINES];
         for line in 0..LINES {
             source[line] = tile.source[line].add(channel);
             for tap in 0..TAPS {
                 sums[line][tap] = load(tile.sums[line].add(tap * tile.sum_step + channel));
             }
         }
-        let mut gradient = tile.gradient.add(channel);
-        for _ in 0..tile.pixels {
-            let dy = load(gradient);
-            for line in 0..LINES {
-                for tap in 0..TAPS {
-                    let x = load(source[line].add(tap * tile.tap_step));
-                    sums[line][tap] = S::multiply_add(x, dy, sums[line][tap]);
+        for output_line in 0..tile.lines {
+            let mut gradient = tile.gradient.add(output_line * tile.gradient_line_step + channel);
+            let mut source = source.map(|source| source.add(output_line * tile.source_line_step));
+            for _ in 0..tile.pixels {
+                let dy = load(gradient);
+                for line in 0..LINES {
+                    for tap in 0..TAPS {
+                        let x = load(source[line].add(tap * tile.tap_step));
+                        sums[line][tap] = S::multiply_add(x, dy, sums[line][tap]);
+                    }
+                    // Beyond the last pixel this may lie outside, but is not read.
+                    source[line] = source[line].wrapping_add(tile.source_step);
                 }
-                // Beyond the last pixel this may lie outside, but is not read.
-                source[line] = source[line].wrapping_add(tile.source_step);
+                gradient = gradient.wrapping_add(tile.gradient_step);
             }
-            gradient = gradient.wrapping_add(tile.gradient_step);
         }
         for line in 0..LINES {
             for tap in 0..TAPS {

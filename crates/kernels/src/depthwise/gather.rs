@@ -57,6 +57,93 @@ pub(super) unsafe fn run<S: Simd, const PIXELS: usize>(tile: &Tile<'_>) {
     }
 }
 
+/// As [`run`], for `TAPS` taps at equal distances, `STRIDE` of which make the distance of neighbouring pixels: what
+/// several pixels read is loaded once.
+///
+/// # Safety
+/// See [`Kernel`]; the taps must be as told.
+#[inline(always)]
+pub(super) unsafe fn run_sliding<S: Simd, const TAPS: usize, const STRIDE: usize, const PIXELS: usize>(
+    tile: &Tile<'_>,
+) {
+    let mut channel = 0;
+    // SAFETY: the contract of `Kernel` covers every access: channels before `channels` only.
+    unsafe {
+        while channel + S::LANES <= tile.channels {
+            sliding_vector::<S, TAPS, STRIDE, PIXELS>(tile, channel);
+            channel += S::LANES;
+        }
+        if channel < tile.channels {
+            vector::<S, PIXELS, false>(tile, channel, tile.channels - channel);
+        }
+    }
+}
+
+/// A vector of channels of all pixels.
+#[inline(always)]
+unsafe fn sliding_vector<S: Simd, const TAPS: usize, const STRIDE: usize, const PIXELS: usize>(
+    tile: &Tile<'_>,
+    channel: usize,
+) {
+    // SAFETY: passed on from `run_sliding`.
+    unsafe {
+        let start = if tile.bias.is_null() { S::splat(0.0) } else { S::load(tile.bias.add(channel)) };
+        let mut sums = [start; PIXELS];
+        let (source, weights) = (tile.source.add(channel + tile.taps[0].source), tile.weights.add(channel));
+        let step = tile.source_step / STRIDE;
+        for line in tile.lines {
+            let (mut source, line_weights) = (source.add(line.source), weights.add(line.weight));
+            let mut weights = [start; TAPS];
+            for tap in 0..TAPS {
+                weights[tap] = S::load(line_weights.add(tile.taps.get_unchecked(tap).weight));
+            }
+            // Two texts of one sum: each is the one that compiles to straight code for its stride.
+            if STRIDE == 1 {
+                for column in 0..PIXELS + TAPS - 1 {
+                    let x = S::load(source);
+                    // Beyond the last column this may lie outside, but is not read.
+                    source = source.wrapping_add(step);
+                    for tap in 0..TAPS {
+                        if column >= tap && column - tap < PIXELS {
+                            sums[column - tap] = S::multiply_add(x, weights[tap], sums[column - tap]);
+                        }
+                    }
+                }
+            } else {
+                let mut window = [start; TAPS];
+                for tap in STRIDE..TAPS {
+                    window[tap] = S::load(source);
+                    source = source.add(step);
+                }
+                for pixel in 0..PIXELS {
+                    for tap in STRIDE..TAPS {
+                        window[tap - STRIDE] = window[tap];
+                    }
+                    for tap in TAPS - STRIDE..TAPS {
+                        window[tap] = S::load(source);
+                        source = source.wrapping_add(step);
+                    }
+                    for tap in 0..TAPS {
+                        sums[pixel] = S::multiply_add(window[tap], weights[tap], sums[pixel]);
+                    }
+                }
+            }
+        }
+        if tile.relu {
+            // In this order a NaN stays one.
+            let zero = S::splat(0.0);
+            sums.iter_mut().for_each(|sum| *sum = S::max(zero, *sum));
+        }
+        let mut target = tile.target.add(channel);
+        for (pixel, sum) in sums.into_iter().enumerate() {
+            if pixel > 0 {
+                target = target.add(tile.target_step);
+            }
+            S::store(target, sum);
+        }
+    }
+}
+
 /// `count` channels of all pixels; `FULL` tells that they fill a vector.
 #[inline(always)]
 unsafe fn vector<S: Simd, const PIXELS: usize, const FULL: bool>(

@@ -10,15 +10,17 @@ mod planes;
 mod walk;
 mod weights;
 
-use crate::conv::Epilogue;
+use crate::conv::{Epilogue, for_each_tile};
 use crate::cpu::Isa;
 use crate::elementwise::{Activation, activate_piece_in_place};
 use crate::geometry::ConvGeometry;
 use crate::par::{self, Shared};
-use kernels::Kernels;
+use gather::MAX_PIXELS;
+use kernels::{ANY, Kernels, kind_of};
 use planes::{Spread, turn_weights};
+use std::ops::Range;
 use std::sync::OnceLock;
-use walk::{Target, Walk};
+use walk::{Run, Steps, Target, Walk};
 
 /// Channels that are taken at a time: some lines of a tile stay in the first-level cache.
 const CHANNELS: usize = 128;
@@ -188,6 +190,25 @@ fn block_of(width: usize, lanes: usize) -> usize {
     width.div_ceil(width.div_ceil(CHANNELS)).next_multiple_of(lanes).min(width)
 }
 
+/// Runs of fewer columns are tiled down the lines.
+const FEW: usize = 4;
+
+/// A part of the target: some lines, counted over all images, some columns and some channels.
+struct Piece {
+    lines: Range<usize>,
+    columns: Range<usize>,
+    channels: Range<usize>,
+}
+
+/// Where a tile lies: its first line, counted over all images, and its first column.
+#[derive(Clone, Copy)]
+struct At {
+    line: usize,
+    column: usize,
+    /// Elements of the source beyond those of the taps' own line and column.
+    source: usize,
+}
+
 impl Pass<'_> {
     /// Computes the whole target.
     fn run(&self, kernels: &Kernels, target: &mut [f32]) {
@@ -197,66 +218,119 @@ impl Pass<'_> {
         let blocks = self.width.div_ceil(block);
         let lines = self.batch * walk.lines.len();
         let wanted = (multiply_adds / PIECE).clamp(1, PIECES);
-        let line_pieces = wanted.div_ceil(blocks).min(lines);
-        let piece_lines = lines.div_ceil(line_pieces);
+        let piece_lines = lines.div_ceil(wanted.div_ceil(blocks).min(lines));
         let line_pieces = lines.div_ceil(piece_lines);
-        let tile_pieces = wanted.div_ceil(blocks * line_pieces).min(walk.tiles.len());
-        let piece_tiles = walk.tiles.len().div_ceil(tile_pieces);
-        let tile_pieces = walk.tiles.len().div_ceil(piece_tiles);
+        let column_pieces = wanted.div_ceil(blocks * line_pieces).min(walk.columns);
+        let piece_columns = walk.columns.div_ceil(column_pieces);
+        let column_pieces = walk.columns.div_ceil(piece_columns);
         let target = Shared::new(target);
-        par::for_each(blocks * line_pieces * tile_pieces, cost(multiply_adds), |index| {
-            let (line_piece, rest) = (index / (blocks * tile_pieces), index % (blocks * tile_pieces));
-            let (block_index, tile_piece) = (rest / tile_pieces, rest % tile_pieces);
-            let first = line_piece * piece_lines;
-            let tiles = &walk.tiles[tile_piece * piece_tiles..];
-            let tiles = &tiles[..piece_tiles.min(tiles.len())];
-            let channels = block_index * block..((block_index + 1) * block).min(self.width);
-            self.piece(kernels, first..(first + piece_lines).min(lines), tiles, channels, &target);
+        par::for_each(blocks * line_pieces * column_pieces, cost(multiply_adds), |index| {
+            let (line_piece, rest) = (index / (blocks * column_pieces), index % (blocks * column_pieces));
+            let (block_index, column_piece) = (rest / column_pieces, rest % column_pieces);
+            let part = |index: usize, len: usize, all: usize| index * len..((index + 1) * len).min(all);
+            let piece = Piece {
+                lines: part(line_piece, piece_lines, lines),
+                columns: part(column_piece, piece_columns, walk.columns),
+                channels: part(block_index, block, self.width),
+            };
+            self.piece(kernels, &piece, &target);
         });
     }
 
-    /// Computes some channels of some tiles of some lines.
-    fn piece(
+    fn piece(&self, kernels: &Kernels, piece: &Piece, target: &Shared<'_>) {
+        let image_lines = self.walk.lines.len();
+        let mut line = piece.lines.start;
+        while line < piece.lines.end {
+            let image = line / image_lines;
+            let end = piece.lines.end.min((image + 1) * image_lines);
+            let lines = line - image * image_lines..end - image * image_lines;
+            for run in &self.walk.line_runs {
+                let (first, count) = run.within(&lines, self.walk.line_steps.target);
+                self.lines(kernels, piece, image, run, first..first + count, target);
+            }
+            line = end;
+        }
+    }
+
+    /// Computes some lines of a run.
+    fn lines(
         &self,
         kernels: &Kernels,
-        lines: std::ops::Range<usize>,
-        tiles: &[walk::TileAt],
-        channels: std::ops::Range<usize>,
+        piece: &Piece,
+        image: usize,
+        lines: &Run,
+        range: Range<usize>,
         target: &Shared<'_>,
     ) {
-        let (walk, width) = (self.walk, self.width);
-        let activation = self.epilogue.activation;
-        let is_late = !matches!(activation, Activation::Linear | Activation::Relu);
-        for line in lines {
-            let (image, place) = (line / walk.lines.len(), line % walk.lines.len());
-            let source = &self.source[image * self.source_len..][..self.source_len];
-            for tile in tiles {
-                let run = &walk.runs[tile.run];
-                let column = run.start + tile.first * walk.target_step;
-                let start = (line * walk.columns + column) * width + channels.start;
-                let call = gather::Tile {
-                    // A run without taps may reach beyond the image, but then nothing is read.
-                    source: source.as_ptr().wrapping_add(channels.start + tile.first * walk.source_step),
-                    source_step: walk.source_step,
-                    weights: self.weights[channels.start..].as_ptr(),
-                    lines: &walk.lines[place],
-                    taps: &run.taps,
-                    target: target.pointer_at(start),
-                    target_step: walk.target_step * width,
-                    channels: channels.len(),
-                    bias: self.epilogue.bias.map_or(std::ptr::null(), |bias| bias[channels.start..].as_ptr()),
-                    relu: activation == Activation::Relu,
-                };
-                // SAFETY: the kernels are of a supported instruction set; the walk's sources lie inside the image and its
-                // weights inside the weights for each pixel of the tile; no other piece has these pixels and channels.
-                unsafe { kernels.gather[tile.pixels - 1](&call) };
-                if is_late {
-                    for pixel in 0..tile.pixels {
-                        let start = start + pixel * walk.target_step * width;
-                        // SAFETY: this piece's own pixels and channels.
-                        activate_piece_in_place(activation, unsafe { target.part(start, channels.len()) });
-                    }
+        let walk = self.walk;
+        let (line_steps, column_steps) = (walk.line_steps, walk.column_steps);
+        let at = |line: usize, columns: &Run, column: usize| At {
+            line: image * walk.lines.len() + lines.start + line * line_steps.target,
+            column: columns.start + column * column_steps.target,
+            source: image * self.source_len + line * line_steps.source + column * column_steps.source,
+        };
+        for columns in &walk.column_runs {
+            let (first, count) = columns.within(&piece.columns, column_steps.target);
+            if count < FEW {
+                for column in first..first + count {
+                    for_each_tile(range.len(), MAX_PIXELS, |line, pixels| {
+                        let at = at(range.start + line, columns, column);
+                        let steps = Steps { target: line_steps.target * walk.columns, ..line_steps };
+                        let kernel = kernels.gather[ANY][pixels - 1];
+                        self.tile(kernel, piece, lines, columns, at, steps, pixels, target);
+                    });
                 }
+            } else {
+                let kind = kind_of(&columns.taps, column_steps.source);
+                for_each_tile(count, MAX_PIXELS, |column, pixels| {
+                    let kernel = kernels.gather[kind][pixels - 1];
+                    for line in range.clone() {
+                        let at = at(line, columns, first + column);
+                        self.tile(kernel, piece, lines, columns, at, column_steps, pixels, target);
+                    }
+                });
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of a tile, which are used nowhere else")]
+    #[inline]
+    fn tile(
+        &self,
+        kernel: gather::Kernel,
+        piece: &Piece,
+        lines: &Run,
+        columns: &Run,
+        at: At,
+        steps: Steps,
+        pixels: usize,
+        target: &Shared<'_>,
+    ) {
+        let width = self.width;
+        let (channel, channels) = (piece.channels.start, piece.channels.len());
+        let activation = self.epilogue.activation;
+        let start = (at.line * self.walk.columns + at.column) * width + channel;
+        let tile = gather::Tile {
+            // Of a target without taps this may lie outside, but then nothing is read.
+            source: self.source.as_ptr().wrapping_add(at.source + channel),
+            source_step: steps.source,
+            weights: self.weights[channel..].as_ptr(),
+            lines: &lines.taps,
+            taps: &columns.taps,
+            target: target.pointer_at(start),
+            target_step: steps.target * width,
+            channels,
+            bias: self.epilogue.bias.map_or(std::ptr::null(), |bias| bias[channel..].as_ptr()),
+            relu: activation == Activation::Relu,
+        };
+        // SAFETY: the kernels are of a supported instruction set; the walk's sources lie inside the image and its weights
+        // inside the weights for each pixel of the tile; no other piece has these pixels and channels.
+        unsafe { kernel(&tile) };
+        if !matches!(activation, Activation::Linear | Activation::Relu) {
+            for pixel in 0..pixels {
+                // SAFETY: this piece's own pixels and channels.
+                let pixel = unsafe { target.part(start + pixel * steps.target * width, channels) };
+                activate_piece_in_place(activation, pixel);
             }
         }
     }

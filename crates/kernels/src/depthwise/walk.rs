@@ -3,9 +3,8 @@
 //! The forward pass walks over the output and reads the input; the data gradient walks over the input and reads the
 //! output's gradient. Both are the same walk with other tables, so that one kernel serves them.
 
-use super::gather::MAX_PIXELS;
-use crate::conv::for_each_tile;
 use crate::geometry::{Axis, ConvGeometry};
+use std::ops::Range;
 
 /// A source and the weight that it is multiplied by, as distances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,26 +15,24 @@ pub(super) struct Tap {
     pub weight: usize,
 }
 
-/// Target columns at equal distances that have the same taps.
+/// Targets at equal distances that have the same taps: columns of a line, or lines.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
-    /// The first column.
+    /// The first one.
     pub start: usize,
     /// How many there are.
     pub count: usize,
-    /// The taps of the first column; those of the next one lie [`Walk::source_step`] further.
+    /// The taps of the first one, sources in ascending order.
     pub taps: Vec<Tap>,
 }
 
-/// Neighbouring columns of a run that are computed together.
+/// The distances within the runs of an axis.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TileAt {
-    /// Index of the run.
-    pub run: usize,
-    /// The first one, counted within the run.
-    pub first: usize,
-    /// How many there are.
-    pub pixels: usize,
+pub(super) struct Steps {
+    /// From one target to the next.
+    pub target: usize,
+    /// Elements from the sources of one to those of the next.
+    pub source: usize,
 }
 
 /// The walk over the target of one pass.
@@ -43,16 +40,14 @@ pub(super) struct TileAt {
 pub(super) struct Walk {
     /// For each target line (depth, height), its source lines.
     pub lines: Vec<Vec<Tap>>,
+    /// All lines of an image.
+    pub line_runs: Vec<Run>,
+    pub line_steps: Steps,
     /// All columns of a line.
-    pub runs: Vec<Run>,
-    /// The runs in parts of at most [`MAX_PIXELS`] columns.
-    pub tiles: Vec<TileAt>,
+    pub column_runs: Vec<Run>,
+    pub column_steps: Steps,
     /// Columns of a line.
     pub columns: usize,
-    /// Columns between neighbours of a run.
-    pub target_step: usize,
-    /// Source elements between neighbours of a run.
-    pub source_step: usize,
 }
 
 /// What a pass walks over.
@@ -96,72 +91,86 @@ impl Walk {
     /// The walk of a pass over a source that has `planes` planes of `width` channels at each position.
     pub(super) fn new(g: &ConvGeometry, target: Target, planes: usize, width: usize) -> Self {
         let [d, h, w] = &g.window.axes;
-        let (pixel, tap_len) = (planes * width, planes * width);
+        let pixel = planes * width;
         let [(depths, _), (heights, source_height), (columns, source_width)] =
             [d, h, w].map(|axis| target.sizes(axis));
-        let mut lines = Vec::with_capacity(depths * heights);
-        for depth in 0..depths {
-            for height in 0..heights {
-                let taps = target.taps(d, depth).flat_map(|(kd, depth)| {
-                    target.taps(h, height).map(move |(kh, height)| Tap {
-                        source: (depth * source_height + height) * source_width * pixel,
-                        weight: (kd * h.kernel + kh) * w.kernel * tap_len,
-                    })
-                });
-                lines.push(taps.collect());
-            }
-        }
-        let (target_step, source_step) = match target {
-            Target::Output => (1, w.stride * pixel),
-            Target::Input => (w.stride, pixel),
-        };
-        let taps_of = |column: usize| -> Vec<Tap> {
-            let taps = target.taps(w, column).flat_map(|(kw, column)| {
-                (0..planes).map(move |plane| Tap {
-                    source: column * pixel + plane * width,
-                    weight: kw * tap_len + plane * width,
+        let source_line = source_width * pixel;
+        let line_taps = |line: usize| -> Vec<Tap> {
+            let taps = target.taps(d, line / heights).flat_map(|(kd, depth)| {
+                target.taps(h, line % heights).map(move |(kh, height)| Tap {
+                    source: (depth * source_height + height) * source_line,
+                    weight: (kd * h.kernel + kh) * w.kernel * pixel,
                 })
             });
             taps.collect()
         };
-        let mut runs: Vec<Run> = Vec::new();
-        for first in 0..target_step.min(columns) {
-            let before = runs.len();
-            for column in (first..columns).step_by(target_step) {
-                let taps = taps_of(column);
-                match runs[before..].last_mut().filter(|run| run.goes_on(&taps, source_step)) {
-                    Some(run) => run.count += 1,
-                    None => runs.push(Run { start: column, count: 1, taps }),
-                }
-            }
-        }
-        let mut tiles = Vec::new();
-        for (index, run) in runs.iter().enumerate() {
-            for_each_tile(run.count, MAX_PIXELS, |first, pixels| {
-                tiles.push(TileAt { run: index, first, pixels })
+        let column_taps = |column: usize| -> Vec<Tap> {
+            let taps = target.taps(w, column).flat_map(|(kw, column)| {
+                (0..planes).map(move |plane| Tap {
+                    source: column * pixel + plane * width,
+                    weight: kw * pixel + plane * width,
+                })
             });
-        }
-        tiles.sort_by_key(|tile| runs[tile.run].start + tile.first * target_step);
-        Self { lines, runs, tiles, columns, target_step, source_step }
+            let mut taps: Vec<Tap> = taps.collect();
+            taps.sort_by_key(|tap| tap.source);
+            taps
+        };
+        let steps = |axis: &Axis, distance: usize| match target {
+            Target::Output => Steps { target: 1, source: axis.stride * distance },
+            Target::Input => Steps { target: axis.stride, source: distance },
+        };
+        let (line_steps, column_steps) = (steps(h, source_line), steps(w, pixel));
+        let lines: Vec<Vec<Tap>> = (0..depths * heights).map(line_taps).collect();
+        let line_runs = (0..depths)
+            .flat_map(|depth| {
+                runs(depth * heights..(depth + 1) * heights, line_steps, |line| lines[line].clone())
+            })
+            .collect();
+        let column_runs = runs(0..columns, column_steps, column_taps);
+        Self { lines, line_runs, line_steps, column_runs, column_steps, columns }
     }
 
-    /// Multiply-adds of an image are so many vectors of `width` channels.
+    /// Multiply-adds of an image, as vectors of all channels of the target.
     pub(super) fn products(&self) -> usize {
         let lines: usize = self.lines.iter().map(Vec::len).sum();
-        let columns: usize = self.runs.iter().map(|run| run.count * run.taps.len()).sum();
+        let columns: usize = self.column_runs.iter().map(|run| run.count * run.taps.len()).sum();
         lines * columns
     }
 }
 
+/// Joins targets to runs.
+fn runs(targets: Range<usize>, steps: Steps, taps_of: impl Fn(usize) -> Vec<Tap>) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for first in targets.clone().take(steps.target) {
+        let before = runs.len();
+        for target in (first..targets.end).step_by(steps.target) {
+            let taps = taps_of(target);
+            match runs[before..].last_mut().filter(|run| run.goes_on(&taps, steps.source)) {
+                Some(run) => run.count += 1,
+                None => runs.push(Run { start: target, count: 1, taps }),
+            }
+        }
+    }
+    runs
+}
+
 impl Run {
-    /// Whether a column with these taps is the next one of the run.
-    fn goes_on(&self, taps: &[Tap], source_step: usize) -> bool {
-        let distance = self.count * source_step;
+    /// Whether a target with these taps is the next one of the run.
+    fn goes_on(&self, taps: &[Tap], step: usize) -> bool {
+        let distance = self.count * step;
         taps.len() == self.taps.len()
             && self
                 .taps
                 .iter()
                 .zip(taps)
                 .all(|(first, next)| first.source + distance == next.source && first.weight == next.weight)
+    }
+
+    /// The part of the run, whose targets are `step` apart, that lies in a range of targets: the first of them, counted
+    /// within the run, and their number.
+    pub(super) fn within(&self, range: &Range<usize>, step: usize) -> (usize, usize) {
+        let first = range.start.saturating_sub(self.start).div_ceil(step);
+        let end = range.end.saturating_sub(self.start).div_ceil(step).min(self.count);
+        (first, end.saturating_sub(first))
     }
 }

@@ -30,5 +30,6 @@ pub mod reduce;
 pub mod softmax;
 pub mod winograd;
 
+mod depthwise;
 mod gemm;
 mod simd;

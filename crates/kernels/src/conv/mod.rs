@@ -20,6 +20,7 @@ use forward::ForwardPlan;
 use grouped::Grouped;
 use layout::Layout;
 use std::sync::OnceLock;
+pub(crate) use work::for_each_tile;
 
 /// What is added to the output of a convolution.
 #[derive(Clone, Copy, Debug, Default)]

@@ -135,13 +135,15 @@ fn pooling(
     )
 }
 
-fn activation(name: &'static str, function: Activation, f: fn(f64) -> f64) -> Case {
-    Case::new(
-        name,
+fn activation(function: Activation) -> Case {
+    let case = Case::new(
+        function.name(),
         &[&[3, 7]],
         move |graph, inputs| graph.apply(Activate(function), inputs).unwrap(),
-        move |inputs| inputs[0].iter().map(|&x| f(x)).collect(),
-    )
+        move |inputs| inputs[0].iter().map(|&x| reference::activation::value(function, x)).collect(),
+    );
+    let low = if reference::activation::is_for_positive(function) { 0.2 } else { -2.5 };
+    case.range(0, low, 2.5)
 }
 
 /// A loss of rows of 4 columns; `dense` targets have rows too, else they are class numbers.
@@ -185,7 +187,7 @@ fn cases() -> Vec<Case> {
     let columns = |x: &[f64], f: &dyn Fn(&mut dyn Iterator<Item = f64>) -> f64| -> Vec<f64> {
         (0..3).map(|c| f(&mut x.iter().copied().skip(c).step_by(3))).collect()
     };
-    vec![
+    let mut cases = vec![
         convolution("convolution", &[2, 5, 6, 2], &[3, 3, 2, 4], sliding(1, 1, valid)),
         convolution("convolution, same, stride 2", &[2, 5, 6, 3], &[3, 2, 3, 2], sliding(2, 1, same)),
         convolution("convolution, dilated", &[1, 7, 7, 1], &[3, 3, 1, 3], sliding(1, 2, same)),
@@ -232,12 +234,14 @@ fn cases() -> Vec<Case> {
         pooling("average pool", &[2, 6, 5, 3], &[2, 2], sliding(2, 1, valid), false),
         pooling("average pool, same, overlapping", &[1, 5, 5, 2], &[3, 3], sliding(2, 1, same), false),
         pooling("3-D average pool", &[1, 4, 3, 2, 2], &[2, 2, 2], sliding(1, 1, same), false),
-        activation("linear", Activation::Linear, |x| x),
-        activation("relu", Activation::Relu, reference::activation::relu),
-        activation("sigmoid", Activation::Sigmoid, reference::activation::sigmoid),
-        activation("tanh", Activation::Tanh, reference::activation::tanh),
         Case::new("softmax", &[&[3, 5]], apply(Softmax), |inputs| {
             inputs[0].chunks(5).flat_map(reference::activation::softmax).collect()
+        }),
+        Case::new("log softmax", &[&[3, 5]], apply(LogSoftmax), |inputs| {
+            inputs[0].chunks(5).flat_map(reference::activation::softmax).map(f64::ln).collect()
+        }),
+        Case::new("sparsemax", &[&[3, 5]], apply(Sparsemax), |inputs| {
+            inputs[0].chunks(5).flat_map(reference::activation::sparsemax).collect()
         }),
         Case::new("add", &[&[2, 3], &[2, 3], &[2, 3]], apply(Sum), |inputs| {
             (0..6).map(|i| inputs[0][i] + inputs[1][i] + inputs[2][i]).collect()
@@ -358,7 +362,9 @@ fn cases() -> Vec<Case> {
         .range(0, 0.05, 0.95),
         loss("squared error", || apply(SquaredError), true, reference::losses::squared),
         relu_then_pool(),
-    ]
+    ];
+    cases.extend(reference::activation::examples().into_iter().map(activation));
+    cases
 }
 
 /// What the pass that exchanges rectifier and pool acts on.
@@ -487,6 +493,19 @@ fn every_operation_has_a_case() {
             let elsewhere = ELSEWHERE.iter().any(|(known, _)| *known == name);
             assert!(met.contains(&name) || elsewhere, "no case for the operation `{name}`");
         }
+    }
+}
+
+#[test]
+fn a_fused_activation_is_trained_only_where_its_gradient_follows_from_the_output() {
+    let x = Tensor { dims: vec![2, 3], values: vec![0.1; 6] };
+    for activation in reference::activation::examples() {
+        let mut graph = Graph::new();
+        let x = placeholders(&mut graph, std::slice::from_ref(&x), true)[0];
+        let w = graph.input(convnet_engine::Shape::fixed([3, 2]));
+        let y = graph.apply(Convolution { sliding: Sliding::default(), activation }, &[x, w]).unwrap();
+        let found = gradients(&mut graph, y, None, &[x, w]);
+        assert_eq!(found.is_ok(), activation.gradient_from_output(), "{activation:?}");
     }
 }
 

@@ -42,7 +42,7 @@ pub use pad::{Crop, Pad};
 pub use pool::{AveragePool, AveragePoolGradient, MaxPool, MaxPoolGradient, RectifiedMaxPool};
 pub use reshape::Reshape;
 pub use scale_shift::ScaleShift;
-pub use softmax::{Softmax, SoftmaxGradient};
+pub use softmax::{LogSoftmax, Softmax, SoftmaxGradient, Sparsemax};
 pub use squared_error::{SquaredError, SquaredErrorGradient};
 pub use sum::Sum;
 

@@ -1,18 +1,19 @@
 //! Element by element: activations and their gradients, sums, products, affine maps, copies of blocks and borders.
 
+mod activate;
 mod activation;
 mod arithmetic;
 mod border;
 mod copy;
+mod functions;
 pub mod math;
 
-pub(crate) use activation::activate_piece_in_place;
-pub use activation::{
-    Activation, ParseActivationError, activate, activate_in_place, activation_gradient,
-    activation_gradient_in_place,
-};
+pub(crate) use activate::activate_piece_in_place;
+pub use activate::{activate, activate_in_place, activation_gradient, activation_gradient_in_place};
+pub use activation::Activation;
 pub use arithmetic::{
-    add, add_assign, add_bias, affine_channels, affine_channels_in_place, multiply, scale_shift, sum,
+    add, add_assign, add_bias, affine_channels, affine_channels_in_place, multiply, scale_in_place,
+    scale_shift, sum,
 };
 pub use border::{Border, Borders, crop, pad};
 pub use copy::copy_block;

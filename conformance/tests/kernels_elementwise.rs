@@ -2,8 +2,11 @@
 //! instruction set.
 
 use convnet_conformance::problem::{Guarded, numbers};
-use convnet_conformance::{activation, assert_close, batch_norm, borders, numeric_gradient, widen};
-use convnet_kernels::elementwise::{self, Activation, Border, Borders};
+use convnet_conformance::{
+    activation, assert_close, batch_norm, borders, broadcast, numeric_gradient, widen,
+};
+use convnet_kernels::elementwise::{self, Activation, BinaryFunction, Border, Borders, Broadcast};
+use convnet_kernels::reduce::Reduction;
 use convnet_kernels::{cpu, images, norm, reduce};
 use proptest::prelude::*;
 use std::sync::Mutex;
@@ -241,6 +244,86 @@ proptest! {
         elementwise::crop(&borders, y.slice(), z.slice_mut());
         prop_assert_eq!(z.slice(), &x[..]);
         z.assert_intact();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(10), ..ProptestConfig::default() })]
+
+    #[test]
+    fn functions_of_two_repeat_the_axes_of_either(
+        axes in prop::collection::vec((1..=5_usize, 0..=3_usize), 0..=3),
+        inner in prop_oneof![Just(1_usize), Just(3), Just(40), Just(300)],
+    ) {
+        let mut dims: Vec<(usize, usize)> = axes;
+        dims.push((inner, dims.len() % 4));
+        let side = |repeated: usize| -> Vec<usize> {
+            dims.iter().map(|&(size, which)| if which == repeated { 1 } else { size }).collect()
+        };
+        let (a_dims, b_dims) = (side(1), side(2));
+        let a = numbers(1, a_dims.iter().product());
+        let b = numbers(2, b_dims.iter().product());
+        let broadcast = Broadcast::new(&a_dims, &b_dims);
+        for function in BinaryFunction::ALL {
+            let f = |a: f64, b: f64| match function {
+                BinaryFunction::Add => a + b,
+                BinaryFunction::Subtract => a - b,
+                BinaryFunction::Multiply => a * b,
+                BinaryFunction::Divide => a / b,
+                BinaryFunction::Maximum => a.max(b),
+                BinaryFunction::Minimum => a.min(b),
+                BinaryFunction::Equal => f64::from(a == b),
+                BinaryFunction::Greater => f64::from(a > b),
+            };
+            let expected = broadcast::binary(f, (&a_dims, &widen(&a)), (&b_dims, &widen(&b)));
+            on_every_isa(|| {
+                let mut y = Guarded::new(expected.len());
+                elementwise::binary(function, &broadcast, &a, &b, y.slice_mut());
+                assert_close(function.name(), y.slice(), &expected, 2e-7, 0.0);
+                y.assert_intact();
+                if a.len() == expected.len() {
+                    let mut z = a.clone();
+                    elementwise::binary_in_place(function, &broadcast, &b, &mut z);
+                    assert_eq!(z, y.slice(), "in place differs");
+                }
+                y.slice().to_vec()
+            });
+        }
+        let expected = broadcast::binary(|a, _| a, (&a_dims, &widen(&a)), (&b_dims, &widen(&b)));
+        let mut y = Guarded::new(expected.len());
+        elementwise::expand(&broadcast, &a, y.slice_mut());
+        assert_close("expand", y.slice(), &expected, 0.0, 0.0);
+        y.assert_intact();
+    }
+
+    #[test]
+    fn reductions_along_an_axis_are_right(
+        outer in 1..=5_usize,
+        length in prop_oneof![1..=9_usize, Just(100), Just(1500)],
+        inner in prop_oneof![Just(1_usize), Just(5), Just(300)],
+        poisoned in any::<bool>(),
+    ) {
+        let mut x = numbers(3, outer * length * inner);
+        if poisoned {
+            x[length * inner / 2] = f32::NAN;
+        }
+        let dims = [1, outer, length, inner];
+        let folds: [(Reduction, fn(&[f64]) -> f64); 3] = [
+            (Reduction::Sum, |x| x.iter().sum()),
+            (Reduction::Max, |x| x.iter().copied().reduce(|a, b| if a > b || a.is_nan() { a } else { b }).unwrap()),
+            (Reduction::Min, |x| x.iter().copied().reduce(|a, b| if a < b || a.is_nan() { a } else { b }).unwrap()),
+        ];
+        for (reduction, fold) in folds {
+            let expected = broadcast::reduce(fold, &widen(&x), dims, [false, false, true, false]);
+            on_every_isa(|| {
+                let mut y = Guarded::new(outer * inner);
+                reduce::reduce_axis(reduction, [outer, length, inner], &x, y.slice_mut());
+                assert_close(&format!("{reduction:?}"), y.slice(), &expected, 1e-6, 1e-5);
+                y.assert_intact();
+                // The bits of a NaN are of no consequence.
+                y.slice().iter().map(|&y| if y.is_nan() { 0.0 } else { y }).collect()
+            });
+        }
     }
 }
 

@@ -2,8 +2,9 @@
 
 use convnet_kernels::softmax;
 
+use super::{Activate, Activation, Binary, BinaryFunction, Reduce, ReduceFunction, StopGradient};
 use crate::error::{Mismatch, Result};
-use crate::graph::Value;
+use crate::graph::{Graph, Value};
 use crate::op::{GradientContext, Lowered, Op, Sizes};
 use crate::shape::TensorType;
 
@@ -30,6 +31,43 @@ pub struct Sparsemax;
 /// dx: on the support of y, dy less its mean there; else 0. Inputs dy, y.
 #[derive(Clone, Debug)]
 struct SparsemaxGradient;
+
+/// Softmax over any axis (0 being the first after the batch), composed from other operations but for the last one.
+///
+/// # Errors
+/// If there is no such axis.
+pub fn softmax_along(graph: &mut Graph, x: Value, axis: usize) -> Result<Value> {
+    if axis + 1 == graph.shape(x).dims.len() {
+        return graph.apply(Softmax, &[x]);
+    }
+    let (_, powers, sum) = exponentials(graph, x, axis)?;
+    graph.apply(Binary(BinaryFunction::Divide), &[powers, sum])
+}
+
+/// Logarithm of softmax over any axis (0 being the first after the batch), composed from other operations but for the last
+/// one.
+///
+/// # Errors
+/// If there is no such axis.
+pub fn log_softmax_along(graph: &mut Graph, x: Value, axis: usize) -> Result<Value> {
+    if axis + 1 == graph.shape(x).dims.len() {
+        return graph.apply(LogSoftmax, &[x]);
+    }
+    let (shifted, _, sum) = exponentials(graph, x, axis)?;
+    let log = graph.apply(Activate(Activation::Log), &[sum])?;
+    graph.apply(Binary(BinaryFunction::Subtract), &[shifted, log])
+}
+
+/// x less its maximum along an axis, the exponentials of that, and their sum.
+fn exponentials(graph: &mut Graph, x: Value, axis: usize) -> Result<(Value, Value, Value)> {
+    let along = |function| Reduce { function, batch: false, axes: vec![axis], keep_dims: true };
+    let max = graph.apply(along(ReduceFunction::Max), &[x])?;
+    // The result does not change with the maximum.
+    let max = graph.apply(StopGradient, &[max])?;
+    let shifted = graph.apply(Binary(BinaryFunction::Subtract), &[x, max])?;
+    let powers = graph.apply(Activate(Activation::Exponential), &[shifted])?;
+    Ok((shifted, powers, graph.apply(along(ReduceFunction::Sum), &[powers])?))
+}
 
 impl Op for Softmax {
     fn name(&self) -> &'static str {

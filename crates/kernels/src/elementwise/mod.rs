@@ -4,6 +4,7 @@ mod activate;
 mod activation;
 mod arithmetic;
 mod border;
+mod broadcast;
 mod copy;
 mod functions;
 pub mod math;
@@ -16,6 +17,7 @@ pub use arithmetic::{
     scale_shift, sum,
 };
 pub use border::{Border, Borders, crop, pad};
+pub use broadcast::{BinaryFunction, Broadcast, binary, binary_in_place, expand};
 pub use copy::copy_block;
 
 /// Elements of a piece of a loop: 64 KB, so that a piece of a few arrays stays in the second-level cache.

@@ -1,4 +1,4 @@
-//! Convolution and its two gradients, by definition.
+//! Convolution and its two gradients, by definition. Channels c and f of the formulas are pairs of one group.
 
 use convnet_kernels::geometry::ConvGeometry;
 
@@ -29,6 +29,23 @@ fn for_each_tap(g: &ConvGeometry, mut f: impl FnMut(usize, usize, usize)) {
     }
 }
 
+/// Calls `f(input channel, output channel, place in the tap's weights)` for every pair of channels of one group.
+fn for_each_pair(g: &ConvGeometry, mut f: impl FnMut(usize, usize, usize)) {
+    let (channels, filters) = (g.in_channels / g.groups, g.out_channels / g.groups);
+    for group in 0..g.groups {
+        for c in 0..channels {
+            for o in group * filters..(group + 1) * filters {
+                f(group * channels + c, o, c * g.out_channels + o);
+            }
+        }
+    }
+}
+
+/// Weights of a tap.
+fn tap_len(g: &ConvGeometry) -> usize {
+    g.in_channels / g.groups * g.out_channels
+}
+
 /// `output[n,o,f] = bias[f] + Σ_tap Σ_c input[n, source(o,tap), c] · weights[tap,c,f]`.
 pub fn forward(g: &ConvGeometry, input: &[f64], weights: &[f64], bias: Option<&[f64]>) -> Vec<f64> {
     let (channels, filters) = (g.in_channels, g.out_channels);
@@ -37,12 +54,9 @@ pub fn forward(g: &ConvGeometry, input: &[f64], weights: &[f64], bias: Option<&[
         output.chunks_exact_mut(filters).for_each(|pixel| pixel.copy_from_slice(bias));
     }
     for_each_tap(g, |i, o, tap| {
-        for c in 0..channels {
-            for f in 0..filters {
-                output[o * filters + f] +=
-                    input[i * channels + c] * weights[(tap * channels + c) * filters + f];
-            }
-        }
+        for_each_pair(g, |c, f, place| {
+            output[o * filters + f] += input[i * channels + c] * weights[tap * tap_len(g) + place];
+        });
     });
     output
 }
@@ -52,12 +66,10 @@ pub fn backward_data(g: &ConvGeometry, output_gradient: &[f64], weights: &[f64])
     let (channels, filters) = (g.in_channels, g.out_channels);
     let mut input_gradient = vec![0.0; g.input_len()];
     for_each_tap(g, |i, o, tap| {
-        for c in 0..channels {
-            for f in 0..filters {
-                input_gradient[i * channels + c] +=
-                    output_gradient[o * filters + f] * weights[(tap * channels + c) * filters + f];
-            }
-        }
+        for_each_pair(g, |c, f, place| {
+            input_gradient[i * channels + c] +=
+                output_gradient[o * filters + f] * weights[tap * tap_len(g) + place];
+        });
     });
     input_gradient
 }
@@ -67,12 +79,10 @@ pub fn backward_weights(g: &ConvGeometry, input: &[f64], output_gradient: &[f64]
     let (channels, filters) = (g.in_channels, g.out_channels);
     let mut weight_gradient = vec![0.0; g.weights_len()];
     for_each_tap(g, |i, o, tap| {
-        for c in 0..channels {
-            for f in 0..filters {
-                weight_gradient[(tap * channels + c) * filters + f] +=
-                    input[i * channels + c] * output_gradient[o * filters + f];
-            }
-        }
+        for_each_pair(g, |c, f, place| {
+            weight_gradient[tap * tap_len(g) + place] +=
+                input[i * channels + c] * output_gradient[o * filters + f];
+        });
     });
     weight_gradient
 }

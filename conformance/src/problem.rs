@@ -74,5 +74,11 @@ pub fn image_convolution(
     let axis = |[input, kernel, stride, dilation]: [usize; 4]| {
         Axis::new(input, kernel, stride, dilation, padding).expect("the window fits by the caller's choice")
     };
-    ConvGeometry { batch, in_channels, out_channels, window: Window::image(axis(height), axis(width)) }
+    ConvGeometry {
+        batch,
+        in_channels,
+        out_channels,
+        groups: 1,
+        window: Window::image(axis(height), axis(width)),
+    }
 }

@@ -87,22 +87,90 @@ fn window(spatial: &[usize], kernel: &[usize], sliding: Sliding) -> Window {
 }
 
 fn convolution(name: &'static str, x: &'static [usize], w: &'static [usize], sliding: Sliding) -> Case {
+    grouped(name, x, w, 1, sliding)
+}
+
+fn grouped(
+    name: &'static str,
+    x: &'static [usize],
+    w: &'static [usize],
+    groups: usize,
+    sliding: Sliding,
+) -> Case {
     let rank = w.len() - 2;
     let geometry = ConvGeometry {
         batch: x[0],
-        in_channels: w[rank],
+        in_channels: w[rank] * groups,
         out_channels: w[rank + 1],
+        groups,
         window: window(&x[1..x.len() - 1], &w[..rank], sliding),
     };
     Case::new(
         name,
         &[x, w, &[w[rank + 1]]],
         move |graph, inputs| {
-            graph.apply(Convolution { sliding, activation: Activation::Tanh }, inputs).unwrap()
+            graph.apply(Convolution { sliding, groups, activation: Activation::Tanh }, inputs).unwrap()
         },
         move |inputs| {
             let y = reference::convolution::forward(&geometry, &inputs[0], &inputs[1], Some(&inputs[2]));
             y.into_iter().map(f64::tanh).collect()
+        },
+    )
+}
+
+/// With a kernel `(kernel…, channels, multiplier)`, which is reshaped to weights of the groups.
+fn depthwise(name: &'static str, x: &'static [usize], kernel: &'static [usize], sliding: Sliding) -> Case {
+    let (taps, last) = kernel.split_at(kernel.len() - 2);
+    let (groups, out_channels) = (last[0], last[0] * last[1]);
+    let window = window(&x[1..x.len() - 1], taps, sliding);
+    let geometry = ConvGeometry { batch: x[0], in_channels: groups, out_channels, groups, window };
+    Case::new(
+        name,
+        &[x, kernel],
+        move |graph, inputs| {
+            let dims = [taps, &[1, out_channels]].concat();
+            let w = graph.apply(Reshape { dims }, &inputs[1..]).unwrap();
+            let op = Convolution { sliding, groups, activation: Activation::Linear };
+            graph.apply(op, &[inputs[0], w]).unwrap()
+        },
+        move |inputs| reference::convolution::forward(&geometry, &inputs[0], &inputs[1], None),
+    )
+}
+
+/// With bias and activation, weights `(kernel…, filters / groups, channels)`, and the output that Keras gives.
+fn transposed(
+    name: &'static str,
+    x: &'static [usize],
+    w: &'static [usize],
+    groups: usize,
+    sliding: Sliding,
+    output_padding: Option<usize>,
+) -> Case {
+    let rank = w.len() - 2;
+    let filters = w[rank] * groups;
+    let mut axes = [Axis::UNIT; 3];
+    for (i, (&size, &kernel)) in x[1..].iter().zip(&w[..rank]).enumerate() {
+        let at = 3 - rank + i;
+        let (stride, dilation, padding) = (sliding.strides[at], sliding.dilation[at], sliding.padding[at]);
+        axes[at] = Axis::transposed(size, kernel, stride, dilation, padding, output_padding).unwrap();
+    }
+    let window = Window { axes };
+    let geometry =
+        ConvGeometry { batch: x[0], in_channels: filters, out_channels: w[rank + 1], groups, window };
+    Case::new(
+        name,
+        &[x, w, &[filters]],
+        move |graph, inputs| {
+            let (x, w) = (graph.shape(inputs[0]).clone(), graph.shape(inputs[1]).clone());
+            let op =
+                ConvolutionDataGradient::transposed(&x, &w, sliding, groups, [output_padding; 3]).unwrap();
+            let y = graph.apply(op, &inputs[..2]).unwrap();
+            let y = graph.apply(BiasAdd, &[y, inputs[2]]).unwrap();
+            graph.apply(Activate(Activation::Tanh), &[y]).unwrap()
+        },
+        move |inputs| {
+            let y = reference::convolution::backward_data(&geometry, &inputs[0], &inputs[1]);
+            y.iter().enumerate().map(|(i, y)| (y + inputs[2][i % filters]).tanh()).collect()
         },
     )
 }
@@ -198,16 +266,62 @@ fn cases() -> Vec<Case> {
         convolution("1-D convolution", &[2, 9, 3], &[3, 3, 2], sliding(2, 1, same)),
         convolution("3-D convolution", &[1, 4, 3, 4, 2], &[2, 2, 3, 2, 3], sliding(1, 1, same)),
         convolution("dense", &[4, 5], &[5, 3], Sliding::default()),
+        grouped("grouped convolution", &[2, 5, 4, 4], &[3, 3, 2, 6], 2, sliding(1, 1, same)),
+        grouped("grouped 1-D convolution", &[2, 9, 6], &[3, 2, 3], 3, sliding(2, 1, same)),
+        grouped("grouped 3-D convolution", &[1, 3, 4, 3, 4], &[2, 2, 2, 2, 4], 2, sliding(1, 1, valid)),
+        grouped("grouped dense", &[3, 6], &[2, 6], 3, Sliding::default()),
+        depthwise("depthwise convolution", &[2, 5, 5, 3], &[3, 3, 3, 1], sliding(2, 1, same)),
+        depthwise("depthwise convolution, multiplier 2", &[1, 5, 4, 3], &[3, 2, 3, 2], sliding(1, 1, valid)),
+        depthwise("1-D depthwise convolution", &[2, 8, 3], &[3, 3, 2], sliding(1, 2, same)),
+        depthwise("3-D depthwise convolution", &[1, 3, 4, 3, 2], &[2, 2, 2, 2, 1], sliding(1, 1, same)),
+        transposed("transposed convolution", &[2, 3, 4, 2], &[3, 3, 3, 2], 1, sliding(2, 1, valid), None),
+        transposed(
+            "transposed convolution, same",
+            &[1, 4, 3, 2],
+            &[3, 2, 3, 2],
+            1,
+            sliding(2, 1, same),
+            None,
+        ),
+        transposed(
+            "transposed, output padding",
+            &[1, 3, 3, 2],
+            &[3, 4, 1, 2],
+            1,
+            sliding(2, 1, same),
+            Some(1),
+        ),
+        transposed("transposed, few taps", &[1, 3, 3, 2], &[2, 2, 1, 2], 1, sliding(3, 1, valid), None),
+        transposed("1-D transposed convolution", &[2, 4, 3], &[5, 2, 3], 1, sliding(3, 1, valid), Some(2)),
+        transposed(
+            "3-D transposed convolution",
+            &[1, 2, 3, 2, 2],
+            &[2, 3, 2, 1, 2],
+            1,
+            sliding(2, 1, same),
+            None,
+        ),
+        transposed("transposed, dilated", &[1, 4, 4, 1], &[3, 2, 2, 1], 1, sliding(1, 2, same), None),
+        transposed("transposed, grouped", &[1, 3, 3, 4], &[3, 3, 2, 4], 2, sliding(2, 1, same), None),
+        transposed(
+            "transposed, padded explicitly",
+            &[1, 3, 3, 2],
+            &[3, 3, 1, 2],
+            1,
+            sliding(2, 1, Padding::Explicit { before: 1, after: 1 }),
+            Some(1),
+        ),
         Case::new(
             "convolution data gradient",
             &[&[2, 3, 3, 2], &[3, 3, 1, 2]],
             |graph, inputs| {
                 let input = convnet_engine::Shape::batched([5, 5, 1]);
-                graph.apply(ConvolutionDataGradient { sliding: Sliding::default(), input }, inputs).unwrap()
+                let op = ConvolutionDataGradient { sliding: Sliding::default(), groups: 1, input };
+                graph.apply(op, inputs).unwrap()
             },
             |inputs| {
                 let window = window(&[5, 5], &[3, 3], Sliding::default());
-                let geometry = ConvGeometry { batch: 2, in_channels: 1, out_channels: 2, window };
+                let geometry = ConvGeometry { batch: 2, in_channels: 1, out_channels: 2, groups: 1, window };
                 reference::convolution::backward_data(&geometry, &inputs[0], &inputs[1])
             },
         ),
@@ -216,12 +330,17 @@ fn cases() -> Vec<Case> {
             &[&[2, 5, 5, 1], &[2, 3, 3, 2]],
             |graph, inputs| {
                 let weights = convnet_engine::Shape::fixed([3, 3, 1, 2]);
-                let op = ConvolutionWeightsGradient { sliding: Sliding::default(), weights, bias: false };
+                let op = ConvolutionWeightsGradient {
+                    sliding: Sliding::default(),
+                    groups: 1,
+                    weights,
+                    bias: false,
+                };
                 graph.apply(op, inputs).unwrap()
             },
             |inputs| {
                 let window = window(&[5, 5], &[3, 3], Sliding::default());
-                let geometry = ConvGeometry { batch: 2, in_channels: 1, out_channels: 2, window };
+                let geometry = ConvGeometry { batch: 2, in_channels: 1, out_channels: 2, groups: 1, window };
                 reference::convolution::backward_weights(&geometry, &inputs[0], &inputs[1])
             },
         )
@@ -498,7 +617,10 @@ fn a_gradient_can_be_differentiated_again() {
     let x = graph.input(convnet_engine::Shape::batched([3, 1]));
     let w = graph.input(convnet_engine::Shape::fixed([2, 1, 1]));
     let y = graph
-        .apply(Convolution { sliding: Sliding::default(), activation: Activation::Linear }, &[x, w])
+        .apply(
+            Convolution { sliding: Sliding::default(), groups: 1, activation: Activation::Linear },
+            &[x, w],
+        )
         .unwrap();
     let square = graph.apply(Multiply, &[y, y]).unwrap();
     let first = gradients(graph, square, None, &[x]).unwrap()[0].unwrap();

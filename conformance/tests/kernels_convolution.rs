@@ -61,7 +61,7 @@ fn check(g: ConvGeometry) {
             out.slice(),
             &dx,
             0.0,
-            tolerance(g.weights_len() / g.in_channels),
+            tolerance(g.window.taps() * g.group_out_channels()),
         );
         out.assert_intact();
         scratch.assert_intact();
@@ -111,8 +111,35 @@ proptest! {
         out_channels in 1..=40_usize,
         window in window(),
     ) {
-        let g = ConvGeometry { batch, in_channels, out_channels, window };
+        let g = ConvGeometry { batch, in_channels, out_channels, groups: 1, window };
         prop_assume!(g.multiply_adds() < 2_000_000);
+        check(g);
+    }
+
+    #[test]
+    fn groups_agree_with_the_references(
+        batch in 1..=3_usize,
+        groups in 2..=40_usize,
+        group_channels in 1..=6_usize,
+        group_filters in 1..=6_usize,
+        window in window(),
+    ) {
+        let (in_channels, out_channels) = (groups * group_channels, groups * group_filters);
+        let g = ConvGeometry { batch, in_channels, out_channels, groups, window };
+        prop_assume!(g.multiply_adds() < 500_000);
+        check(g);
+    }
+
+    #[test]
+    fn depthwise_convolutions_agree_with_the_references(
+        batch in 1..=3_usize,
+        channels in 1..=70_usize,
+        multiplier in 1..=3_usize,
+        window in window(),
+    ) {
+        let out_channels = channels * multiplier;
+        let g = ConvGeometry { batch, in_channels: channels, out_channels, groups: channels, window };
+        prop_assume!(g.multiply_adds() < 500_000);
         check(g);
     }
 
@@ -155,6 +182,25 @@ fn the_layers_of_a_residual_network_are_right() {
 }
 
 #[test]
+fn the_layers_of_separable_and_grouped_networks_are_right() {
+    let depthwise = |batch: usize, channels: usize, axis: [usize; 4], padding: Padding| ConvGeometry {
+        groups: channels,
+        ..image_convolution(batch, [channels, channels], axis, axis, padding)
+    };
+    check(depthwise(2, 32, [16, 3, 1, 1], Padding::Same));
+    check(depthwise(1, 96, [17, 3, 2, 1], Padding::Same));
+    check(depthwise(2, 144, [9, 3, 2, 1], Padding::Explicit { before: 0, after: 1 }));
+    check(depthwise(1, 240, [14, 5, 1, 1], Padding::Same));
+    check(depthwise(2, 960, [7, 3, 1, 1], Padding::Same));
+    check(depthwise(1, 33, [3, 7, 1, 1], Padding::Same));
+    check(depthwise(3, 24, [10, 3, 1, 3], Padding::Valid));
+    let grouped = image_convolution(2, [64, 64], [9, 3, 1, 1], [9, 3, 1, 1], Padding::Same);
+    check(ConvGeometry { groups: 16, ..grouped });
+    check(ConvGeometry { groups: 2, ..grouped });
+    check(ConvGeometry { groups: 4, ..ConvGeometry::matrix(9, 24, 12) });
+}
+
+#[test]
 fn activations_are_applied_after_the_bias() {
     let g = image_convolution(3, [4, 37], [7, 3, 1, 1], [7, 3, 1, 1], Padding::Same);
     let (x, w, bias) = (numbers(1, g.input_len()), numbers(2, g.weights_len()), numbers(3, g.out_channels));
@@ -185,6 +231,18 @@ fn results_have_the_same_bits_on_any_number_of_threads() {
         image_convolution(64, [64, 128], [5, 3, 1, 1], [5, 3, 1, 1], Padding::Valid),
         image_convolution(1, [64, 64], [28, 3, 2, 1], [28, 3, 2, 1], Padding::Same),
         ConvGeometry::matrix(64, 1152, 300),
+        ConvGeometry {
+            groups: 32,
+            ..image_convolution(8, [128, 128], [14, 3, 1, 1], [14, 3, 1, 1], Padding::Same)
+        },
+        ConvGeometry {
+            groups: 96,
+            ..image_convolution(16, [96, 96], [28, 3, 2, 1], [28, 3, 2, 1], Padding::Same)
+        },
+        ConvGeometry {
+            groups: 40,
+            ..image_convolution(16, [40, 80], [28, 3, 1, 1], [28, 3, 1, 1], Padding::Same)
+        },
     ];
     for g in cases {
         let (x, w, dy) = (numbers(1, g.input_len()), numbers(2, g.weights_len()), numbers(3, g.output_len()));

@@ -19,7 +19,7 @@ fn program(training: bool) -> Program {
         graph.parameter(Shape::fixed([16]), 144),
         graph.parameter(Shape::fixed([144, 10]), 160),
     ];
-    let linear = Convolution { sliding: Sliding::default(), activation: Activation::Linear };
+    let linear = Convolution { sliding: Sliding::default(), groups: 1, activation: Activation::Linear };
     let maps = graph.apply(linear.clone(), &[image, weights[0]]).unwrap();
     let maps = graph.apply(BiasAdd, &[maps, weights[1]]).unwrap();
     let maps = graph.apply(Activate(Activation::Relu), &[maps]).unwrap();

@@ -40,6 +40,7 @@ fn image(
         batch,
         in_channels: channels[0],
         out_channels: channels[1],
+        groups: 1,
         window: Window::image(axis, axis),
     }
 }

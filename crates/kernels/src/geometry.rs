@@ -49,6 +49,15 @@ pub enum WindowError {
         /// Input size with padding.
         padded_input: usize,
     },
+    /// A transposed window adds as many elements as its stride, or more: they would be outputs of further windows.
+    OutputPadding {
+        /// Elements to add at the end.
+        output_padding: usize,
+        /// Distance between neighbouring windows.
+        stride: usize,
+    },
+    /// The paddings take away all that a transposed window gives.
+    Empty,
     /// A size is so large that the arithmetic would overflow.
     Overflow,
 }
@@ -60,6 +69,10 @@ impl std::fmt::Display for WindowError {
             Self::TooLarge { extent, padded_input } => {
                 write!(f, "the window covers {extent} elements but the input has only {padded_input}")
             }
+            Self::OutputPadding { output_padding, stride } => {
+                write!(f, "the output padding {output_padding} must be less than the stride {stride}")
+            }
+            Self::Empty => write!(f, "the padding leaves nothing of the output"),
             Self::Overflow => write!(f, "the sizes are too large"),
         }
     }
@@ -82,16 +95,7 @@ impl Axis {
         dilation: usize,
         padding: Padding,
     ) -> Result<Self, WindowError> {
-        for (size, what) in
-            [(input, "input size"), (kernel, "kernel size"), (stride, "stride"), (dilation, "dilation")]
-        {
-            if size == 0 {
-                return Err(WindowError::Zero(what));
-            }
-            if size > MAX_SIZE {
-                return Err(WindowError::Overflow);
-            }
-        }
+        check_sizes(input, kernel, stride, dilation)?;
         let extent = dilation * (kernel - 1) + 1;
         let (pad_before, pad_after) = match padding {
             Padding::Valid => (0, 0),
@@ -109,6 +113,58 @@ impl Axis {
             return Err(WindowError::TooLarge { extent, padded_input });
         }
         Ok(Self { input, kernel, stride, dilation, pad_before, pad_after })
+    }
+
+    /// The window of a transposed convolution that spreads `input` elements, with the sizes that Keras gives: the window
+    /// of the convolution whose data gradient it is. So `input` of the result is the size of the transposed convolution's
+    /// output, and its [`Axis::output`] is this function's `input`.
+    ///
+    /// | padding | output padding `None` | output padding `p` (less than the stride) |
+    /// |---|---|---|
+    /// | valid | (in − 1) · stride + max(extent, stride) | (in − 1) · stride + extent + p |
+    /// | same | in · stride | (in − 1) · stride + extent mod 2 + p |
+    /// | explicit | (in − 1) · stride + extent − before − after | the same + p |
+    ///
+    /// Of what same padding cuts off, the odd element is cut off at the end.
+    ///
+    /// # Errors
+    /// If a size is zero, the output padding is not less than the stride, or nothing is left of the output.
+    pub fn transposed(
+        input: usize,
+        kernel: usize,
+        stride: usize,
+        dilation: usize,
+        padding: Padding,
+        output_padding: Option<usize>,
+    ) -> Result<Self, WindowError> {
+        check_sizes(input, kernel, stride, dilation)?;
+        if let Some(output_padding) = output_padding.filter(|&added| added >= stride) {
+            return Err(WindowError::OutputPadding { output_padding, stride });
+        }
+        let extent = dilation * (kernel - 1) + 1;
+        let steps = (input - 1) * stride;
+        let (output, pad_before, pad_after) = match padding {
+            Padding::Valid => {
+                (steps + extent + output_padding.unwrap_or_else(|| stride.saturating_sub(extent)), 0, 0)
+            }
+            Padding::Same => {
+                let output = steps + output_padding.map_or(stride, |added| extent % 2 + added);
+                let cut = (steps + extent).saturating_sub(output);
+                (output, cut / 2, cut - cut / 2)
+            }
+            Padding::Explicit { before, after } => {
+                if before > MAX_SIZE || after > MAX_SIZE {
+                    return Err(WindowError::Overflow);
+                }
+                let spread = steps + extent + output_padding.unwrap_or(0);
+                (spread.saturating_sub(before + after), before, after)
+            }
+        };
+        match output {
+            0 => Err(WindowError::Empty),
+            1..=MAX_SIZE => Ok(Self { input: output, kernel, stride, dilation, pad_before, pad_after }),
+            _ => Err(WindowError::Overflow),
+        }
     }
 
     /// Elements that the whole window spans: `dilation · (kernel − 1) + 1`.
@@ -158,6 +214,21 @@ impl Axis {
 /// No axis may be longer than this: keeps products of two sizes within `usize` everywhere.
 const MAX_SIZE: usize = 1 << 30;
 
+/// Refuses sizes that are zero or too large for the arithmetic.
+fn check_sizes(input: usize, kernel: usize, stride: usize, dilation: usize) -> Result<(), WindowError> {
+    for (size, what) in
+        [(input, "input size"), (kernel, "kernel size"), (stride, "stride"), (dilation, "dilation")]
+    {
+        if size == 0 {
+            return Err(WindowError::Zero(what));
+        }
+        if size > MAX_SIZE {
+            return Err(WindowError::Overflow);
+        }
+    }
+    Ok(())
+}
+
 /// A window over depth, height and width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
@@ -206,8 +277,12 @@ impl Window {
 }
 
 /// A convolution: input `(batch, depth, height, width, in_channels)`, weights
-/// `(kernel depth, kernel height, kernel width, in_channels, out_channels)`, output
+/// `(kernel depth, kernel height, kernel width, in_channels / groups, out_channels)`, output
 /// `(batch, out depth, out height, out width, out_channels)`, all row-major.
+///
+/// Of several groups, each of `out_channels / groups` neighbouring output channels reads its own `in_channels / groups`
+/// neighbouring input channels only. As many groups as input channels are a depthwise convolution; weights
+/// `(kernel…, channels, multiplier)`, as Keras has them, are in memory those of the groups, `(kernel…, 1, channels · multiplier)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConvGeometry {
     /// Images in the batch.
@@ -216,6 +291,8 @@ pub struct ConvGeometry {
     pub in_channels: usize,
     /// Channels of the output: the number of filters.
     pub out_channels: usize,
+    /// Parts that the channels of input and output are divided in; both are multiples of it.
+    pub groups: usize,
     /// The sliding window.
     pub window: Window,
 }
@@ -223,7 +300,7 @@ pub struct ConvGeometry {
 impl ConvGeometry {
     /// A matrix product `(rows, inner) · (inner, columns)`, which is a convolution of single pixels.
     pub const fn matrix(rows: usize, inner: usize, columns: usize) -> Self {
-        Self { batch: rows, in_channels: inner, out_channels: columns, window: Window::UNIT }
+        Self { batch: rows, in_channels: inner, out_channels: columns, groups: 1, window: Window::UNIT }
     }
 
     /// Elements of the input.
@@ -231,9 +308,19 @@ impl ConvGeometry {
         self.batch * self.window.input_positions() * self.in_channels
     }
 
+    /// Channels of the input that an output channel reads.
+    pub const fn group_in_channels(&self) -> usize {
+        self.in_channels / self.groups
+    }
+
+    /// Channels of the output that an input channel reaches.
+    pub const fn group_out_channels(&self) -> usize {
+        self.out_channels / self.groups
+    }
+
     /// Elements of the weights.
     pub fn weights_len(&self) -> usize {
-        self.window.taps() * self.in_channels * self.out_channels
+        self.window.taps() * self.group_in_channels() * self.out_channels
     }
 
     /// Elements of the output.
@@ -241,7 +328,7 @@ impl ConvGeometry {
         self.batch * self.window.output_positions() * self.out_channels
     }
 
-    /// Multiply-adds of one pass: output positions × taps × channels in × channels out.
+    /// Multiply-adds of one pass: output positions × taps × channels in of a group × channels out.
     pub fn multiply_adds(&self) -> u64 {
         self.batch as u64 * self.window.output_positions() as u64 * self.weights_len() as u64
     }
@@ -315,6 +402,37 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn transposed_windows_have_the_sizes_that_keras_gives() {
+        use Padding::{Explicit, Same, Valid};
+        let axis = |input, kernel, stride, padding, added| {
+            let axis = Axis::transposed(input, kernel, stride, 1, padding, added).unwrap();
+            assert_eq!(axis.output(), input, "{axis:?}");
+            (axis.input, axis.pad_before, axis.pad_after)
+        };
+        assert_eq!(axis(3, 3, 2, Valid, None), (7, 0, 0));
+        assert_eq!(axis(3, 2, 3, Valid, None), (9, 0, 0));
+        assert_eq!(axis(3, 2, 3, Valid, Some(1)), (9, 0, 0));
+        assert_eq!(axis(3, 3, 2, Same, None), (6, 0, 1));
+        assert_eq!(axis(3, 5, 3, Same, Some(2)), (9, 1, 1));
+        assert_eq!(axis(3, 2, 1, Same, Some(0)), (2, 1, 1));
+        assert_eq!(axis(3, 2, 3, Same, None), (9, 0, 0));
+        assert_eq!(axis(3, 3, 2, Explicit { before: 1, after: 1 }, Some(1)), (6, 1, 1));
+    }
+
+    #[test]
+    fn bad_transposed_windows_are_refused() {
+        let axis = |input, kernel, stride, padding, added| {
+            Axis::transposed(input, kernel, stride, 1, padding, added).unwrap_err()
+        };
+        let added = WindowError::OutputPadding { output_padding: 2, stride: 2 };
+        assert_eq!(axis(3, 3, 2, Padding::Valid, Some(2)), added);
+        assert_eq!(axis(1, 2, 2, Padding::Same, Some(0)), WindowError::Empty);
+        assert_eq!(axis(1, 2, 1, Padding::Explicit { before: 3, after: 0 }, None), WindowError::Empty);
+        assert_eq!(axis(0, 2, 1, Padding::Valid, None), WindowError::Zero("input size"));
+        assert_eq!(axis(1 << 30, 2, 1 << 20, Padding::Valid, None), WindowError::Overflow);
     }
 
     #[test]

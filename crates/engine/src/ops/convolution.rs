@@ -47,24 +47,32 @@ impl Sliding {
     }
 }
 
-/// y = f(x ∗ w + b): cross-correlation of x `(batch, spatial…, in channels)` with w `(kernel…, in channels, out channels)`, and
-/// optionally a bias b `(out channels)` and an activation f.
+/// y = f(x ∗ w + b): cross-correlation of x `(batch, spatial…, in channels)` with w
+/// `(kernel…, in channels / groups, out channels)`, and optionally a bias b `(out channels)` and an activation f.
 ///
-/// Weights `(in channels, out channels)` act on each position by itself: that is the dense layer.
+/// Weights `(in channels, out channels)` act on each position by itself: that is the dense layer. A depthwise convolution
+/// has as many groups as input channels; a kernel `(kernel…, channels, multiplier)` is a [`super::Reshape`] away from its
+/// weights, `(kernel…, 1, channels · multiplier)`.
 /// Inputs x, w and, if there is one, b.
 #[derive(Clone, Debug)]
 pub struct Convolution {
     /// Strides, dilation, padding.
     pub sliding: Sliding,
+    /// Parts that the channels are divided in: output channels read input channels of their own part only.
+    pub groups: usize,
     /// The function f.
     pub activation: Activation,
 }
 
 /// dx of a [`Convolution`] without bias and activation. Inputs dy, w.
+///
+/// As an operation of its own it is the transposed convolution: see [`ConvolutionDataGradient::transposed`].
 #[derive(Clone, Debug)]
 pub struct ConvolutionDataGradient {
     /// Strides, dilation, padding.
     pub sliding: Sliding,
+    /// Parts that the channels are divided in.
+    pub groups: usize,
     /// Shape of x.
     pub input: Shape,
 }
@@ -74,13 +82,52 @@ pub struct ConvolutionDataGradient {
 pub struct ConvolutionWeightsGradient {
     /// Strides, dilation, padding.
     pub sliding: Sliding,
+    /// Parts that the channels are divided in.
+    pub groups: usize,
     /// Shape of w.
     pub weights: Shape,
     /// Whether to give db, the sum of dy over all positions, as a second output.
     pub bias: bool,
 }
 
-/// Splits weights `(kernel…, in, out)` into the kernel's sizes and the channels.
+impl ConvolutionDataGradient {
+    /// The transposed convolution of x `(batch, spatial…, channels)` with w `(kernel…, filters / groups, channels)`, which
+    /// has an output `(batch, new spatial…, filters)` of the sizes that [`Axis::transposed`] tells. Inputs x, w.
+    ///
+    /// `sliding` is that of the window which spreads x. Of fewer axes the last ones of `output_padding` count.
+    ///
+    /// # Errors
+    /// If x or w do not have these shapes, or a window is not possible.
+    pub fn transposed(
+        x: &Shape,
+        w: &Shape,
+        mut sliding: Sliding,
+        groups: usize,
+        output_padding: [Option<usize>; 3],
+    ) -> Result<Self, Mismatch> {
+        if !(3..=5).contains(&w.dims.len()) {
+            return Err(Mismatch::new("weights (kernel…, filters, channels)", w));
+        }
+        let (kernel, group_filters, _) = split_weights(&w.dims);
+        if x.dims.len() != kernel.len() + 1 {
+            return Err(Mismatch::new(format!("an input with {} axes and channels", kernel.len()), x));
+        }
+        let mut dims = x.dims.clone();
+        for (i, (size, &kernel)) in dims.iter_mut().zip(kernel).enumerate() {
+            let at = 4 - x.dims.len() + i;
+            let (stride, dilation) = (sliding.strides[at], sliding.dilation[at]);
+            let axis =
+                Axis::transposed(*size, kernel, stride, dilation, sliding.padding[at], output_padding[at])
+                    .map_err(|problem| Mismatch::new("a transposed window that is possible", problem))?;
+            *size = axis.input;
+            sliding.padding[at] = Padding::Explicit { before: axis.pad_before, after: axis.pad_after };
+        }
+        dims[kernel.len()] = group_filters * groups;
+        Ok(Self { sliding, groups, input: Shape { batched: x.batched, dims } })
+    }
+}
+
+/// Splits weights `(kernel…, in / groups, out)` into the kernel's sizes and the channels.
 fn split_weights(weights: &[usize]) -> (&[usize], usize, usize) {
     let kernel = weights.len() - 2;
     (&weights[..kernel], weights[kernel], weights[kernel + 1])
@@ -89,23 +136,57 @@ fn split_weights(weights: &[usize]) -> (&[usize], usize, usize) {
 /// Geometry for an input `(rows…, channels)` without its batch.
 fn geometry(
     sliding: &Sliding,
+    groups: usize,
     batch: usize,
     input: &[usize],
     weights: &[usize],
 ) -> Result<ConvGeometry, Mismatch> {
-    let (kernel, in_channels, out_channels) = split_weights(weights);
+    let (kernel, group_channels, out_channels) = split_weights(weights);
+    let in_channels = group_channels * groups;
     let spatial = &input[..input.len() - 1];
     if kernel.is_empty() {
         let rows = batch * spatial.iter().product::<usize>();
-        return Ok(ConvGeometry::matrix(rows, in_channels, out_channels));
+        return Ok(ConvGeometry { groups, ..ConvGeometry::matrix(rows, in_channels, out_channels) });
     }
-    Ok(ConvGeometry { batch, in_channels, out_channels, window: sliding.window(spatial, kernel)? })
+    Ok(ConvGeometry { batch, in_channels, out_channels, groups, window: sliding.window(spatial, kernel)? })
 }
 
 /// Geometry of shapes that were checked when the node was added.
-fn bound_geometry(sliding: &Sliding, input: &Bound, weights: &[usize]) -> ConvGeometry {
-    geometry(sliding, input.batch(), input.inner(), weights)
+fn bound_geometry(sliding: &Sliding, groups: usize, input: &Bound, weights: &[usize]) -> ConvGeometry {
+    geometry(sliding, groups, input.batch(), input.inner(), weights)
         .expect("shapes were checked when the node was added")
+}
+
+/// The shape of x ∗ w.
+fn output_shape(sliding: &Sliding, groups: usize, x: &Shape, w: &Shape) -> Result<Shape, Mismatch> {
+    if w.batched || !(2..=5).contains(&w.dims.len()) {
+        return Err(Mismatch::new("weights (kernel…, in channels, out channels)", w));
+    }
+    let (kernel, group_channels, out_channels) = split_weights(&w.dims);
+    if x.dims.is_empty() || !kernel.is_empty() && x.dims.len() != kernel.len() + 1 {
+        return Err(Mismatch::new(format!("an input with {} axes and channels", kernel.len()), x));
+    }
+    if groups == 0 {
+        return Err(Mismatch::new("at least 1 group", groups));
+    }
+    if !x.channels().is_multiple_of(groups) {
+        return Err(Mismatch::new(format!("input channels that divide into {groups} groups"), x.channels()));
+    }
+    if !out_channels.is_multiple_of(groups) {
+        return Err(Mismatch::new(format!("filters that divide into {groups} groups"), out_channels));
+    }
+    if x.channels() != group_channels * groups {
+        let channels = group_channels * groups;
+        return Err(Mismatch::new(format!("an input with {channels} channels (last axis)"), x));
+    }
+    let mut dims = x.dims.clone();
+    if !kernel.is_empty() {
+        let spatial = dims.len() - 1;
+        let output = geometry(sliding, groups, 1, &x.dims, &w.dims)?.window.output();
+        dims[..spatial].copy_from_slice(&output[3 - spatial..]);
+    }
+    *dims.last_mut().expect("checked above") = out_channels;
+    Ok(Shape { batched: x.batched, dims })
 }
 
 impl Op for Convolution {
@@ -115,28 +196,11 @@ impl Op for Convolution {
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, Mismatch> {
         super::arity(inputs, 2..=3)?;
-        let (x, w) = (&inputs[0].shape, &inputs[1].shape);
-        if w.batched || !(2..=5).contains(&w.dims.len()) {
-            return Err(Mismatch::new("weights (kernel…, in channels, out channels)", w));
-        }
-        let (kernel, in_channels, out_channels) = split_weights(&w.dims);
-        if x.dims.is_empty() || !kernel.is_empty() && x.dims.len() != kernel.len() + 1 {
-            return Err(Mismatch::new(format!("an input with {} axes and channels", kernel.len()), x));
-        }
-        if x.channels() != in_channels {
-            return Err(Mismatch::new(format!("an input with {in_channels} channels (last axis)"), x));
-        }
+        let y = output_shape(&self.sliding, self.groups, &inputs[0].shape, &inputs[1].shape)?;
         if let Some(bias) = inputs.get(2) {
-            super::same("a bias", bias, &Shape::fixed([out_channels]))?;
+            super::same("a bias", bias, &Shape::fixed([y.channels()]))?;
         }
-        let mut dims = x.dims.clone();
-        if !kernel.is_empty() {
-            let spatial = dims.len() - 1;
-            let output = geometry(&self.sliding, 1, &x.dims, &w.dims)?.window.output();
-            dims[..spatial].copy_from_slice(&output[3 - spatial..]);
-        }
-        *dims.last_mut().expect("checked above") = out_channels;
-        Ok(vec![Shape { batched: x.batched, dims }.into()])
+        Ok(vec![y.into()])
     }
 
     fn gradient(&self, at: &mut GradientContext<'_>) -> Result<Vec<Option<Value>>> {
@@ -149,7 +213,7 @@ impl Op for Convolution {
         let bias = at.wanted.get(2) == Some(&true);
         if at.wanted[1] {
             let weights = at.type_of(w).shape;
-            let op = ConvolutionWeightsGradient { sliding: self.sliding, weights, bias };
+            let op = ConvolutionWeightsGradient { sliding: self.sliding, groups: self.groups, weights, bias };
             let outputs = at.graph.add(op, &[x, dy])?;
             for (gradient, output) in gradients[1..].iter_mut().zip(outputs) {
                 *gradient = Some(output);
@@ -159,19 +223,23 @@ impl Op for Convolution {
         }
         if at.wanted[0] {
             let input = at.type_of(x).shape;
-            let op = ConvolutionDataGradient { sliding: self.sliding, input };
+            let op = ConvolutionDataGradient { sliding: self.sliding, groups: self.groups, input };
             gradients[0] = Some(at.apply(op, &[dy, w])?);
         }
         Ok(gradients)
     }
 
     fn multiply_adds(&self, inputs: &[Bound], _outputs: &[Bound]) -> u64 {
-        bound_geometry(&self.sliding, &inputs[0], &inputs[1].dims).multiply_adds()
+        bound_geometry(&self.sliding, self.groups, &inputs[0], &inputs[1].dims).multiply_adds()
     }
 
     fn lower(&self, sizes: &Sizes<'_>) -> Lowered {
-        let kernels =
-            conv::Convolution::new(bound_geometry(&self.sliding, &sizes.inputs[0], &sizes.inputs[1].dims));
+        let kernels = conv::Convolution::new(bound_geometry(
+            &self.sliding,
+            self.groups,
+            &sizes.inputs[0],
+            &sizes.inputs[1].dims,
+        ));
         let activation = self.activation;
         Lowered::with_scratch(kernels.forward_scratch(), move |call| {
             let epilogue = Epilogue { bias: call.inputs.get(2).copied(), activation };
@@ -187,6 +255,8 @@ impl Op for ConvolutionDataGradient {
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, Mismatch> {
         super::arity(inputs, 2..=2)?;
+        let dy = output_shape(&self.sliding, self.groups, &self.input, &inputs[1].shape)?;
+        super::same("a gradient", &inputs[0], &dy)?;
         Ok(vec![self.input.clone().into()])
     }
 
@@ -194,14 +264,20 @@ impl Op for ConvolutionDataGradient {
         let Some(ddx) = at.output_gradient() else { return at.constant() };
         let (dy, w) = (at.inputs[0], at.inputs[1]);
         let by_dy = if at.wanted[0] {
-            let op = Convolution { sliding: self.sliding, activation: Activation::Linear };
+            let op =
+                Convolution { sliding: self.sliding, groups: self.groups, activation: Activation::Linear };
             Some(at.apply(op, &[ddx, w])?)
         } else {
             None
         };
         let by_w = if at.wanted[1] {
             let weights = at.type_of(w).shape;
-            let op = ConvolutionWeightsGradient { sliding: self.sliding, weights, bias: false };
+            let op = ConvolutionWeightsGradient {
+                sliding: self.sliding,
+                groups: self.groups,
+                weights,
+                bias: false,
+            };
             Some(at.apply(op, &[ddx, dy])?)
         } else {
             None
@@ -210,12 +286,16 @@ impl Op for ConvolutionDataGradient {
     }
 
     fn multiply_adds(&self, inputs: &[Bound], outputs: &[Bound]) -> u64 {
-        bound_geometry(&self.sliding, &outputs[0], &inputs[1].dims).multiply_adds()
+        bound_geometry(&self.sliding, self.groups, &outputs[0], &inputs[1].dims).multiply_adds()
     }
 
     fn lower(&self, sizes: &Sizes<'_>) -> Lowered {
-        let kernels =
-            conv::Convolution::new(bound_geometry(&self.sliding, &sizes.outputs[0], &sizes.inputs[1].dims));
+        let kernels = conv::Convolution::new(bound_geometry(
+            &self.sliding,
+            self.groups,
+            &sizes.outputs[0],
+            &sizes.inputs[1].dims,
+        ));
         Lowered::with_scratch(kernels.backward_data_scratch(), move |call| {
             kernels.backward_data(call.inputs[0], call.inputs[1], call.outputs[0], call.scratch);
         })
@@ -229,6 +309,8 @@ impl Op for ConvolutionWeightsGradient {
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, Mismatch> {
         super::arity(inputs, 2..=2)?;
+        let dy = output_shape(&self.sliding, self.groups, &inputs[0].shape, &self.weights)?;
+        super::same("a gradient", &inputs[1], &dy)?;
         let bias = self.bias.then(|| Shape::fixed([self.weights.channels()]).into());
         Ok(std::iter::once(self.weights.clone().into()).chain(bias).collect())
     }
@@ -241,12 +323,16 @@ impl Op for ConvolutionWeightsGradient {
         let (x, dy) = (at.inputs[0], at.inputs[1]);
         let by_x = if at.wanted[0] {
             let input = at.type_of(x).shape;
-            Some(at.apply(ConvolutionDataGradient { sliding: self.sliding, input }, &[dy, ddw])?)
+            Some(at.apply(
+                ConvolutionDataGradient { sliding: self.sliding, groups: self.groups, input },
+                &[dy, ddw],
+            )?)
         } else {
             None
         };
         let by_dy = if at.wanted[1] {
-            let op = Convolution { sliding: self.sliding, activation: Activation::Linear };
+            let op =
+                Convolution { sliding: self.sliding, groups: self.groups, activation: Activation::Linear };
             Some(at.apply(op, &[x, ddw])?)
         } else {
             None
@@ -255,12 +341,16 @@ impl Op for ConvolutionWeightsGradient {
     }
 
     fn multiply_adds(&self, inputs: &[Bound], outputs: &[Bound]) -> u64 {
-        bound_geometry(&self.sliding, &inputs[0], &outputs[0].dims).multiply_adds()
+        bound_geometry(&self.sliding, self.groups, &inputs[0], &outputs[0].dims).multiply_adds()
     }
 
     fn lower(&self, sizes: &Sizes<'_>) -> Lowered {
-        let kernels =
-            conv::Convolution::new(bound_geometry(&self.sliding, &sizes.inputs[0], &sizes.outputs[0].dims));
+        let kernels = conv::Convolution::new(bound_geometry(
+            &self.sliding,
+            self.groups,
+            &sizes.inputs[0],
+            &sizes.outputs[0].dims,
+        ));
         Lowered::with_scratch(kernels.backward_weights_scratch(), move |call| {
             let (weights, bias) = call.outputs.split_first_mut().expect("a first output");
             let bias = bias.first_mut().map(|bias| &mut **bias);

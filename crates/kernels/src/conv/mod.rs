@@ -3,6 +3,7 @@
 mod backward_data;
 mod backward_weights;
 mod forward;
+mod grouped;
 mod layout;
 mod vector;
 mod work;
@@ -15,6 +16,7 @@ use crate::reduce;
 use backward_data::DataPlan;
 use backward_weights::WeightsPlan;
 use forward::ForwardPlan;
+use grouped::Grouped;
 use layout::Layout;
 use std::sync::OnceLock;
 
@@ -35,7 +37,7 @@ impl Epilogue<'_> {
 /// A convolution of fixed shape, with its tables prepared: make one per planned node, then call it every step.
 ///
 /// Shapes, all row-major: input `(batch, depth, height, width, in_channels)`, weights
-/// `(kernel depth, kernel height, kernel width, in_channels, out_channels)`, output
+/// `(kernel depth, kernel height, kernel width, in_channels / groups, out_channels)`, output
 /// `(batch, out depth, out height, out width, out_channels)`. Dense layers are [`ConvGeometry::matrix`].
 ///
 /// The tables of a pass are made when its scratch is asked for, or at its first call.
@@ -54,6 +56,8 @@ impl Epilogue<'_> {
 pub struct Convolution {
     geometry: ConvGeometry,
     kernels: &'static Kernels,
+    /// What runs instead of the plans below if there is more than one group.
+    grouped: Option<Grouped>,
     layout: OnceLock<Layout>,
     forward: OnceLock<ForwardPlan>,
     data: OnceLock<DataPlan>,
@@ -64,7 +68,7 @@ impl Convolution {
     /// A convolution on the instruction set in use.
     ///
     /// # Panics
-    /// If a channel count or the batch is zero.
+    /// If a channel count or the batch is zero, or the groups do not divide the channels.
     pub fn new(geometry: ConvGeometry) -> Self {
         Self::with_isa(geometry, cpu::isa())
     }
@@ -72,16 +76,22 @@ impl Convolution {
     /// A convolution on a given instruction set; results of different ones differ by rounding only.
     ///
     /// # Panics
-    /// If this machine does not have it, or a channel count or the batch is zero.
+    /// If this machine does not have it, a channel count or the batch is zero, or the groups do not divide the channels.
     pub fn with_isa(geometry: ConvGeometry, isa: Isa) -> Self {
         assert!(isa.is_supported(), "this machine does not have {isa}");
         assert!(
             geometry.batch > 0 && geometry.in_channels > 0 && geometry.out_channels > 0,
             "a convolution needs at least one image and one channel on each side: {geometry:?}"
         );
+        assert!(
+            geometry.in_channels.is_multiple_of(geometry.groups)
+                && geometry.out_channels.is_multiple_of(geometry.groups),
+            "the groups must divide the channels: {geometry:?}"
+        );
         Self {
             geometry,
             kernels: Kernels::of(isa),
+            grouped: (geometry.groups > 1).then(|| Grouped::new(&geometry, isa)),
             layout: OnceLock::new(),
             forward: OnceLock::new(),
             data: OnceLock::new(),
@@ -112,17 +122,29 @@ impl Convolution {
 
     /// Elements of scratch that [`Convolution::forward`] needs.
     pub fn forward_scratch(&self) -> usize {
-        self.forward_plan().scratch() + ALIGNMENT
+        let len = match &self.grouped {
+            Some(grouped) => grouped.forward_scratch(),
+            None => self.forward_plan().scratch(),
+        };
+        len + ALIGNMENT
     }
 
     /// Elements of scratch that [`Convolution::backward_data`] needs.
     pub fn backward_data_scratch(&self) -> usize {
-        self.data_plan().scratch() + ALIGNMENT
+        let len = match &self.grouped {
+            Some(grouped) => grouped.backward_data_scratch(),
+            None => self.data_plan().scratch(),
+        };
+        len + ALIGNMENT
     }
 
     /// Elements of scratch that [`Convolution::backward_weights`] needs.
     pub fn backward_weights_scratch(&self) -> usize {
-        self.weights_plan().scratch() + ALIGNMENT
+        let len = match &self.grouped {
+            Some(grouped) => grouped.backward_weights_scratch(),
+            None => self.weights_plan().scratch(),
+        };
+        len + ALIGNMENT
     }
 
     /// `output[n,o,f] = activation(bias[f] + Σ_tap Σ_c input[n, source(o,tap), c] · weights[tap,c,f])`.
@@ -143,6 +165,11 @@ impl Convolution {
         check("forward", "output", output.len(), g.output_len());
         if let Some(bias) = epilogue.bias {
             check("forward", "bias", bias.len(), g.out_channels);
+        }
+        if let Some(grouped) = &self.grouped {
+            let scratch = aligned("forward", scratch, grouped.forward_scratch());
+            grouped.forward(input, weights, epilogue, output, scratch);
+            return;
         }
         let plan = self.forward_plan();
         let scratch = aligned("forward", scratch, plan.scratch());
@@ -165,6 +192,11 @@ impl Convolution {
         check("backward_data", "output gradient", output_gradient.len(), g.output_len());
         check("backward_data", "weights", weights.len(), g.weights_len());
         check("backward_data", "input gradient", input_gradient.len(), g.input_len());
+        if let Some(grouped) = &self.grouped {
+            let scratch = aligned("backward_data", scratch, grouped.backward_data_scratch());
+            grouped.backward_data(output_gradient, weights, input_gradient, scratch);
+            return;
+        }
         let plan = self.data_plan();
         let scratch = aligned("backward_data", scratch, plan.scratch());
         plan.run(g, self.kernels, output_gradient, weights, input_gradient, scratch);
@@ -187,9 +219,14 @@ impl Convolution {
         check("backward_weights", "input", input.len(), g.input_len());
         check("backward_weights", "output gradient", output_gradient.len(), g.output_len());
         check("backward_weights", "weight gradient", weight_gradient.len(), g.weights_len());
-        let plan = self.weights_plan();
-        let scratch = aligned("backward_weights", scratch, plan.scratch());
-        plan.run(g, self.layout(), self.kernels, input, output_gradient, weight_gradient, scratch);
+        if let Some(grouped) = &self.grouped {
+            let scratch = aligned("backward_weights", scratch, grouped.backward_weights_scratch());
+            grouped.backward_weights(input, output_gradient, weight_gradient, scratch);
+        } else {
+            let plan = self.weights_plan();
+            let scratch = aligned("backward_weights", scratch, plan.scratch());
+            plan.run(g, self.layout(), self.kernels, input, output_gradient, weight_gradient, scratch);
+        }
         if let Some(bias_gradient) = bias_gradient {
             check("backward_weights", "bias gradient", bias_gradient.len(), g.out_channels);
             let rows = output_gradient.len() / g.out_channels;

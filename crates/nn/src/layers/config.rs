@@ -221,14 +221,23 @@ pub(super) fn sample<const RANK: usize>() -> &'static str {
     }
 }
 
-/// Declares methods that set a field each.
+/// Declares methods that set a field each, given as it is, or `into` its type.
 macro_rules! setters {
-    ($($(#[$doc:meta])* $field:ident: $kind:ty,)*) => {$(
+    () => {};
+    ($(#[$doc:meta])* $field:ident: into $kind:ty, $($rest:tt)*) => {
         $(#[$doc])*
         pub fn $field(self, $field: impl Into<$kind>) -> Self {
             Self { $field: $field.into(), ..self }
         }
-    )*};
+        setters! { $($rest)* }
+    };
+    ($(#[$doc:meta])* $field:ident: $kind:ty, $($rest:tt)*) => {
+        $(#[$doc])*
+        pub fn $field(self, $field: $kind) -> Self {
+            Self { $field, ..self }
+        }
+        setters! { $($rest)* }
+    };
 }
 pub(super) use setters;
 
@@ -240,7 +249,7 @@ pub(super) fn parse<T: DeserializeOwned>(class: &str, mut config: Map<String, Js
         None => format!("layer {class}"),
     };
     let mut refused = None;
-    config.retain(|key, value| match neutral(key, value) {
+    config.retain(|key, value| match neutral(class, key, value) {
         None => true,
         Some(true) => false,
         Some(false) => {
@@ -255,13 +264,14 @@ pub(super) fn parse<T: DeserializeOwned>(class: &str, mut config: Map<String, Js
         .map_err(|problem| Error::argument(place, problem.to_string()))
 }
 
-/// Whether an argument is of a kind that no layer here has, and if so whether its value changes nothing.
-fn neutral(key: &str, value: &Json) -> Option<bool> {
+/// Whether an argument is of a kind that no layer of the class here has, and if so whether its value changes nothing.
+fn neutral(class: &str, key: &str, value: &Json) -> Option<bool> {
     match key {
         "name" | "trainable" | "dtype" | "seed" | "synchronized" | "renorm_momentum"
         | "batch_input_shape" | "batch_shape" => Some(true),
         "data_format" => Some(value.is_null() || value == "channels_last"),
-        "groups" => Some(value == 1),
+        // Keras 2 wrote it for all convolutions, but only these have it.
+        "groups" if !matches!(class, "Conv1D" | "Conv2D" | "Conv3D") => Some(value == 1),
         "renorm" => Some(value == false),
         "noise_shape" | "renorm_clipping" | "quantization_config" | "lora_rank" => Some(value.is_null()),
         _ if key.ends_with("_regularizer") || key.ends_with("_constraint") => Some(value.is_null()),
@@ -272,6 +282,10 @@ fn neutral(key: &str, value: &Json) -> Option<bool> {
 /// Defaults that serde asks for by name.
 pub(super) fn yes() -> bool {
     true
+}
+
+pub(super) fn one() -> usize {
+    1
 }
 
 pub(super) fn zeros() -> Initializer {

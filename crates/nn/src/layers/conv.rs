@@ -2,7 +2,7 @@
 
 use convnet_engine::error::Mismatch;
 use convnet_engine::ops::{self, Convolution, Sliding};
-use convnet_engine::{EngineError, Shape, Value};
+use convnet_engine::{EngineError, Graph, Shape, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -15,7 +15,7 @@ use crate::layer::{Layer, LayerContext, WeightSpec};
 /// Convolves its input with trained filters: y = f(x ∗ kernel + bias).
 ///
 /// Input `(batch, spatial…, channels)` with `RANK` spatial axes, output `(batch, new spatial…, filters)`. Weights: `kernel`
-/// `(kernel sizes…, channels, filters)`, `bias` `(filters)`. The layers are [`Conv1D`], [`Conv2D`] and [`Conv3D`], with
+/// `(kernel sizes…, channels / groups, filters)`, `bias` `(filters)`. The layers are [`Conv1D`], [`Conv2D`] and [`Conv3D`], with
 /// Keras's defaults.
 ///
 /// ```
@@ -43,6 +43,9 @@ pub struct Conv<const RANK: usize> {
     /// Steps between the taps of a filter. Default 1.
     #[serde(default = "Size::one")]
     pub dilation_rate: Size<RANK>,
+    /// Parts that channels and filters are divided in, each filtered by itself; both are multiples of it. Default 1.
+    #[serde(default = "config::one")]
+    pub groups: usize,
     /// The function f. Default linear.
     #[serde(default, deserialize_with = "crate::activation::or_linear")]
     pub activation: Activation,
@@ -73,6 +76,7 @@ impl<const RANK: usize> Conv<RANK> {
             strides: Size::one(),
             padding: Padding::Valid,
             dilation_rate: Size::one(),
+            groups: 1,
             activation: Activation::Linear,
             use_bias: true,
             kernel_initializer: Initializer::GlorotUniform,
@@ -82,11 +86,13 @@ impl<const RANK: usize> Conv<RANK> {
 
     setters! {
         /// Sets the steps between windows.
-        strides: Size<RANK>,
+        strides: into Size<RANK>,
         /// Sets the treatment of the border.
         padding: Padding,
         /// Sets the steps between the taps of a filter.
-        dilation_rate: Size<RANK>,
+        dilation_rate: into Size<RANK>,
+        /// Sets the parts that channels and filters are divided in, each filtered by itself.
+        groups: usize,
         /// Sets the function that is applied to the result.
         activation: Activation,
         /// Says whether there is a bias.
@@ -106,6 +112,7 @@ impl<const RANK: usize> Conv<RANK> {
             (strided.activation(Activation::Tanh), input([3, 7, 6], 3)),
             (dilated.use_bias(false), input([3, 6, 7], 1)),
             (Self::new(5, 1).activation(Activation::Softmax), input([2, 3, 3], 4)),
+            (Self::new(6, Size::of_last([2, 3, 3])).groups(2).padding(Padding::Same), input([3, 4, 5], 4)),
         ]
     }
 }
@@ -124,7 +131,11 @@ impl<const RANK: usize> Layer for Conv<RANK> {
         if self.filters == 0 {
             return Err(Mismatch::new("at least 1 filter", 0));
         }
-        let dims = [&self.kernel_size.0[..], &[channels, self.filters]].concat();
+        if !channels.is_multiple_of(self.groups) || !self.filters.is_multiple_of(self.groups) {
+            let expected = format!("channels and filters that divide into {} groups", self.groups);
+            return Err(Mismatch::new(expected, format!("{channels} and {}", self.filters)));
+        }
+        let dims = [&self.kernel_size.0[..], &[channels / self.groups, self.filters]].concat();
         let kernel = WeightSpec::trainable("kernel", dims, self.kernel_initializer);
         let bias =
             self.use_bias.then(|| WeightSpec::trainable("bias", [self.filters], self.bias_initializer));
@@ -138,9 +149,20 @@ impl<const RANK: usize> Layer for Conv<RANK> {
             padding: self.padding.of_axes(),
         };
         let inputs: Vec<Value> = inputs.iter().chain(at.weights).copied().collect();
-        let fused = self.activation.elementwise();
-        let op = Convolution { sliding, activation: fused.unwrap_or(ops::Activation::Linear) };
-        let y = at.graph.apply(op, &inputs)?;
-        if fused.is_some() { Ok(y) } else { self.activation.apply(at.graph, y) }
+        convolve(at.graph, sliding, self.groups, self.activation, &inputs)
     }
+}
+
+/// Adds a convolution of input, kernel and perhaps bias, and the function that ends it, in one operation where that is possible.
+pub(super) fn convolve(
+    graph: &mut Graph,
+    sliding: Sliding,
+    groups: usize,
+    activation: Activation,
+    inputs: &[Value],
+) -> Result<Value, EngineError> {
+    let fused = activation.elementwise();
+    let op = Convolution { sliding, groups, activation: fused.unwrap_or(ops::Activation::Linear) };
+    let y = graph.apply(op, inputs)?;
+    if fused.is_some() { Ok(y) } else { activation.apply(graph, y) }
 }

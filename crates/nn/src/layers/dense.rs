@@ -1,12 +1,13 @@
 //! Fully connected layer.
 
 use convnet_engine::error::Mismatch;
-use convnet_engine::ops::{self, Convolution, Sliding};
+use convnet_engine::ops::Sliding;
 use convnet_engine::{EngineError, Shape, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::config::{self, to_map};
+use super::conv::convolve;
 use crate::activation::Activation;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, LayerContext, WeightSpec};
@@ -110,9 +111,6 @@ impl Layer for Dense {
 
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
         let inputs: Vec<Value> = inputs.iter().chain(at.weights).copied().collect();
-        let fused = self.activation.elementwise();
-        let activation = fused.unwrap_or(ops::Activation::Linear);
-        let y = at.graph.apply(Convolution { sliding: Sliding::default(), activation }, &inputs)?;
-        if fused.is_some() { Ok(y) } else { self.activation.apply(at.graph, y) }
+        convolve(at.graph, Sliding::default(), 1, self.activation, &inputs)
     }
 }

@@ -12,22 +12,29 @@ mod batch_normalization;
 mod concatenate;
 mod config;
 mod conv;
+mod conv_transpose;
 mod cropping;
 mod dense;
+mod depthwise_conv;
 mod dropout;
 mod flatten;
 mod global_pooling;
 mod merging;
 mod pooling;
 mod rescaling;
+mod reshape;
+mod separable_conv;
 mod zero_padding;
 
 pub use config::{Padding, Sides, Size};
 pub use conv::Conv;
+pub use conv_transpose::ConvTranspose;
 pub use cropping::Cropping;
+pub use depthwise_conv::DepthwiseConv;
 pub use global_pooling::GlobalPooling;
 pub use merging::{Differences, Means, Merger, Merging, Products, Sums};
 pub use pooling::{Max, Mean, Pooling, Reduction};
+pub use separable_conv::SeparableConv;
 pub use zero_padding::ZeroPadding;
 
 /// A kind of layer that can be made from its configuration.
@@ -70,12 +77,17 @@ registry! {
     batch_normalization::BatchNormalization, "brings each channel to mean 0 and deviation 1, then scales and shifts it";
     concatenate::Concatenate, "joins inputs along an axis";
     conv::Conv1D, "convolves a sequence with trained filters";
+    conv_transpose::Conv1DTranspose, "spreads a sequence with trained filters, which makes it larger";
     conv::Conv2D, "convolves an image with trained filters";
+    conv_transpose::Conv2DTranspose, "spreads an image with trained filters, which makes it larger";
     conv::Conv3D, "convolves a volume with trained filters";
+    conv_transpose::Conv3DTranspose, "spreads a volume with trained filters, which makes it larger";
     cropping::Cropping1D, "cuts borders off a sequence";
     cropping::Cropping2D, "cuts borders off an image";
     cropping::Cropping3D, "cuts borders off a volume";
     dense::Dense, "connects every input with every unit";
+    depthwise_conv::DepthwiseConv1D, "convolves each channel of a sequence with trained filters of its own";
+    depthwise_conv::DepthwiseConv2D, "convolves each channel of an image with trained filters of its own";
     dropout::Dropout, "zeroes a random share of the inputs during training";
     flatten::Flatten, "makes each sample one row of numbers";
     global_pooling::GlobalAveragePooling1D, "averages each channel of a sequence";
@@ -89,6 +101,9 @@ registry! {
     pooling::MaxPooling3D, "takes the maxima of windows of a volume";
     merging::Multiply, "multiplies inputs of one shape, elementwise";
     rescaling::Rescaling, "multiplies by a number and adds another";
+    reshape::Reshape, "gives each sample other sizes";
+    separable_conv::SeparableConv1D, "convolves each channel of a sequence by itself, then mixes the channels";
+    separable_conv::SeparableConv2D, "convolves each channel of an image by itself, then mixes the channels";
     merging::Subtract, "takes the difference of two inputs of one shape, elementwise";
     zero_padding::ZeroPadding1D, "adds zeros around a sequence";
     zero_padding::ZeroPadding2D, "adds zeros around an image";

@@ -7,6 +7,7 @@
 pub mod activation;
 pub mod batch_norm;
 pub mod borders;
+pub mod broadcast;
 pub mod convolution;
 pub mod losses;
 pub mod optimizers;

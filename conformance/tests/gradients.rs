@@ -203,13 +203,137 @@ fn pooling(
     )
 }
 
-fn activation(name: &'static str, function: Activation, f: fn(f64) -> f64) -> Case {
-    Case::new(
-        name,
+fn activation(function: Activation) -> Case {
+    let case = Case::new(
+        function.name(),
         &[&[3, 7]],
         move |graph, inputs| graph.apply(Activate(function), inputs).unwrap(),
-        move |inputs| inputs[0].iter().map(|&x| f(x)).collect(),
-    )
+        move |inputs| inputs[0].iter().map(|&x| reference::activation::value(function, x)).collect(),
+    );
+    let low = if reference::activation::is_for_positive(function) { 0.2 } else { -2.5 };
+    case.range(0, low, 2.5)
+}
+
+fn binary(function: BinaryFunction) -> fn(f64, f64) -> f64 {
+    match function {
+        BinaryFunction::Add => |a, b| a + b,
+        BinaryFunction::Subtract => |a, b| a - b,
+        BinaryFunction::Multiply => |a, b| a * b,
+        BinaryFunction::Divide => |a, b| a / b,
+        BinaryFunction::Maximum => f64::max,
+        BinaryFunction::Minimum => f64::min,
+        BinaryFunction::Equal => |a, b| f64::from(a == b),
+        BinaryFunction::Greater => |a, b| f64::from(a > b),
+    }
+}
+
+/// Functions of two values of equal and of unlike shapes. Sizes of the second are those of the first or 1, from the last one on.
+fn broadcasts() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for function in BinaryFunction::ALL {
+        if matches!(function, BinaryFunction::Equal | BinaryFunction::Greater) {
+            continue;
+        }
+        let shapes: [(&[usize], &[usize], bool); 7] = [
+            (&[2, 3], &[2, 3], true),
+            (&[2, 3, 4, 2], &[2, 1, 1, 2], true),
+            (&[2, 3, 4, 2], &[2, 3, 4, 1], true),
+            (&[2, 3, 2], &[2], false),
+            (&[2, 3, 2], &[3, 1], false),
+            (&[2, 3], &[], false),
+            (&[2, 1, 3], &[2, 4, 1], true),
+        ];
+        for (a, b, batched) in shapes {
+            let f = binary(function);
+            let case = Case::new(function.name(), &[a, b], apply(Binary(function)), move |inputs| {
+                reference::broadcast::binary(f, (a, &inputs[0]), (b, &inputs[1]))
+            });
+            let case = case.range(1, 0.3, 1.7);
+            cases.push(if batched { case.batched() } else { case });
+        }
+    }
+    cases.push(Case::new(
+        "expand",
+        &[&[2, 1, 3]],
+        apply(Expand { shape: convnet_engine::Shape::batched([4, 3]), shared: false }),
+        |inputs| reference::broadcast::binary(|x, _| x, (&[2, 1, 3], &inputs[0]), (&[2, 4, 3], &[0.0; 24])),
+    ));
+    cases.push(Case::new(
+        "expand, shared",
+        &[&[2, 1, 3]],
+        apply(Expand { shape: convnet_engine::Shape::batched([4, 3]), shared: true }),
+        |inputs| {
+            reference::broadcast::binary(|x, _| x / 4.0, (&[2, 1, 3], &inputs[0]), (&[2, 4, 3], &[0.0; 24]))
+        },
+    ));
+    cases.push(
+        Case::new(
+            "which of two is larger, next to them",
+            &[&[2, 3], &[2, 3]],
+            |graph, x| {
+                let mask = graph.apply(Binary(BinaryFunction::Greater), x).unwrap();
+                graph.apply(Sum, &[mask, x[0], x[1]]).unwrap()
+            },
+            |inputs| {
+                let mask = |(a, b): (&f64, &f64)| f64::from(a > b) + a + b;
+                inputs[0].iter().zip(&inputs[1]).map(mask).collect()
+            },
+        )
+        .range(1, -0.9, 1.4)
+        .batched(),
+    );
+    cases.push(Case::new(
+        "stop gradient",
+        &[&[2, 3]],
+        |graph, x| {
+            let constant = graph.apply(StopGradient, x).unwrap();
+            let zero = graph.apply(Binary(BinaryFunction::Subtract), &[constant, constant]).unwrap();
+            graph.apply(Sum, &[zero, x[0]]).unwrap()
+        },
+        |inputs| inputs[0].clone(),
+    ));
+    for axis in 0..3 {
+        let softmax = move |inputs: &[Vec<f64>]| {
+            reference::activation::softmax_along(&inputs[0], [2, 3, 4, 2], axis + 1)
+        };
+        let build = move |graph: &mut Graph, x: &[Value]| softmax_along(graph, x[0], axis).unwrap();
+        cases.push(Case::new("softmax over an axis", &[&[2, 3, 4, 2]], build, softmax));
+        let build = move |graph: &mut Graph, x: &[Value]| log_softmax_along(graph, x[0], axis).unwrap();
+        let log = move |inputs: &[Vec<f64>]| softmax(inputs).into_iter().map(f64::ln).collect();
+        cases.push(Case::new("log softmax over an axis", &[&[2, 3, 4, 2]], build, log));
+    }
+    cases
+}
+
+fn reductions() -> Vec<Case> {
+    let fold: [(ReduceFunction, fn(&[f64]) -> f64); 4] = [
+        (ReduceFunction::Sum, |x| x.iter().sum()),
+        (ReduceFunction::Mean, |x| x.iter().sum::<f64>() / x.len() as f64),
+        (ReduceFunction::Max, |x| x.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
+        (ReduceFunction::Min, |x| x.iter().copied().fold(f64::INFINITY, f64::min)),
+    ];
+    let axes: [(bool, &[usize]); 7] = [
+        (false, &[0]),
+        (false, &[1]),
+        (false, &[2]),
+        (false, &[0, 1]),
+        (false, &[0, 2]),
+        (true, &[1]),
+        (true, &[0, 1, 2]),
+    ];
+    let mut cases = Vec::new();
+    for (function, fold) in fold {
+        for (batch, axes) in axes {
+            for keep_dims in [false, true] {
+                let op = Reduce { function, batch, axes: axes.to_vec(), keep_dims };
+                cases.push(Case::new("reduce", &[&[2, 3, 4, 2]], apply(op), move |inputs| {
+                    let reduced = [batch, axes.contains(&0), axes.contains(&1), axes.contains(&2)];
+                    reference::broadcast::reduce(fold, &inputs[0], [2, 3, 4, 2], reduced)
+                }));
+            }
+        }
+    }
+    cases
 }
 
 /// A loss of rows of 4 columns; `dense` targets have rows too, else they are class numbers.
@@ -253,7 +377,7 @@ fn cases() -> Vec<Case> {
     let columns = |x: &[f64], f: &dyn Fn(&mut dyn Iterator<Item = f64>) -> f64| -> Vec<f64> {
         (0..3).map(|c| f(&mut x.iter().copied().skip(c).step_by(3))).collect()
     };
-    vec![
+    let mut cases = vec![
         convolution("convolution", &[2, 5, 6, 2], &[3, 3, 2, 4], sliding(1, 1, valid)),
         convolution("convolution, same, stride 2", &[2, 5, 6, 3], &[3, 2, 3, 2], sliding(2, 1, same)),
         convolution("convolution, dilated", &[1, 7, 7, 1], &[3, 3, 1, 3], sliding(1, 2, same)),
@@ -351,12 +475,14 @@ fn cases() -> Vec<Case> {
         pooling("average pool", &[2, 6, 5, 3], &[2, 2], sliding(2, 1, valid), false),
         pooling("average pool, same, overlapping", &[1, 5, 5, 2], &[3, 3], sliding(2, 1, same), false),
         pooling("3-D average pool", &[1, 4, 3, 2, 2], &[2, 2, 2], sliding(1, 1, same), false),
-        activation("linear", Activation::Linear, |x| x),
-        activation("relu", Activation::Relu, reference::activation::relu),
-        activation("sigmoid", Activation::Sigmoid, reference::activation::sigmoid),
-        activation("tanh", Activation::Tanh, reference::activation::tanh),
         Case::new("softmax", &[&[3, 5]], apply(Softmax), |inputs| {
             inputs[0].chunks(5).flat_map(reference::activation::softmax).collect()
+        }),
+        Case::new("log softmax", &[&[3, 5]], apply(LogSoftmax), |inputs| {
+            inputs[0].chunks(5).flat_map(reference::activation::softmax).map(f64::ln).collect()
+        }),
+        Case::new("sparsemax", &[&[3, 5]], apply(Sparsemax), |inputs| {
+            inputs[0].chunks(5).flat_map(reference::activation::sparsemax).collect()
         }),
         Case::new("add", &[&[2, 3], &[2, 3], &[2, 3]], apply(Sum), |inputs| {
             (0..6).map(|i| inputs[0][i] + inputs[1][i] + inputs[2][i]).collect()
@@ -477,7 +603,11 @@ fn cases() -> Vec<Case> {
         .range(0, 0.05, 0.95),
         loss("squared error", || apply(SquaredError), true, reference::losses::squared),
         relu_then_pool(),
-    ]
+    ];
+    cases.extend(reference::activation::examples().into_iter().map(activation));
+    cases.extend(broadcasts());
+    cases.extend(reductions());
+    cases
 }
 
 /// What the pass that exchanges rectifier and pool acts on.
@@ -606,6 +736,19 @@ fn every_operation_has_a_case() {
             let elsewhere = ELSEWHERE.iter().any(|(known, _)| *known == name);
             assert!(met.contains(&name) || elsewhere, "no case for the operation `{name}`");
         }
+    }
+}
+
+#[test]
+fn a_fused_activation_is_trained_only_where_its_gradient_follows_from_the_output() {
+    let x = Tensor { dims: vec![2, 3], values: vec![0.1; 6] };
+    for activation in reference::activation::examples() {
+        let mut graph = Graph::new();
+        let x = placeholders(&mut graph, std::slice::from_ref(&x), true)[0];
+        let w = graph.input(convnet_engine::Shape::fixed([3, 2]));
+        let y = graph.apply(Convolution { sliding: Sliding::default(), activation }, &[x, w]).unwrap();
+        let found = gradients(&mut graph, y, None, &[x, w]);
+        assert_eq!(found.is_ok(), activation.gradient_from_output(), "{activation:?}");
     }
 }
 

@@ -2,14 +2,14 @@
 //! instruction set.
 
 use convnet_conformance::problem::{Guarded, numbers};
-use convnet_conformance::{activation, assert_close, batch_norm, borders, numeric_gradient, widen};
-use convnet_kernels::elementwise::{self, Activation, Border, Borders};
+use convnet_conformance::{
+    activation, assert_close, batch_norm, borders, broadcast, numeric_gradient, widen,
+};
+use convnet_kernels::elementwise::{self, Activation, BinaryFunction, Border, Borders, Broadcast};
+use convnet_kernels::reduce::Reduction;
 use convnet_kernels::{cpu, images, norm, reduce};
 use proptest::prelude::*;
 use std::sync::Mutex;
-
-/// An activation and its reference.
-type Function = (Activation, fn(f64) -> f64);
 
 /// Lengths around the sizes of vectors, blocks and pieces.
 const LENGTHS: [usize; 9] = [1, 3, 8, 31, 32, 33, 100, 16_384, 40_001];
@@ -37,23 +37,22 @@ fn scaled(seed: u64, len: usize, scale: f32) -> Vec<f32> {
 
 #[test]
 fn activations_are_right_over_their_range() {
-    let functions: [Function; 4] = [
-        (Activation::Linear, |x| x),
-        (Activation::Relu, activation::relu),
-        (Activation::Sigmoid, activation::sigmoid),
-        (Activation::Tanh, activation::tanh),
-    ];
-    for (name, function) in functions {
+    for activation in activation::examples() {
         for len in LENGTHS {
             on_every_isa(|| {
                 let mut x = scaled(1, len, 12.0);
                 x[0] = 0.0;
-                let expected: Vec<f64> = x.iter().map(|&x| function(f64::from(x))).collect();
+                if activation::is_for_positive(activation) {
+                    x.iter_mut().for_each(|x| *x = x.abs() + 1e-3);
+                }
+                let expected: Vec<f64> =
+                    x.iter().map(|&x| activation::value(activation, f64::from(x))).collect();
                 let mut y = vec![f32::NAN; len];
-                elementwise::activate(name, &x, &mut y);
-                assert_close(name.name(), &y, &expected, 6e-7, 1e-30);
-                elementwise::activate_in_place(name, &mut x);
-                assert_eq!(x, y, "{name} in place differs");
+                elementwise::activate(activation, &x, &mut y);
+                // What comes out of a difference is as exact as its parts.
+                assert_close(&format!("{activation:?}"), &y, &expected, 1e-6, 6e-7);
+                elementwise::activate_in_place(activation, &mut x);
+                assert_eq!(x, y, "{activation} in place differs");
                 y
             });
         }
@@ -61,15 +60,65 @@ fn activations_are_right_over_their_range() {
 }
 
 #[test]
-fn activations_keep_to_their_limits_and_pass_nan() {
+fn smooth_functions_keep_their_digits_near_zero_and_far_below() {
+    let x: Vec<f32> =
+        (0..400).map(|i| -15.0 + 0.07 * i as f32).chain([1e-3, -1e-3, 1e-6, -1e-6, 1e-30]).collect();
+    for (activation, digits) in [
+        (Activation::Tanh, 1e-6),
+        (Activation::Sigmoid, 1e-6),
+        (Activation::Softplus, 1e-6),
+        (Activation::LogSigmoid, 1e-6),
+        (Activation::elu(1.0), 1e-6),
+        (Activation::Silu, 1e-6),
+        (Activation::Mish, 1e-6),
+        (Activation::Softsign, 1e-6),
+    ] {
+        let expected: Vec<f64> = x.iter().map(|&x| activation::value(activation, f64::from(x))).collect();
+        let mut y = x.clone();
+        elementwise::activate_in_place(activation, &mut y);
+        assert_close(activation.name(), &y, &expected, digits, 1e-37);
+    }
+}
+
+#[test]
+fn every_activation_passes_nan_and_its_gradient_too() {
+    for activation in activation::examples() {
+        // Powers of these are not numbers either; where x is cut to a constant, a NaN is not above the threshold.
+        let mut y = [f32::NAN; 40];
+        elementwise::activate_in_place(activation, &mut y);
+        assert!(y.iter().all(|y| y.is_nan()), "{activation:?} loses a NaN");
+        let mut dy = [f32::NAN; 40];
+        elementwise::activation_gradient_in_place(activation, &[0.7; 40], &mut dy);
+        let zero = activation::value(activation, 0.7 + 1e-3) == activation::value(activation, 0.7);
+        assert!(zero || dy.iter().all(|dy| dy.is_nan()), "the gradient of {activation:?} loses a NaN");
+    }
+}
+
+#[test]
+fn the_logarithm_is_right_over_the_whole_range() {
+    for exponent in -149..128 {
+        for step in 0..300 {
+            let x = ((1.0 + f64::from(step) / 300.0) * 2.0_f64.powi(exponent)) as f32;
+            let expected = f64::from(x).ln();
+            let actual = f64::from(elementwise::math::ln(x));
+            assert!(
+                (actual - expected).abs() <= 2.5e-7 * expected.abs(),
+                "ln {x} = {actual}, expected {expected}"
+            );
+        }
+    }
+    assert_eq!(elementwise::math::ln(0.0), f32::NEG_INFINITY);
+    assert_eq!(elementwise::math::ln(f32::INFINITY), f32::INFINITY);
+    assert!(elementwise::math::ln(-1.0).is_nan() && elementwise::math::ln(f32::NAN).is_nan());
+}
+
+#[test]
+fn activations_keep_to_their_limits() {
     let x = [f32::NEG_INFINITY, -200.0, -88.0, -1e-30, 1e-30, 88.0, 200.0, f32::INFINITY];
     let expect = |name, expected: [f64; 8]| {
         let mut y = [0.0; 8];
         elementwise::activate(name, &x, &mut y);
         assert_close("limits", &y, &expected, 1e-6, 1e-37);
-        let mut nan = [f32::NAN];
-        elementwise::activate_in_place(name, &mut nan);
-        assert!(nan[0].is_nan(), "{name} loses a NaN");
     };
     expect(Activation::Tanh, [-1.0, -1.0, -1.0, -1e-30, 1e-30, 1.0, 1.0, 1.0]);
     expect(Activation::Sigmoid, [0.0, 0.0, (-88.0_f64).exp(), 0.5, 0.5, 1.0, 1.0, 1.0]);
@@ -92,30 +141,26 @@ fn the_exponential_is_right_over_the_whole_range() {
 }
 
 #[test]
-fn gradients_from_the_output_are_those_of_the_function() {
-    let functions: [Function; 4] = [
-        (Activation::Linear, |x| x),
-        (Activation::Relu, activation::relu),
-        (Activation::Sigmoid, activation::sigmoid),
-        (Activation::Tanh, activation::tanh),
-    ];
-    for (name, function) in functions {
+fn gradients_of_activations_are_those_of_the_functions() {
+    for activation in activation::examples() {
+        let function = |x: f64| activation::value(activation, x);
         on_every_isa(|| {
-            let (x, dy) = (scaled(1, 200, 3.0), numbers(2, 200));
-            let y: Vec<f32> = x.iter().map(|&x| function(f64::from(x)) as f32).collect();
-            let expected: Vec<f64> = x
-                .iter()
-                .zip(&dy)
-                .map(|(&x, &dy)| {
-                    numeric_gradient(|x| function(x[0]), &[f64::from(x)], 1e-6)[0] * f64::from(dy)
-                })
-                .collect();
+            let (mut x, dy) = (scaled(1, 200, 4.0), numbers(2, 200));
+            if activation::is_for_positive(activation) {
+                x.iter_mut().for_each(|x| *x = x.abs() + 0.1);
+            }
+            let slope = |x: f32| numeric_gradient(|x| function(x[0]), &[f64::from(x)], 1e-6)[0];
+            let expected: Vec<f64> = x.iter().zip(&dy).map(|(&x, &dy)| slope(x) * f64::from(dy)).collect();
+            let seen: Vec<f32> = match activation.gradient_from_output() {
+                true => x.iter().map(|&x| function(f64::from(x)) as f32).collect(),
+                false => x,
+            };
             let mut dx = vec![f32::NAN; 200];
-            elementwise::activation_gradient(name, &y, &dy, &mut dx);
-            assert_close(name.name(), &dx, &expected, 1e-4, 1e-6);
+            elementwise::activation_gradient(activation, &seen, &dy, &mut dx);
+            assert_close(&format!("{activation:?}"), &dx, &expected, 1e-4, 1e-6);
             let mut in_place = dy;
-            elementwise::activation_gradient_in_place(name, &y, &mut in_place);
-            assert_eq!(in_place, dx, "{name} in place differs");
+            elementwise::activation_gradient_in_place(activation, &seen, &mut in_place);
+            assert_eq!(in_place, dx, "{activation} in place differs");
             dx
         });
     }
@@ -199,6 +244,86 @@ proptest! {
         elementwise::crop(&borders, y.slice(), z.slice_mut());
         prop_assert_eq!(z.slice(), &x[..]);
         z.assert_intact();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(10), ..ProptestConfig::default() })]
+
+    #[test]
+    fn functions_of_two_repeat_the_axes_of_either(
+        axes in prop::collection::vec((1..=5_usize, 0..=3_usize), 0..=3),
+        inner in prop_oneof![Just(1_usize), Just(3), Just(40), Just(300)],
+    ) {
+        let mut dims: Vec<(usize, usize)> = axes;
+        dims.push((inner, dims.len() % 4));
+        let side = |repeated: usize| -> Vec<usize> {
+            dims.iter().map(|&(size, which)| if which == repeated { 1 } else { size }).collect()
+        };
+        let (a_dims, b_dims) = (side(1), side(2));
+        let a = numbers(1, a_dims.iter().product());
+        let b = numbers(2, b_dims.iter().product());
+        let broadcast = Broadcast::new(&a_dims, &b_dims);
+        for function in BinaryFunction::ALL {
+            let f = |a: f64, b: f64| match function {
+                BinaryFunction::Add => a + b,
+                BinaryFunction::Subtract => a - b,
+                BinaryFunction::Multiply => a * b,
+                BinaryFunction::Divide => a / b,
+                BinaryFunction::Maximum => a.max(b),
+                BinaryFunction::Minimum => a.min(b),
+                BinaryFunction::Equal => f64::from(a == b),
+                BinaryFunction::Greater => f64::from(a > b),
+            };
+            let expected = broadcast::binary(f, (&a_dims, &widen(&a)), (&b_dims, &widen(&b)));
+            on_every_isa(|| {
+                let mut y = Guarded::new(expected.len());
+                elementwise::binary(function, &broadcast, &a, &b, y.slice_mut());
+                assert_close(function.name(), y.slice(), &expected, 2e-7, 0.0);
+                y.assert_intact();
+                if a.len() == expected.len() {
+                    let mut z = a.clone();
+                    elementwise::binary_in_place(function, &broadcast, &b, &mut z);
+                    assert_eq!(z, y.slice(), "in place differs");
+                }
+                y.slice().to_vec()
+            });
+        }
+        let expected = broadcast::binary(|a, _| a, (&a_dims, &widen(&a)), (&b_dims, &widen(&b)));
+        let mut y = Guarded::new(expected.len());
+        elementwise::expand(&broadcast, &a, y.slice_mut());
+        assert_close("expand", y.slice(), &expected, 0.0, 0.0);
+        y.assert_intact();
+    }
+
+    #[test]
+    fn reductions_along_an_axis_are_right(
+        outer in 1..=5_usize,
+        length in prop_oneof![1..=9_usize, Just(100), Just(1500)],
+        inner in prop_oneof![Just(1_usize), Just(5), Just(300)],
+        poisoned in any::<bool>(),
+    ) {
+        let mut x = numbers(3, outer * length * inner);
+        if poisoned {
+            x[length * inner / 2] = f32::NAN;
+        }
+        let dims = [1, outer, length, inner];
+        let folds: [(Reduction, fn(&[f64]) -> f64); 3] = [
+            (Reduction::Sum, |x| x.iter().sum()),
+            (Reduction::Max, |x| x.iter().copied().reduce(|a, b| if a > b || a.is_nan() { a } else { b }).unwrap()),
+            (Reduction::Min, |x| x.iter().copied().reduce(|a, b| if a < b || a.is_nan() { a } else { b }).unwrap()),
+        ];
+        for (reduction, fold) in folds {
+            let expected = broadcast::reduce(fold, &widen(&x), dims, [false, false, true, false]);
+            on_every_isa(|| {
+                let mut y = Guarded::new(outer * inner);
+                reduce::reduce_axis(reduction, [outer, length, inner], &x, y.slice_mut());
+                assert_close(&format!("{reduction:?}"), y.slice(), &expected, 1e-6, 1e-5);
+                y.assert_intact();
+                // The bits of a NaN are of no consequence.
+                y.slice().iter().map(|&y| if y.is_nan() { 0.0 } else { y }).collect()
+            });
+        }
     }
 }
 

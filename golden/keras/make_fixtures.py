@@ -1,7 +1,8 @@
-"""Write the golden files of this folder with the real Keras: `python make_fixtures.py [keras2]`.
+"""Write the golden files of this folder with the real Keras: `python make_fixtures.py [keras2 | NAME...]`.
 
-Without an argument: models (.keras, .h5 and a .json with input and prediction), layers.json, losses.json,
-optimizers.json, metrics.json and fit.json. With `keras2` (needs the tf_keras package): the keras2_* models.
+Without an argument: models (.keras, .h5 and a .json with input and prediction), layers.json, operations.json,
+losses.json, optimizers.json, metrics.json and fit.json; with names, those of them. With `keras2` (needs the tf_keras package): the
+keras2_* models.
 A tensor in JSON is {"shape": [...], "values": [...]}, row-major, shortest decimals that give the f32 back.
 """
 
@@ -232,6 +233,90 @@ def layers():
     write("layers", {"cases": cases})
 
 
+# --- operations ------------------------------------------------------------------------------------------
+
+
+def operation_cases(rng):
+    """Name of the operation, its arguments, a function of tensors, and inputs."""
+    A, ops, nn = keras.activations, keras.ops, tf.nn
+
+    def values(*shape, size=3.0):
+        # No two alike and none at a kink, so that every gradient is defined.
+        count = int(np.prod(shape))
+        return (size * (2 * (rng.permutation(count) + 0.61) / (count + 0.3) - 1)).reshape(shape).astype("f")
+
+    for name in sorted(set(A.__dict__) & set(keras.src.activations.ALL_OBJECTS_DICT) - {"threshold"}):
+        yield "activation", {"name": name}, getattr(A, name), [values(4, 6, size=5.0 if name != "sparsemax" else 1.0)]
+    for arguments in ({"negative_slope": 0.1}, {"max_value": 1.5}, {"threshold": 0.5}, {"threshold": -0.4},
+                      {"max_value": 2.0, "threshold": -0.4}, {"negative_slope": 0.2, "max_value": 1.0, "threshold": 0.3}):
+        yield "relu", arguments, lambda x, a=arguments: A.relu(x, **a), [values(4, 6)]
+    yield "gelu", {"approximate": True}, lambda x: A.gelu(x, approximate=True), [values(4, 6)]
+    yield "celu", {"alpha": 0.6}, lambda x: A.celu(x, alpha=0.6), [values(4, 6)]
+    yield "squareplus", {"b": 0.5}, lambda x: A.squareplus(x, b=0.5), [values(4, 6)]
+    yield "hard_shrink", {"threshold": 0.9}, lambda x: A.hard_shrink(x, threshold=0.9), [values(4, 6)]
+    yield "soft_shrink", {"threshold": 0.9}, lambda x: A.soft_shrink(x, threshold=0.9), [values(4, 6)]
+    yield "threshold", {"threshold": 0.2, "value": -0.7}, lambda x: A.threshold(x, 0.2, -0.7), [values(4, 6)]
+    for axis in (1, 2):
+        yield "softmax", {"axis": axis}, lambda x, a=axis: A.softmax(x, axis=a), [values(2, 3, 4, 2)]
+        yield "log_softmax", {"axis": axis}, lambda x, a=axis: A.log_softmax(x, axis=a), [values(2, 3, 4, 2)]
+
+    for shape, axis in (((3, 5), [-1]), ((2, 3, 4, 5), [-1]), ((2, 3, 4, 5), [1, 2, 3])):
+        sizes, epsilon = [shape[i] for i in axis], 1e-3
+        gamma, beta = values(*sizes), values(*sizes)
+        def normalize(x, g, b, a=axis, **kwargs):
+            return ops.layer_normalization(x, g, b, axis=a, epsilon=1e-3, **kwargs)
+        yield "layer_norm", {"axes": len(axis), "epsilon": epsilon}, normalize, [values(*shape), gamma, beta]
+        yield ("variance_norm", {"axes": len(axis), "epsilon": epsilon},
+               lambda x, g, f=normalize: f(x, g, None, rms_scaling=True), [values(*shape), gamma])
+        yield ("rms_norm", {"axes": len(axis), "epsilon": 1e-6},
+               lambda x, g, a=axis: ops.rms_normalization(x, g, axis=a, epsilon=1e-6), [values(*shape), gamma])
+    for axis in ([-1], [1, 2, 3]):
+        yield "unit_norm", {"axes": len(axis)}, L.UnitNormalization(axis=axis), [values(2, 3, 4, 2)]
+    for shape, groups in (((2, 3, 4, 6), 2), ((2, 3, 4, 6), 6), ((2, 3, 4, 6), 1), ((3, 8), 4), ((2, 5, 4), 2)):
+        layer = L.GroupNormalization(groups=groups, epsilon=1e-3)
+        layer.build(shape)
+        def grouped(x, g, b, layer=layer):
+            layer.gamma, layer.beta = g, b
+            return layer(x)
+        layer._tracker.unlock()
+        yield "group_norm", {"groups": groups, "epsilon": 1e-3}, grouped, [values(*shape), values(shape[-1]), values(shape[-1])]
+    for radius, bias, alpha, beta in ((5, 1.0, 1.0, 0.5), (2, 2.0, 1e-1, 0.75), (1, 1.0, 0.5, 1.0)):
+        config = {"depth_radius": radius, "bias": bias, "alpha": alpha, "beta": beta}
+        yield "lrn", config, lambda x, c=config: nn.local_response_normalization(x, **c), [values(2, 2, 3, 8)]
+
+    for method in ("nearest", "bilinear"):
+        for size in ((6, 9), (2, 2), (3, 7), (7, 4), (1, 1)):
+            yield ("resize", {"method": method, "size": size},
+                   lambda x, m=method, s=size: tf.image.resize(x, s, method=m), [values(2, 3, 4, 2)])
+        layer = L.UpSampling2D((2, 3), interpolation=method)
+        yield "resize", {"method": method, "size": (6, 12)}, layer, [values(2, 3, 4, 2)]
+    yield "pad", {"border": [[1, 2], [0, 3]]}, L.ZeroPadding2D(((1, 2), (0, 3))), [values(2, 3, 4, 2)]
+    yield "crop", {"border": [[1, 0], [1, 2]]}, L.Cropping2D(((1, 0), (1, 2))), [values(2, 3, 4, 2)]
+    for size in (2, 3, 5):
+        yield "adaptive_average", {"size": [size]}, L.AdaptiveAveragePooling1D(size), [values(2, 7, 3)]
+        yield "adaptive_max", {"size": [size]}, L.AdaptiveMaxPooling1D(size), [values(2, 7, 3)]
+    for size in ((2, 3), (4, 1), (5, 6)):
+        yield "adaptive_average", {"size": size}, L.AdaptiveAveragePooling2D(size), [values(2, 5, 7, 2)]
+        yield "adaptive_max", {"size": size}, L.AdaptiveMaxPooling2D(size), [values(2, 5, 7, 2)]
+    yield "adaptive_average", {"size": [2, 2, 3]}, L.AdaptiveAveragePooling3D((2, 2, 3)), [values(1, 3, 4, 5, 2)]
+    yield "adaptive_max", {"size": [2, 2, 3]}, L.AdaptiveMaxPooling3D((2, 2, 3)), [values(1, 3, 4, 5, 2)]
+    yield ("channel_max", {"window": 2, "stride": 2},
+           lambda x: ops.max(ops.reshape(x, (2, 3, 2, 3, 2)), -1), [values(2, 3, 2, 6)])
+
+
+def operations():
+    rng, cases = np.random.default_rng(29), []
+    for name, config, function, inputs in operation_cases(rng):
+        variables = [tf.Variable(x) for x in inputs]
+        with tf.GradientTape() as tape:
+            output = function(*[tf.convert_to_tensor(v) for v in variables])
+            grad_output = uniform(rng, *output.shape)
+            total = tf.reduce_sum(output * grad_output)
+        cases.append({"name": name, "config": config, "inputs": list(map(tensor, inputs)), "output": tensor(output),
+                      "grad_output": tensor(grad_output), "gradients": list(map(tensor, tape.gradient(total, variables)))})
+    write("operations", {"cases": cases})
+
+
 # --- losses, optimizers, metrics -------------------------------------------------------------------------
 
 
@@ -350,5 +435,6 @@ def fit():
 if KERAS2:
     keras2_models()
 else:
-    for make in (models, layers, losses, optimizers, metrics, fit):
-        make()
+    for make in (models, layers, operations, losses, optimizers, metrics, fit):
+        if not sys.argv[1:] or make.__name__ in sys.argv[1:]:
+            make()

@@ -14,8 +14,8 @@ pub struct Activate(
     pub Activation,
 );
 
-/// dx = dy · f′(x), with the derivative worked out from the output y = f(x); so x need not be kept.
-/// Inputs dy, y.
+/// dx = dy · f′(x), with the derivative worked out from the output y = f(x) where that is possible
+/// ([`Activation::gradient_from_output`]), so that x need not be kept. Inputs dy, and y or x.
 #[derive(Clone, Debug)]
 pub struct ActivateGradient(
     /// The function f.
@@ -33,8 +33,11 @@ impl Op for Activate {
 
     fn gradient(&self, at: &mut GradientContext<'_>) -> Result<Vec<Option<Value>>> {
         let Some(dy) = at.output_gradient() else { return at.constant() };
-        let y = at.outputs[0];
-        Ok(vec![Some(at.apply(ActivateGradient(self.0), &[dy, y])?)])
+        if self.0 == Activation::Linear {
+            return Ok(vec![Some(dy)]);
+        }
+        let seen = if self.0.gradient_from_output() { at.outputs[0] } else { at.inputs[0] };
+        Ok(vec![Some(at.apply(ActivateGradient(self.0), &[dy, seen])?)])
     }
 
     fn sharing(&self) -> Sharing {

@@ -206,6 +206,10 @@ impl Op for Convolution {
     fn gradient(&self, at: &mut GradientContext<'_>) -> Result<Vec<Option<Value>>> {
         let Some(mut dy) = at.output_gradient() else { return at.constant() };
         let (x, w, y) = (at.inputs[0], at.inputs[1], at.outputs[0]);
+        if !self.activation.gradient_from_output() {
+            // What went into the function is not kept: a convolution that is trained has it as a node of its own.
+            return at.no_gradient("convolution with an activation whose gradient needs its input");
+        }
         if self.activation != Activation::Linear {
             dy = at.apply(ActivateGradient(self.activation), &[dy, y])?;
         }

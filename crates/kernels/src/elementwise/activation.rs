@@ -1,44 +1,213 @@
-//! Activations by Keras's names, and their gradients from the output.
+//! Functions of one number: activations by Keras's formulas, and plain ones such as the square root.
 
-use super::{CHUNK, math};
-use crate::par;
-use crate::simd::vectorized;
 use std::fmt;
-use std::str::FromStr;
 
-/// A function applied to every element, whose gradient can be told from its output alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// A function applied to every element.
+///
+/// Where the derivative can be told from the output alone ([`Activation::gradient_from_output`]) the input need not be
+/// kept, and the function can be the epilogue of a convolution that is trained.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Activation {
     /// y = x.
     #[default]
     Linear,
     /// y = max(x, 0).
     Relu,
+    /// Keras's `relu` with all its arguments, and `relu6`, `leaky_relu`: x above the threshold and slope · (x − threshold) below it, the part
+    /// above cut to 0 … max.
+    Rectifier {
+        /// Slope below the threshold.
+        negative_slope: f32,
+        /// The largest value; +∞ if there is none.
+        max_value: f32,
+        /// Where the part of slope 1 begins.
+        threshold: f32,
+    },
+    /// scale · x where x > 0, else scale · α · (e^(rate · x) − 1): `elu`, `selu`, `celu`.
+    Elu {
+        /// Slope where x > 0.
+        scale: f32,
+        /// Saturates at −scale · α.
+        alpha: f32,
+        /// Factor of x in the exponent.
+        rate: f32,
+    },
+    /// slope · x + offset, cut to low … high: `hard_sigmoid`, `hard_tanh`, `sparse_sigmoid`.
+    Ramp {
+        /// Factor of x.
+        slope: f32,
+        /// Value at 0.
+        offset: f32,
+        /// Smallest value.
+        low: f32,
+        /// Largest value.
+        high: f32,
+    },
     /// y = 1 / (1 + e⁻ˣ).
     Sigmoid,
     /// y = tanh x.
     Tanh,
+    /// y = eˣ.
+    Exponential,
+    /// y = ln(1 + eˣ).
+    Softplus,
+    /// y = ln(1 / (1 + e⁻ˣ)).
+    LogSigmoid,
+    /// y = x / (1 + |x|).
+    Softsign,
+    /// y = (x + √(x² + b)) / 2.
+    Squareplus {
+        /// Smoothness.
+        b: f32,
+    },
+    /// y = 0 below −1, x above 1, (x + 1)² / 4 between.
+    SparsePlus,
+    /// y = x where |x| > threshold, else 0.
+    HardShrink {
+        /// Half the width of the gap.
+        threshold: f32,
+    },
+    /// y = x moved towards 0 by the threshold, 0 if it would get past it.
+    SoftShrink {
+        /// How far.
+        threshold: f32,
+    },
+    /// y = √x.
+    Sqrt,
+    /// y = x − tanh x.
+    TanhShrink,
+    /// y = x where x > threshold, else another value.
+    Threshold {
+        /// Where x is kept.
+        threshold: f32,
+        /// What stands in its place elsewhere.
+        value: f32,
+    },
+    /// y = x · Φ(x), with Φ the share of a normal distribution below x; approximately x / 2 · (1 + tanh(√(2/π) (x + 0.044715 x³))).
+    Gelu {
+        /// Whether the approximation is meant.
+        approximate: bool,
+    },
+    /// y = x / (1 + e⁻ˣ).
+    Silu,
+    /// y = x · min(max(x + 3, 0), 6) / 6.
+    HardSilu,
+    /// y = x · tanh(ln(1 + eˣ)).
+    Mish,
+    /// y = |x|.
+    Abs,
+    /// y = x².
+    Square,
+    /// y = ln x.
+    Log,
+    /// y = xᵖ.
+    Power {
+        /// The exponent p.
+        exponent: f32,
+    },
 }
 
 impl Activation {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Linear, Self::Relu, Self::Sigmoid, Self::Tanh];
+    /// relu cut at 6.
+    pub const RELU6: Self = Self::Rectifier { negative_slope: 0.0, max_value: 6.0, threshold: 0.0 };
+    /// The scaled exponential linear unit (Klambauer et al., 2017).
+    pub const SELU: Self = Self::Elu { scale: 1.050_701, alpha: 1.673_263_2, rate: 1.0 };
+    /// x / 6 + ½, cut to 0 … 1.
+    pub const HARD_SIGMOID: Self = Self::Ramp { slope: 1.0 / 6.0, offset: 0.5, low: 0.0, high: 1.0 };
+    /// x, cut to −1 … 1.
+    pub const HARD_TANH: Self = Self::Ramp { slope: 1.0, offset: 0.0, low: -1.0, high: 1.0 };
+    /// (x + 1) / 2, cut to 0 … 1.
+    pub const SPARSE_SIGMOID: Self = Self::Ramp { slope: 0.5, offset: 0.5, low: 0.0, high: 1.0 };
 
-    /// Keras's name.
+    /// x where it is positive, else slope · x.
+    pub const fn leaky_relu(negative_slope: f32) -> Self {
+        Self::Rectifier { negative_slope, max_value: f32::INFINITY, threshold: 0.0 }
+    }
+
+    /// x where it is positive, else α (eˣ − 1) (Clevert et al., 2016).
+    pub const fn elu(alpha: f32) -> Self {
+        Self::Elu { scale: 1.0, alpha, rate: 1.0 }
+    }
+
+    /// x where it is positive, else α (e^(x/α) − 1) (Barron, 2017).
+    pub const fn celu(alpha: f32) -> Self {
+        Self::Elu { scale: 1.0, alpha, rate: 1.0 / alpha }
+    }
+
+    /// Name, in Keras's words.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Linear => "linear",
-            Self::Relu => "relu",
+            Self::Relu | Self::Rectifier { .. } => "relu",
+            Self::Elu { .. } => "elu",
+            Self::Ramp { .. } => "ramp",
             Self::Sigmoid => "sigmoid",
             Self::Tanh => "tanh",
+            Self::Exponential => "exponential",
+            Self::Softplus => "softplus",
+            Self::LogSigmoid => "log_sigmoid",
+            Self::Softsign => "softsign",
+            Self::Squareplus { .. } => "squareplus",
+            Self::SparsePlus => "sparse_plus",
+            Self::HardShrink { .. } => "hard_shrink",
+            Self::SoftShrink { .. } => "soft_shrink",
+            Self::Sqrt => "sqrt",
+            Self::TanhShrink => "tanh_shrink",
+            Self::Threshold { .. } => "threshold",
+            Self::Gelu { .. } => "gelu",
+            Self::Silu => "silu",
+            Self::HardSilu => "hard_silu",
+            Self::Mish => "mish",
+            Self::Abs => "absolute",
+            Self::Square => "square",
+            Self::Log => "log",
+            Self::Power { .. } => "power",
+        }
+    }
+
+    /// Whether the derivative follows from the output. If not, the gradient is worked out from the input.
+    pub fn gradient_from_output(self) -> bool {
+        match self {
+            // Else outputs do not tell on which side of the threshold they come from.
+            Self::Rectifier { negative_slope, threshold, .. } => threshold == 0.0 && negative_slope >= 0.0,
+            Self::Elu { scale, alpha, rate } => scale > 0.0 && alpha >= 0.0 && rate >= 0.0,
+            Self::HardShrink { threshold } | Self::SoftShrink { threshold } => threshold >= 0.0,
+            Self::Linear
+            | Self::Relu
+            | Self::Ramp { .. }
+            | Self::Sigmoid
+            | Self::Tanh
+            | Self::Exponential
+            | Self::Softplus
+            | Self::LogSigmoid
+            | Self::Softsign
+            | Self::Squareplus { .. }
+            | Self::SparsePlus
+            | Self::Sqrt => true,
+            Self::TanhShrink
+            | Self::Threshold { .. }
+            | Self::Gelu { .. }
+            | Self::Silu
+            | Self::HardSilu
+            | Self::Mish
+            | Self::Abs
+            | Self::Square
+            | Self::Log
+            | Self::Power { .. } => false,
         }
     }
 
     /// Nanoseconds for so many elements on one thread, roughly.
-    const fn cost(self, elements: usize) -> u64 {
+    pub(super) const fn cost(self, elements: usize) -> u64 {
+        let elements = elements as u64;
         match self {
-            Self::Linear | Self::Relu => elements as u64 / 4,
-            Self::Sigmoid | Self::Tanh => elements as u64,
+            Self::Linear | Self::Relu | Self::Rectifier { .. } | Self::Ramp { .. } => elements / 4,
+            Self::SparsePlus | Self::HardShrink { .. } | Self::SoftShrink { .. } | Self::Threshold { .. } => {
+                elements / 4
+            }
+            Self::HardSilu | Self::Abs | Self::Square => elements / 4,
+            Self::Power { .. } => elements * 8,
+            _ => elements,
         }
     }
 }
@@ -46,149 +215,5 @@ impl Activation {
 impl fmt::Display for Activation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-/// No activation has this name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParseActivationError(String);
-
-impl fmt::Display for ParseActivationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = Activation::ALL.map(Activation::name).join(", ");
-        write!(f, "unknown activation `{}`; known are {names}", self.0)
-    }
-}
-
-impl std::error::Error for ParseActivationError {}
-
-impl FromStr for Activation {
-    type Err = ParseActivationError;
-
-    fn from_str(name: &str) -> Result<Self, ParseActivationError> {
-        Self::ALL
-            .into_iter()
-            .find(|known| known.name() == name)
-            .ok_or_else(|| ParseActivationError(name.to_owned()))
-    }
-}
-
-/// `y = f(x)`.
-///
-/// # Panics
-/// If the lengths differ.
-pub fn activate(activation: Activation, x: &[f32], y: &mut [f32]) {
-    assert_eq!(x.len(), y.len(), "activate: input and output differ in length");
-    par::for_each_chunk(y, CHUNK, activation.cost(x.len()), |start, y| {
-        activate_piece(activation, &x[start..start + y.len()], y);
-    });
-}
-
-/// `y = f(y)`.
-pub fn activate_in_place(activation: Activation, y: &mut [f32]) {
-    if activation == Activation::Linear {
-        return;
-    }
-    par::for_each_chunk(y, CHUNK, activation.cost(y.len()), |_, y| activate_piece_in_place(activation, y));
-}
-
-vectorized! {
-    fn activate_piece(activation: Activation, x: &[f32], y: &mut [f32]) {
-        match activation {
-            Activation::Linear => y.copy_from_slice(x),
-            Activation::Relu => y.iter_mut().zip(x).for_each(|(y, &x)| *y = if x < 0.0 { 0.0 } else { x }),
-            Activation::Sigmoid => y.iter_mut().zip(x).for_each(|(y, &x)| *y = math::sigmoid(x)),
-            Activation::Tanh => y.iter_mut().zip(x).for_each(|(y, &x)| *y = math::tanh(x)),
-        }
-    }
-}
-
-vectorized! {
-    /// One piece, on the calling thread.
-    pub(crate) fn activate_piece_in_place(activation: Activation, y: &mut [f32]) {
-        match activation {
-            Activation::Linear => {}
-            Activation::Relu => {
-                let (blocks, rest) = y.as_chunks_mut::<BLOCK>();
-                for y in blocks {
-                    // See `in_place`.
-                    let old = std::hint::black_box(*y);
-                    for i in 0..BLOCK {
-                        y[i] = if old[i] < 0.0 { 0.0 } else { old[i] };
-                    }
-                }
-                rest.iter_mut().for_each(|y| *y = if *y < 0.0 { 0.0 } else { *y });
-            }
-            Activation::Sigmoid => y.iter_mut().for_each(|y| *y = math::sigmoid(*y)),
-            Activation::Tanh => y.iter_mut().for_each(|y| *y = math::tanh(*y)),
-        }
-    }
-}
-
-/// Elements that a loop in place loads, changes and stores at once.
-const BLOCK: usize = 32;
-
-/// `a = f(a, b)`.
-#[inline(always)]
-fn in_place(a: &mut [f32], b: &[f32], f: impl Fn(f32, f32) -> f32) {
-    let (a_blocks, a_rest) = a.as_chunks_mut::<BLOCK>();
-    let (b_blocks, b_rest) = b.as_chunks::<BLOCK>();
-    for (a, b) in a_blocks.iter_mut().zip(b_blocks) {
-        // Where the compiler sees that what is loaded and what is stored is one place, `a = if … { a } else { 0 }`
-        // becomes a masked store, which some machines run very slowly.
-        let old = std::hint::black_box(*a);
-        for i in 0..BLOCK {
-            a[i] = f(old[i], b[i]);
-        }
-    }
-    a_rest.iter_mut().zip(b_rest).for_each(|(a, b)| *a = f(*a, *b));
-}
-
-/// `dx = dy · f′`, where f′ is told from the output: relu `y > 0`, sigmoid `y(1 − y)`, tanh `1 − y²`.
-///
-/// # Panics
-/// If the lengths differ.
-pub fn activation_gradient(activation: Activation, y: &[f32], dy: &[f32], dx: &mut [f32]) {
-    assert!(y.len() == dx.len() && dy.len() == dx.len(), "activation_gradient: lengths differ");
-    par::for_each_chunk(dx, CHUNK, dx.len() as u64 / 3, |start, dx| {
-        let range = start..start + dx.len();
-        gradient_piece(activation, &y[range.clone()], &dy[range], dx);
-    });
-}
-
-/// As [`activation_gradient`], on the gradient in place: `dy = dy · f′`.
-///
-/// # Panics
-/// If the lengths differ.
-pub fn activation_gradient_in_place(activation: Activation, y: &[f32], dy: &mut [f32]) {
-    assert_eq!(y.len(), dy.len(), "activation_gradient_in_place: lengths differ");
-    if activation == Activation::Linear {
-        return;
-    }
-    par::for_each_chunk(dy, CHUNK, y.len() as u64 / 3, |start, dy| {
-        gradient_piece_in_place(activation, &y[start..start + dy.len()], dy);
-    });
-}
-
-vectorized! {
-    fn gradient_piece(activation: Activation, y: &[f32], dy: &[f32], dx: &mut [f32]) {
-        let all = dx.iter_mut().zip(y.iter().zip(dy));
-        match activation {
-            Activation::Linear => dx.copy_from_slice(dy),
-            Activation::Relu => all.for_each(|(dx, (&y, &dy))| *dx = if y > 0.0 { dy } else { 0.0 }),
-            Activation::Sigmoid => all.for_each(|(dx, (&y, &dy))| *dx = dy * (y * (1.0 - y))),
-            Activation::Tanh => all.for_each(|(dx, (&y, &dy))| *dx = dy * (1.0 - y * y)),
-        }
-    }
-}
-
-vectorized! {
-    fn gradient_piece_in_place(activation: Activation, y: &[f32], dy: &mut [f32]) {
-        match activation {
-            Activation::Linear => {}
-            Activation::Relu => in_place(dy, y, |dy, y| if y > 0.0 { dy } else { 0.0 }),
-            Activation::Sigmoid => in_place(dy, y, |dy, y| dy * (y * (1.0 - y))),
-            Activation::Tanh => in_place(dy, y, |dy, y| dy * (1.0 - y * y)),
-        }
     }
 }

@@ -1,7 +1,6 @@
 //! Sums, products and affine maps.
 
-use super::activation::activate_piece_in_place;
-use super::{Activation, CHUNK};
+use super::{Activation, CHUNK, activate_piece_in_place};
 use crate::par;
 use crate::simd::vectorized;
 
@@ -94,6 +93,17 @@ pub fn scale_shift(x: &[f32], scale: f32, shift: f32, out: &mut [f32]) {
 vectorized! {
     fn scale_shift_piece(x: &[f32], scale: f32, shift: f32, out: &mut [f32]) {
         out.iter_mut().zip(x).for_each(|(out, x)| *out = x * scale + shift);
+    }
+}
+
+/// `y = y · factor`.
+pub fn scale_in_place(y: &mut [f32], factor: f32) {
+    par::for_each_chunk(y, CHUNK, y.len() as u64 / 5, |_, y| scale_piece(y, factor));
+}
+
+vectorized! {
+    fn scale_piece(y: &mut [f32], factor: f32) {
+        y.iter_mut().for_each(|y| *y *= factor);
     }
 }
 

@@ -1,20 +1,23 @@
 //! Element by element: activations and their gradients, sums, products, affine maps, copies of blocks and borders.
 
+mod activate;
 mod activation;
 mod arithmetic;
 mod border;
+mod broadcast;
 mod copy;
+mod functions;
 pub mod math;
 
-pub(crate) use activation::activate_piece_in_place;
-pub use activation::{
-    Activation, ParseActivationError, activate, activate_in_place, activation_gradient,
-    activation_gradient_in_place,
-};
+pub(crate) use activate::activate_piece_in_place;
+pub use activate::{activate, activate_in_place, activation_gradient, activation_gradient_in_place};
+pub use activation::Activation;
 pub use arithmetic::{
-    add, add_assign, add_bias, affine_channels, affine_channels_in_place, multiply, scale_shift, sum,
+    add, add_assign, add_bias, affine_channels, affine_channels_in_place, multiply, scale_in_place,
+    scale_shift, sum,
 };
 pub use border::{Border, Borders, crop, pad};
+pub use broadcast::{BinaryFunction, Broadcast, binary, binary_in_place, expand};
 pub use copy::copy_block;
 
 /// Elements of a piece of a loop: 64 KB, so that a piece of a few arrays stays in the second-level cache.

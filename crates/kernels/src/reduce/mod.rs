@@ -4,6 +4,10 @@
 //! summed, then the runs of a block, then the blocks in order. So the sum has the same bits on any number of threads,
 //! and its error grows with the length of a run, not of the whole.
 
+mod axis;
+
+pub use axis::{Reduction, reduce_axis};
+
 use crate::par::{self, Shared};
 use crate::simd::vectorized;
 

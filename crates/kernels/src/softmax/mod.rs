@@ -1,4 +1,10 @@
-//! Softmax over the last axis, its gradient, and arg-max.
+//! Softmax over the last axis and its relatives, their gradients, and arg-max.
+
+mod log;
+mod sparse;
+
+pub use log::{log_softmax, log_softmax_gradient};
+pub use sparse::{sparsemax, sparsemax_gradient};
 
 use crate::elementwise::math;
 use crate::par;

@@ -25,7 +25,7 @@ impl Activation {
     }
 
     pub(super) fn examples() -> Vec<(Self, Vec<Vec<usize>>)> {
-        Function::ALL.iter().map(|&function| (Self::new(function), vec![vec![3, 5]])).collect()
+        Function::ALL.iter().map(|&function| (Self::new(function), vec![vec![3, 6]])).collect()
     }
 }
 

@@ -535,6 +535,12 @@ fn cases() -> Vec<Case> {
             apply(Pad { border: vec![(0, 1), (1, 2)], value: 0.0 }),
             |inputs| reference::borders::pad(&inputs[0], [1, 2, 3, 2], [(0, 0), (0, 0), (0, 1), (1, 2)], 0.0),
         ),
+        Case::new("permute", &[&[2, 3, 4, 5]], apply(Permute { axes: vec![2, 0, 1] }), |inputs| {
+            let place = |n, h, w, c| ((n * 3 + h) * 4 + w) * 5 + c;
+            let order =
+                |n| (0..5).flat_map(move |c| (0..3).flat_map(move |h| (0..4).map(move |w| (n, h, w, c))));
+            (0..2).flat_map(order).map(|(n, h, w, c)| inputs[0][place(n, h, w, c)]).collect()
+        }),
         Case::new("crop", &[&[2, 4, 5, 2]], apply(Crop { border: vec![(1, 0), (2, 1)] }), |inputs| {
             reference::borders::crop(&inputs[0], [2, 4, 5, 2], [(0, 0), (1, 0), (2, 1), (0, 0)])
         }),

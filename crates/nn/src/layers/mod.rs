@@ -17,13 +17,21 @@ mod cropping;
 mod dense;
 mod depthwise_conv;
 mod dropout;
+mod elu;
 mod flatten;
 mod global_pooling;
+mod leaky_re_lu;
 mod merging;
+mod p_re_lu;
+mod permute;
 mod pooling;
+mod re_lu;
+mod repeat_vector;
 mod rescaling;
 mod reshape;
 mod separable_conv;
+mod softmax;
+mod up_sampling;
 mod zero_padding;
 
 pub use config::{Padding, Sides, Size};
@@ -32,9 +40,10 @@ pub use conv_transpose::ConvTranspose;
 pub use cropping::Cropping;
 pub use depthwise_conv::DepthwiseConv;
 pub use global_pooling::GlobalPooling;
-pub use merging::{Differences, Means, Merger, Merging, Products, Sums};
+pub use merging::{Differences, Maxima, Means, Merger, Merging, Minima, Products, Sums};
 pub use pooling::{Max, Mean, Pooling, Reduction};
 pub use separable_conv::SeparableConv;
+pub use up_sampling::{Interpolation, UpSampling};
 pub use zero_padding::ZeroPadding;
 
 /// A kind of layer that can be made from its configuration.
@@ -69,8 +78,8 @@ macro_rules! registry {
 
 registry! {
     activation::Activation, "applies an activation function";
-    merging::Add, "adds inputs of one shape, elementwise";
-    merging::Average, "takes the mean of inputs of one shape, elementwise";
+    merging::Add, "adds inputs, elementwise";
+    merging::Average, "takes the mean of inputs, elementwise";
     pooling::AveragePooling1D, "averages windows of a sequence";
     pooling::AveragePooling2D, "averages windows of an image";
     pooling::AveragePooling3D, "averages windows of a volume";
@@ -89,6 +98,7 @@ registry! {
     depthwise_conv::DepthwiseConv1D, "convolves each channel of a sequence with trained filters of its own";
     depthwise_conv::DepthwiseConv2D, "convolves each channel of an image with trained filters of its own";
     dropout::Dropout, "zeroes a random share of the inputs during training";
+    elu::ELU, "bends what is negative by an exponential";
     flatten::Flatten, "makes each sample one row of numbers";
     global_pooling::GlobalAveragePooling1D, "averages each channel of a sequence";
     global_pooling::GlobalAveragePooling2D, "averages each channel of an image";
@@ -96,15 +106,26 @@ registry! {
     global_pooling::GlobalMaxPooling1D, "takes the maximum of each channel of a sequence";
     global_pooling::GlobalMaxPooling2D, "takes the maximum of each channel of an image";
     global_pooling::GlobalMaxPooling3D, "takes the maximum of each channel of a volume";
+    leaky_re_lu::LeakyReLU, "makes what is negative smaller";
     pooling::MaxPooling1D, "takes the maxima of windows of a sequence";
     pooling::MaxPooling2D, "takes the maxima of windows of an image";
     pooling::MaxPooling3D, "takes the maxima of windows of a volume";
-    merging::Multiply, "multiplies inputs of one shape, elementwise";
+    merging::Maximum, "takes the largest of several inputs, elementwise";
+    merging::Minimum, "takes the smallest of several inputs, elementwise";
+    merging::Multiply, "multiplies inputs, elementwise";
+    p_re_lu::PReLU, "makes what is negative smaller by trained factors";
+    permute::Permute, "puts the axes of each sample into another order";
+    re_lu::ReLU, "cuts off what is negative, or bends it";
+    repeat_vector::RepeatVector, "repeats each sample";
     rescaling::Rescaling, "multiplies by a number and adds another";
     reshape::Reshape, "gives each sample other sizes";
     separable_conv::SeparableConv1D, "convolves each channel of a sequence by itself, then mixes the channels";
     separable_conv::SeparableConv2D, "convolves each channel of an image by itself, then mixes the channels";
-    merging::Subtract, "takes the difference of two inputs of one shape, elementwise";
+    softmax::Softmax, "makes probabilities along an axis";
+    merging::Subtract, "takes the difference of two inputs, elementwise";
+    up_sampling::UpSampling1D, "makes a sequence longer by repetition";
+    up_sampling::UpSampling2D, "makes an image larger by repetition";
+    up_sampling::UpSampling3D, "makes a volume larger by repetition";
     zero_padding::ZeroPadding1D, "adds zeros around a sequence";
     zero_padding::ZeroPadding2D, "adds zeros around an image";
     zero_padding::ZeroPadding3D, "adds zeros around a volume";

@@ -256,13 +256,13 @@ fn broadcasts() -> Vec<Case> {
     cases.push(Case::new(
         "expand",
         &[&[2, 1, 3]],
-        apply(Expand { shape: convnet_engine::Shape::batched([4, 3]), shared: false }),
+        apply(Expand { shape: Shape::batched([4, 3]), shared: false }),
         |inputs| reference::broadcast::binary(|x, _| x, (&[2, 1, 3], &inputs[0]), (&[2, 4, 3], &[0.0; 24])),
     ));
     cases.push(Case::new(
         "expand, shared",
         &[&[2, 1, 3]],
-        apply(Expand { shape: convnet_engine::Shape::batched([4, 3]), shared: true }),
+        apply(Expand { shape: Shape::batched([4, 3]), shared: true }),
         |inputs| {
             reference::broadcast::binary(|x, _| x / 4.0, (&[2, 1, 3], &inputs[0]), (&[2, 4, 3], &[0.0; 24]))
         },
@@ -585,6 +585,12 @@ fn cases() -> Vec<Case> {
             apply(Pad { border: vec![(0, 1), (1, 2)], value: 0.0 }),
             |inputs| reference::borders::pad(&inputs[0], [1, 2, 3, 2], [(0, 0), (0, 0), (0, 1), (1, 2)], 0.0),
         ),
+        Case::new("permute", &[&[2, 3, 4, 5]], apply(Permute { axes: vec![2, 0, 1] }), |inputs| {
+            let place = |n: usize, h: usize, w: usize, c: usize| ((n * 3 + h) * 4 + w) * 5 + c;
+            let order =
+                |n| (0..5).flat_map(move |c| (0..3).flat_map(move |h| (0..4).map(move |w| (n, h, w, c))));
+            (0..2).flat_map(order).map(|(n, h, w, c)| inputs[0][place(n, h, w, c)]).collect()
+        }),
         Case::new("crop", &[&[2, 4, 5, 2]], apply(Crop { border: vec![(1, 0), (2, 1)] }), |inputs| {
             reference::borders::crop(&inputs[0], [2, 4, 5, 2], [(0, 0), (1, 0), (2, 1), (0, 0)])
         }),
@@ -843,8 +849,10 @@ fn a_fused_activation_is_trained_only_where_its_gradient_follows_from_the_output
     for activation in reference::activation::examples() {
         let mut graph = Graph::new();
         let x = placeholders(&mut graph, std::slice::from_ref(&x), true)[0];
-        let w = graph.input(convnet_engine::Shape::fixed([3, 2]));
-        let y = graph.apply(Convolution { sliding: Sliding::default(), activation }, &[x, w]).unwrap();
+        let w = graph.input(Shape::fixed([3, 2]));
+        let y = graph
+            .apply(Convolution { activation, ..Convolution::linear(Sliding::default(), 1) }, &[x, w])
+            .unwrap();
         let found = gradients(&mut graph, y, None, &[x, w]);
         assert_eq!(found.is_ok(), activation.gradient_from_output(), "{activation:?}");
     }

@@ -192,6 +192,54 @@ def layer_cases():
     yield "concatenate rows", L.Concatenate(axis=1), [(2, 1, 2, 2), (2, 3, 2, 2), (2, 2, 2, 2)]
     yield "rescaling", L.Rescaling(1 / 255, offset=-0.5), [(2, 2, 2, 3)]
     yield "rescaling per channel", L.Rescaling([0.5, 2.0, 3.0], offset=[1.0, 0.0, -1.0]), [(2, 2, 2, 3)]
+    sequence, volume = [(2, 7, 3)], [(1, 4, 5, 3, 2)]
+    yield "relu6", L.ReLU(6.0), [(2, 3, 2)]
+    yield "leaky relu layer", L.LeakyReLU(negative_slope=0.1), [(3, 5)]
+    yield "elu layer", L.ELU(alpha=0.7), [(3, 5)]
+    yield "prelu", L.PReLU(), [(3, 5)]
+    yield "prelu a channel", L.PReLU(shared_axes=[1, 2]), [(2, 3, 4, 2)]
+    yield "softmax layer of rows", L.Softmax(), [(2, 3, 4)]
+    yield "zero padding 1d", L.ZeroPadding1D((1, 2)), sequence
+    yield "zero padding 2d", L.ZeroPadding2D(((1, 2), (0, 3))), [(1, 3, 4, 2)]
+    yield "zero padding 2d alike", L.ZeroPadding2D((2, 1)), [(1, 3, 4, 2)]
+    yield "zero padding 3d", L.ZeroPadding3D(1), [(1, 2, 3, 2, 2)]
+    yield "cropping 1d", L.Cropping1D((1, 2)), sequence
+    yield "cropping 2d", L.Cropping2D(((1, 0), (2, 1))), odd
+    yield "cropping 3d", L.Cropping3D(1), volume
+    yield "conv 1d", L.Conv1D(4, 3, strides=2, padding="same", activation="relu"), sequence
+    yield "conv 1d dilated", L.Conv1D(2, 2, dilation_rate=3), sequence
+    yield "conv 3d", L.Conv3D(3, (2, 3, 2), padding="same"), volume
+    yield "conv 3d strided", L.Conv3D(2, 2, strides=(1, 2, 2), activation="tanh"), volume
+    yield "conv transpose 1d", L.Conv1DTranspose(2, 4, strides=3, padding="same"), [(2, 4, 3)]
+    yield "conv transpose 2d", L.Conv2DTranspose(2, 3, strides=2, padding="same", activation="relu"), [(1, 3, 4, 3)]
+    yield "conv transpose 2d valid", L.Conv2DTranspose(3, (2, 3), strides=(3, 2), use_bias=False), [(1, 3, 2, 2)]
+    yield "conv transpose 2d output padding", L.Conv2DTranspose(2, 3, strides=2, output_padding=1), [(1, 3, 2, 2)]
+    yield "conv transpose 3d", L.Conv3DTranspose(2, 2, strides=2), [(1, 2, 2, 2, 2)]
+    yield "depthwise conv 1d", L.DepthwiseConv1D(3, padding="same", depth_multiplier=2), sequence
+    yield "depthwise conv 2d", L.DepthwiseConv2D(3, strides=2, padding="same", activation="relu"), odd
+    yield "depthwise conv 2d multiplied", L.DepthwiseConv2D((2, 3), depth_multiplier=3, use_bias=False), odd
+    yield "separable conv 1d", L.SeparableConv1D(4, 3, padding="same"), sequence
+    yield "separable conv 2d", L.SeparableConv2D(4, 3, strides=2, depth_multiplier=2, activation="relu"), odd
+    for pool in (L.MaxPooling1D, L.AveragePooling1D):
+        yield pool.__name__, pool(3, strides=2, padding="same"), [(2, 6, 2)]
+    for pool in (L.MaxPooling3D, L.AveragePooling3D):
+        yield pool.__name__, pool((2, 1, 2), strides=(1, 2, 2), padding="same"), volume
+    for pool, shape in ((L.GlobalMaxPooling1D, sequence), (L.GlobalMaxPooling2D, odd), (L.GlobalMaxPooling3D, volume),
+                        (L.GlobalAveragePooling1D, sequence), (L.GlobalAveragePooling3D, volume)):
+        yield pool.__name__, pool(), shape
+    yield "global max pool keepdims", L.GlobalMaxPooling2D(keepdims=True), odd
+    yield "up sampling 1d", L.UpSampling1D(3), [(2, 3, 2)]
+    yield "up sampling 2d", L.UpSampling2D((2, 3)), [(1, 2, 3, 2)]
+    yield "up sampling 3d", L.UpSampling3D((1, 2, 2)), [(1, 2, 2, 3, 1)]
+    yield "reshape", L.Reshape((3, -1, 2)), [(2, 4, 3)]
+    yield "permute", L.Permute((3, 1, 2)), [(2, 2, 3, 4)]
+    yield "repeat vector", L.RepeatVector(3), [(2, 4)]
+    for merge in (L.Subtract, L.Multiply, L.Average, L.Maximum, L.Minimum):
+        yield merge.__name__, merge(), [(2, 3, 2)] * 2
+    yield "multiply channels", L.Multiply(), [(2, 3, 2, 4), (2, 1, 1, 4)]
+    yield "multiply three", L.Multiply(), [(2, 3)] * 3
+    yield "average of three", L.Average(), [(2, 3)] * 3
+    yield "add of fewer axes", L.Add(), [(2, 3, 4), (2, 4)]
 
 
 def plain_config(layer):

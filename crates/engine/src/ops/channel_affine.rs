@@ -47,6 +47,9 @@ impl Op for ChannelAffine {
 
     fn gradient(&self, at: &mut GradientContext<'_>) -> Result<Vec<Option<Value>>> {
         let Some(mut dy) = at.output_gradient() else { return at.constant() };
+        if !self.activation.gradient_from_output() {
+            return at.no_gradient(self.name());
+        }
         if self.activation != Activation::Linear {
             let y = at.outputs[0];
             dy = at.apply(super::ActivateGradient(self.activation), &[dy, y])?;

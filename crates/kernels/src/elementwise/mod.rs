@@ -1,4 +1,4 @@
-//! Element by element: activations and their gradients, sums, products, affine maps, copies of blocks and borders.
+//! Element by element: activations and their gradients, sums, products, affine maps, copies of blocks and borders, axes in another order.
 
 mod activate;
 mod activation;
@@ -8,6 +8,7 @@ mod broadcast;
 mod copy;
 mod functions;
 pub mod math;
+mod permute;
 
 pub(crate) use activate::activate_piece_in_place;
 pub use activate::{activate, activate_in_place, activation_gradient, activation_gradient_in_place};
@@ -19,6 +20,7 @@ pub use arithmetic::{
 pub use border::{Border, Borders, crop, pad};
 pub use broadcast::{BinaryFunction, Broadcast, binary, binary_in_place, expand};
 pub use copy::copy_block;
+pub use permute::{AxisOrder, permute};
 
 /// Elements of a piece of a loop: 64 KB, so that a piece of a few arrays stays in the second-level cache.
 const CHUNK: usize = 1 << 14;

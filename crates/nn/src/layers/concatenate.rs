@@ -1,11 +1,10 @@
 //! Joining of inputs along an axis.
 
-use convnet_engine::error::Mismatch;
 use convnet_engine::{EngineError, Value, ops};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::config::{self, to_map};
+use super::config::{self, inner_axis, to_map};
 use crate::layer::{Layer, LayerContext};
 
 /// Joins inputs that differ in one axis only, along that axis.
@@ -55,14 +54,8 @@ impl Layer for Concatenate {
     }
 
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
-        let axes = inputs.first().map_or(0, |&input| at.graph.shape(input).dims.len());
-        let with_batch = if self.axis < 0 { self.axis + axes as isize + 1 } else { self.axis };
-        match usize::try_from(with_batch - 1) {
-            Ok(axis) => at.graph.apply(ops::Concatenate { axis }, inputs),
-            Err(_) => {
-                let mismatch = Mismatch::new("an axis after the batch", format!("axis {}", self.axis));
-                Err(at.mismatch("concatenate", mismatch))
-            }
-        }
+        let axis = inner_axis(self.axis, at.graph.shape(inputs[0]))
+            .map_err(|mismatch| at.mismatch("concatenate", mismatch))?;
+        at.graph.apply(ops::Concatenate { axis }, inputs)
     }
 }

@@ -221,6 +221,24 @@ pub(super) fn sample<const RANK: usize>() -> &'static str {
     }
 }
 
+/// The place among the sizes of a sample of an axis that is counted with the batch, negative from the end.
+pub(super) fn inner_axis(axis: isize, shape: &Shape) -> std::result::Result<usize, Mismatch> {
+    let rank = shape.dims.len() as isize;
+    let counted = if axis < 0 { axis.saturating_add(rank + 1) } else { axis };
+    let inner = usize::try_from(counted.saturating_sub(1)).ok().filter(|_| counted <= rank);
+    inner.ok_or_else(|| {
+        Mismatch::new(
+            format!("an axis of 1 to {rank} (0, the batch, is not possible) or −1 to −{rank}"),
+            axis,
+        )
+    })
+}
+
+/// Refuses an argument that must not be negative.
+pub(super) fn not_negative(argument: &str, value: f64) -> std::result::Result<(), Mismatch> {
+    if value >= 0.0 { Ok(()) } else { Err(Mismatch::new(format!("{argument} of at least 0"), value)) }
+}
+
 /// Declares methods that set a field each, given as it is, or `into` its type.
 macro_rules! setters {
     () => {};

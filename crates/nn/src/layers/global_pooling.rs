@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use convnet_engine::ops::{Reshape, Sliding};
+use convnet_engine::ops::Reshape;
 use convnet_engine::{EngineError, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -83,7 +83,7 @@ impl<R: Reduction, const RANK: usize> Layer for GlobalPooling<R, RANK> {
         let shape = at.graph.shape(inputs[0]).clone();
         let channels = channels::<RANK>(std::slice::from_ref(&shape))
             .map_err(|mismatch| at.mismatch("global pool", mismatch))?;
-        let pooled = R::pool(at.graph, inputs[0], &shape.dims[..RANK], Sliding::default())?;
+        let pooled = R::pool_all(at.graph, inputs[0], &shape.dims[..RANK])?;
         if self.keepdims { Ok(pooled) } else { at.graph.apply(Reshape { dims: vec![channels] }, &[pooled]) }
     }
 }

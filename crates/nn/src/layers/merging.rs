@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use convnet_engine::error::Mismatch;
-use convnet_engine::ops::{Multiply as Product, ScaleShift, Sum};
+use convnet_engine::ops::{Binary, BinaryFunction, Reshape, ScaleShift, Sum};
 use convnet_engine::{EngineError, Graph, Shape, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -22,20 +22,24 @@ pub trait Merger: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// Adds the operation to a graph.
     ///
     /// # Errors
-    /// If the inputs differ in shape.
+    /// If the inputs do not fit each other.
     fn merge(graph: &mut Graph, inputs: &[Value]) -> Result<Value, EngineError>;
 }
 
-/// Makes one output of two or more inputs of one shape, which the output has too.
+/// Makes one output of two or more inputs.
 ///
-/// The layers are [`Add`], [`Subtract`], [`Multiply`] and [`Average`].
+/// They have one shape, which the output has too, or differ in axes along which one of them has a single element, which is
+/// then repeated; of fewer axes the last ones count. The layers are [`Add`], [`Subtract`], [`Multiply`], [`Average`],
+/// [`Maximum`] and [`Minimum`].
 ///
 /// ```
 /// use convnet_nn::Symbol;
-/// use convnet_nn::layers::Add;
+/// use convnet_nn::layers::{Add, Multiply};
 ///
 /// let (a, b) = (Symbol::input([4, 4, 8]), Symbol::input([4, 4, 8]));
 /// assert_eq!(Symbol::merge(Add::new(), &[&a, &b])?.shape().dims, [4, 4, 8]);
+/// let weights_of_channels = Symbol::input([1, 1, 8]);
+/// assert_eq!(Symbol::merge(Multiply::new(), &[&a, &weights_of_channels])?.shape().dims, [4, 4, 8]);
 /// # Ok::<(), convnet_nn::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +58,10 @@ pub type Subtract = Merging<Differences>;
 pub type Multiply = Merging<Products>;
 /// The mean of all inputs. As Keras's [Average](https://keras.io/api/layers/merging_layers/average/).
 pub type Average = Merging<Means>;
+/// The largest of all inputs. As Keras's [Maximum](https://keras.io/api/layers/merging_layers/maximum/).
+pub type Maximum = Merging<Maxima>;
+/// The smallest of all inputs. As Keras's [Minimum](https://keras.io/api/layers/merging_layers/minimum/).
+pub type Minimum = Merging<Minima>;
 
 /// Σ xᵢ.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,11 +79,22 @@ pub struct Products;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Means;
 
+/// max xᵢ.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Maxima;
+
+/// min xᵢ.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Minima;
+
 impl Merger for Sums {
     const CLASS: &'static str = "Add";
 
     fn merge(graph: &mut Graph, inputs: &[Value]) -> Result<Value, EngineError> {
-        graph.apply(Sum, inputs)
+        if inputs[1..].iter().all(|&input| graph.shape(input) == graph.shape(inputs[0])) {
+            return graph.apply(Sum, inputs);
+        }
+        fold(graph, BinaryFunction::Add, inputs)
     }
 }
 
@@ -84,8 +103,7 @@ impl Merger for Differences {
     const MOST: usize = 2;
 
     fn merge(graph: &mut Graph, inputs: &[Value]) -> Result<Value, EngineError> {
-        let negative = graph.apply(ScaleShift { scale: -1.0, shift: 0.0 }, &inputs[1..])?;
-        graph.apply(Sum, &[inputs[0], negative])
+        fold(graph, BinaryFunction::Subtract, inputs)
     }
 }
 
@@ -93,7 +111,7 @@ impl Merger for Products {
     const CLASS: &'static str = "Multiply";
 
     fn merge(graph: &mut Graph, inputs: &[Value]) -> Result<Value, EngineError> {
-        inputs[1..].iter().try_fold(inputs[0], |product, &input| graph.apply(Product, &[product, input]))
+        fold(graph, BinaryFunction::Multiply, inputs)
     }
 }
 
@@ -101,8 +119,45 @@ impl Merger for Means {
     const CLASS: &'static str = "Average";
 
     fn merge(graph: &mut Graph, inputs: &[Value]) -> Result<Value, EngineError> {
-        let sum = graph.apply(Sum, inputs)?;
+        let sum = Sums::merge(graph, inputs)?;
         graph.apply(ScaleShift { scale: 1.0 / inputs.len() as f32, shift: 0.0 }, &[sum])
+    }
+}
+
+impl Merger for Maxima {
+    const CLASS: &'static str = "Maximum";
+
+    fn merge(graph: &mut Graph, inputs: &[Value]) -> Result<Value, EngineError> {
+        fold(graph, BinaryFunction::Maximum, inputs)
+    }
+}
+
+impl Merger for Minima {
+    const CLASS: &'static str = "Minimum";
+
+    fn merge(graph: &mut Graph, inputs: &[Value]) -> Result<Value, EngineError> {
+        fold(graph, BinaryFunction::Minimum, inputs)
+    }
+}
+
+/// The function of the first two inputs, of that and the third, and so on.
+fn fold(graph: &mut Graph, function: BinaryFunction, inputs: &[Value]) -> Result<Value, EngineError> {
+    inputs[1..].iter().try_fold(inputs[0], |merged, &input| {
+        let axes = [merged, input].map(|value| graph.shape(value).dims.len());
+        let [merged, input] = [with_axes(graph, merged, axes[1])?, with_axes(graph, input, axes[0])?];
+        graph.apply(Binary(function), &[merged, input])
+    })
+}
+
+/// A value with at least so many axes, those that it lacks of one element each, right after the batch.
+fn with_axes(graph: &mut Graph, value: Value, axes: usize) -> Result<Value, EngineError> {
+    let dims = graph.shape(value).dims.clone();
+    match axes.checked_sub(dims.len()) {
+        None | Some(0) => Ok(value),
+        Some(missing) => {
+            let dims = std::iter::repeat_n(1, missing).chain(dims).collect();
+            graph.apply(Reshape { dims }, &[value])
+        }
     }
 }
 
@@ -120,7 +175,11 @@ impl<M: Merger> Merging<M> {
 
     pub(super) fn examples() -> Vec<(Self, Vec<Vec<usize>>)> {
         let most = 3.min(M::MOST);
-        vec![(Self::new(), vec![vec![3, 2]; 2]), (Self::new(), vec![vec![4]; most])]
+        vec![
+            (Self::new(), vec![vec![3, 2]; 2]),
+            (Self::new(), vec![vec![4]; most]),
+            (Self::new(), vec![vec![3, 4, 2], vec![1, 2]]),
+        ]
     }
 }
 

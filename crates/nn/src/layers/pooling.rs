@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
-use convnet_engine::ops::{AveragePool, MaxPool, Sliding};
+use convnet_engine::ops::{AveragePool, MaxPool, Reduce, ReduceFunction, Sliding};
 use convnet_engine::{EngineError, Graph, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -24,6 +24,14 @@ pub trait Reduction: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// # Errors
     /// If the window does not fit the input.
     fn pool(graph: &mut Graph, x: Value, window: &[usize], sliding: Sliding) -> Result<Value, EngineError>;
+
+    /// Adds the operation for a single window over everything; the spatial axes stay, with one element each.
+    ///
+    /// # Errors
+    /// If the input has other spatial sizes.
+    fn pool_all(graph: &mut Graph, x: Value, spatial: &[usize]) -> Result<Value, EngineError> {
+        Self::pool(graph, x, spatial, Sliding::default())
+    }
 }
 
 /// The largest element.
@@ -40,6 +48,12 @@ impl Reduction for Max {
 
     fn pool(graph: &mut Graph, x: Value, window: &[usize], sliding: Sliding) -> Result<Value, EngineError> {
         graph.apply(MaxPool { window: window.to_vec(), sliding }, &[x])
+    }
+
+    /// A reduction, which unlike a pool has no byte to name the winner in, so that the window may be of any size.
+    fn pool_all(graph: &mut Graph, x: Value, spatial: &[usize]) -> Result<Value, EngineError> {
+        let axes = (0..spatial.len()).collect();
+        graph.apply(Reduce { function: ReduceFunction::Max, batch: false, axes, keep_dims: true }, &[x])
     }
 }
 

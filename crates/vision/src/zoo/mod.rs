@@ -8,11 +8,12 @@
 //!
 //! let model = zoo::resnet18().input_shape([32, 32, 3]).classes(10).build()?;
 //! assert_eq!(model.output_shapes()[0].dims, [10]);
-//! let base = zoo::resnet50().input_shape([96, 96, 3]).include_top(false).pooling(Pooling::Avg);
-//! assert_eq!(base.build()?.output_shapes()[0].dims, [2048]);
+//! let base = zoo::mobilenet_v2().alpha(0.35).input_shape([96, 96, 3]).include_top(false).pooling(Pooling::Avg);
+//! assert_eq!(base.build()?.output_shapes()[0].dims, [1280]);
 //! # Ok::<(), convnet_vision::zoo::Error>(())
 //! ```
 
+mod mobilenet_v2;
 mod resnet;
 mod vgg;
 
@@ -23,6 +24,7 @@ pub use convnet_nn::Error;
 use convnet_nn::layers::{Dense, GlobalAveragePooling2D, GlobalMaxPooling2D};
 use convnet_nn::{Activation, LayerRef, Model, Result, Symbol};
 
+pub use mobilenet_v2::{MobileNetV2, mobilenet_v2};
 pub use resnet::{ResNet, resnet18, resnet34, resnet50, resnet101, resnet152};
 pub use vgg::{Vgg, vgg16, vgg19};
 
@@ -211,6 +213,11 @@ pub struct Known {
 
 /// All networks, families in alphabetical order.
 pub const REGISTRY: &[Known] = &[
+    Known {
+        name: "mobilenet-v2",
+        about: "inverted residual blocks of depthwise convolutions, 3.5 million parameters",
+        network: || mobilenet_v2().boxed(),
+    },
     Known {
         name: "resnet18",
         about: "residual network of 18 layers, 11.7 million parameters",

@@ -4,6 +4,7 @@
 //! Nothing is packed and nothing is padded; pixels at the border have tables without the taps that lie outside.
 
 mod correlate;
+mod cut;
 mod gather;
 mod kernels;
 mod planes;
@@ -15,24 +16,13 @@ use crate::cpu::Isa;
 use crate::elementwise::{Activation, activate_piece_in_place};
 use crate::geometry::ConvGeometry;
 use crate::par::{self, Shared};
+use cut::{BAND, Cut, Piece, block_of, blocks, cost};
 use gather::MAX_PIXELS;
 use kernels::{ANY, Kernels, kind_of};
 use planes::{Spread, turn_weights};
 use std::ops::Range;
 use std::sync::OnceLock;
 use walk::{Run, Steps, Target, Walk};
-
-/// Channels that are taken at a time: some lines of a tile stay in the first-level cache.
-const CHANNELS: usize = 128;
-
-/// Multiply-adds of a piece that is worth its own start, and pieces that keep a good number of threads busy.
-const PIECE: usize = 1 << 19;
-const PIECES: usize = 32;
-
-/// Nanoseconds of so many multiply-adds on one thread, roughly.
-fn cost(multiply_adds: usize) -> u64 {
-    multiply_adds as u64 / 16
-}
 
 /// A depthwise convolution, or one with groups of a few channels.
 #[derive(Clone, Debug)]
@@ -95,7 +85,7 @@ impl Depthwise {
     }
 
     pub(crate) fn backward_weights_scratch(&self) -> usize {
-        self.spread_input_len() + weights::Cut::new(&self.geometry, self.forward_walk()).partials_len()
+        self.spread_input_len() + weights::partials_len(&self.geometry, self.forward_walk(), self.kernels)
     }
 
     /// See [`crate::conv::Convolution::forward`].
@@ -185,20 +175,8 @@ impl Depthwise {
     }
 }
 
-/// Channels of a block, such that all blocks are about equal.
-fn block_of(width: usize, lanes: usize) -> usize {
-    width.div_ceil(width.div_ceil(CHANNELS)).next_multiple_of(lanes).min(width)
-}
-
 /// Runs of fewer columns are tiled down the lines.
 const FEW: usize = 4;
-
-/// A part of the target: some lines, counted over all images, some columns and some channels.
-struct Piece {
-    lines: Range<usize>,
-    columns: Range<usize>,
-    channels: Range<usize>,
-}
 
 /// Where a tile lies: its first line, counted over all images, and its first column.
 #[derive(Clone, Copy)]
@@ -214,25 +192,11 @@ impl Pass<'_> {
     fn run(&self, kernels: &Kernels, target: &mut [f32]) {
         let walk = self.walk;
         let multiply_adds = self.batch * walk.products() * self.width;
-        let block = block_of(self.width, kernels.lanes);
-        let blocks = self.width.div_ceil(block);
         let lines = self.batch * walk.lines.len();
-        let wanted = (multiply_adds / PIECE).clamp(1, PIECES);
-        let piece_lines = lines.div_ceil(wanted.div_ceil(blocks).min(lines));
-        let line_pieces = lines.div_ceil(piece_lines);
-        let column_pieces = wanted.div_ceil(blocks * line_pieces).min(walk.columns);
-        let piece_columns = walk.columns.div_ceil(column_pieces);
-        let column_pieces = walk.columns.div_ceil(piece_columns);
+        let cut = Cut::new(lines, walk.columns, self.width, kernels.lanes, multiply_adds);
         let target = Shared::new(target);
-        par::for_each(blocks * line_pieces * column_pieces, cost(multiply_adds), |index| {
-            let (line_piece, rest) = (index / (blocks * column_pieces), index % (blocks * column_pieces));
-            let (block_index, column_piece) = (rest / column_pieces, rest % column_pieces);
-            let part = |index: usize, len: usize, all: usize| index * len..((index + 1) * len).min(all);
-            let piece = Piece {
-                lines: part(line_piece, piece_lines, lines),
-                columns: part(column_piece, piece_columns, walk.columns),
-                channels: part(block_index, block, self.width),
-            };
+        par::for_each(cut.pieces(), cost(multiply_adds), |index| {
+            let piece = cut.piece(index);
             self.piece(kernels, &piece, &target);
         });
     }
@@ -246,7 +210,9 @@ impl Pass<'_> {
             let lines = line - image * image_lines..end - image * image_lines;
             for run in &self.walk.line_runs {
                 let (first, count) = run.within(&lines, self.walk.line_steps.target);
-                self.lines(kernels, piece, image, run, first..first + count, target);
+                for band in blocks(&(first..first + count), BAND) {
+                    self.lines(kernels, piece, image, run, band, target);
+                }
             }
             line = end;
         }
@@ -264,6 +230,7 @@ impl Pass<'_> {
     ) {
         let walk = self.walk;
         let (line_steps, column_steps) = (walk.line_steps, walk.column_steps);
+        let block = block_of(piece.channels.len(), kernels.lanes);
         let at = |line: usize, columns: &Run, column: usize| At {
             line: image * walk.lines.len() + lines.start + line * line_steps.target,
             column: columns.start + column * column_steps.target,
@@ -277,16 +244,27 @@ impl Pass<'_> {
                         let at = at(range.start + line, columns, column);
                         let steps = Steps { target: line_steps.target * walk.columns, ..line_steps };
                         let kernel = kernels.gather[ANY][pixels - 1];
-                        self.tile(kernel, piece, lines, columns, at, steps, pixels, target);
+                        self.tile(kernel, piece.channels.clone(), lines, columns, at, steps, pixels, target);
                     });
                 }
             } else {
                 let kind = kind_of(&columns.taps, column_steps.source);
                 for_each_tile(count, MAX_PIXELS, |column, pixels| {
                     let kernel = kernels.gather[kind][pixels - 1];
-                    for line in range.clone() {
-                        let at = at(line, columns, first + column);
-                        self.tile(kernel, piece, lines, columns, at, column_steps, pixels, target);
+                    for channels in blocks(&piece.channels, block) {
+                        for line in range.clone() {
+                            let at = at(line, columns, first + column);
+                            self.tile(
+                                kernel,
+                                channels.clone(),
+                                lines,
+                                columns,
+                                at,
+                                column_steps,
+                                pixels,
+                                target,
+                            );
+                        }
                     }
                 });
             }
@@ -298,7 +276,7 @@ impl Pass<'_> {
     fn tile(
         &self,
         kernel: gather::Kernel,
-        piece: &Piece,
+        channels: Range<usize>,
         lines: &Run,
         columns: &Run,
         at: At,
@@ -307,7 +285,7 @@ impl Pass<'_> {
         target: &Shared<'_>,
     ) {
         let width = self.width;
-        let (channel, channels) = (piece.channels.start, piece.channels.len());
+        let (channel, channels) = (channels.start, channels.len());
         let activation = self.epilogue.activation;
         let start = (at.line * self.walk.columns + at.column) * width + channel;
         let tile = gather::Tile {

@@ -55,12 +55,29 @@ impl Spread {
 
     fn spread_pixel(self, source: &[f32], target: &mut [f32]) {
         for (plane, target) in target.chunks_exact_mut(self.width).enumerate() {
-            let source = source[plane..].iter().step_by(self.source_group);
-            for (target, &value) in target.chunks_exact_mut(self.target_group).zip(source) {
-                target.fill(value);
+            // Plain loops for the groups that are met most.
+            match (self.target_group, self.source_group) {
+                (1, 2) => spread_plane::<1, 2>(plane, source, target),
+                (1, 4) => spread_plane::<1, 4>(plane, source, target),
+                (2, 1) => spread_plane::<2, 1>(plane, source, target),
+                (4, 1) => spread_plane::<4, 1>(plane, source, target),
+                (4, 4) => spread_plane::<4, 4>(plane, source, target),
+                (target_group, source_group) => {
+                    let source = source[plane..].iter().step_by(source_group);
+                    for (target, &value) in target.chunks_exact_mut(target_group).zip(source) {
+                        target.fill(value);
+                    }
+                }
             }
         }
     }
+}
+
+/// A plane of a pixel, for groups known when this is compiled.
+#[inline]
+fn spread_plane<const TARGET: usize, const SOURCE: usize>(plane: usize, source: &[f32], target: &mut [f32]) {
+    let pairs = target.as_chunks_mut::<TARGET>().0.iter_mut().zip(source.as_chunks::<SOURCE>().0);
+    pairs.for_each(|(target, source)| *target = [source[plane]; TARGET]);
 }
 
 /// Weights of the data gradient: `(tap, output channel of the group, input channel)` of `(tap, input channel of the

@@ -1,13 +1,14 @@
 //! The weight gradient: partial sums of some lines each, added up in fixed order.
 
 use super::correlate::{MAX_TAPS, Tile};
+use super::cut::{BAND, Cut, block_of, blocks, cost};
 use super::kernels::Kernels;
 use super::walk::{Run, Tap, Walk};
-use super::{PIECE, PIECES, block_of, cost};
 use crate::conv::for_each_tile;
 use crate::geometry::ConvGeometry;
 use crate::par::{self, Shared};
 use crate::simd::vectorized;
+use std::ops::Range;
 
 /// Most output lines, and output pixels of each, that a kernel adds at a time.
 const LINES: usize = 8;
@@ -38,34 +39,18 @@ fn tile_lines(g: &ConvGeometry) -> usize {
 /// Elements that are added up at a time.
 const SUM: usize = 1024;
 
-/// How the lines are cut.
-pub(super) struct Cut {
-    /// Lines of a piece.
-    lines: usize,
-    /// Number of pieces along the lines, each of which has sums of its own if there are several.
-    pieces: usize,
-    weights_len: usize,
-    tile_lines: usize,
+/// How the pass is cut: pieces along the lines have sums of their own, if there are several.
+fn cut(g: &ConvGeometry, walk: &Walk, kernels: &Kernels) -> Cut {
+    let multiply_adds = g.batch * walk.products() * g.out_channels;
+    let lines = g.batch * walk.lines.len();
+    Cut::new(lines, walk.columns, g.out_channels, kernels.lanes, multiply_adds).whole_lines()
 }
 
-impl Cut {
-    pub(super) fn new(g: &ConvGeometry, walk: &Walk) -> Self {
-        let multiply_adds = g.batch * walk.products() * g.out_channels;
-        let lines = g.batch * walk.lines.len();
-        let blocks = g.out_channels.div_ceil(super::CHANNELS);
-        let wanted = (multiply_adds / PIECE).clamp(1, PIECES).div_ceil(blocks).min(lines);
-        let piece = lines.div_ceil(wanted);
-        Self {
-            lines: piece,
-            pieces: lines.div_ceil(piece),
-            weights_len: g.weights_len(),
-            tile_lines: tile_lines(g),
-        }
-    }
-
-    /// Elements of the sums of all pieces.
-    pub(super) fn partials_len(&self) -> usize {
-        if self.pieces == 1 { 0 } else { self.pieces * self.weights_len }
+/// Elements of the sums of all pieces.
+pub(super) fn partials_len(g: &ConvGeometry, walk: &Walk, kernels: &Kernels) -> usize {
+    match cut(g, walk, kernels).line_pieces() {
+        1 => 0,
+        pieces => pieces * g.weights_len(),
     }
 }
 
@@ -79,24 +64,19 @@ pub(super) fn run(
     weight_gradient: &mut [f32],
     partials: &mut [f32],
 ) {
-    let cut = Cut::new(g, walk);
-    let block = block_of(g.out_channels, kernels.lanes);
-    let blocks = g.out_channels.div_ceil(block);
-    let is_direct = cut.pieces == 1;
-    let sums =
-        Shared::new(if is_direct { &mut *weight_gradient } else { &mut partials[..cut.partials_len()] });
-    let call = Call { tile_lines: cut.tile_lines, g, walk, kernels, source, gradient, sums: &sums };
+    let (cut, partials_len) = (cut(g, walk, kernels), partials_len(g, walk, kernels));
+    let is_direct = partials_len == 0;
+    let sums = Shared::new(if is_direct { &mut *weight_gradient } else { &mut partials[..partials_len] });
+    let call = Call { g, walk, kernels, source, gradient, sums: &sums, tile_lines: tile_lines(g) };
     let multiply_adds = g.batch * walk.products() * g.out_channels;
-    par::for_each(cut.pieces * blocks, cost(multiply_adds), |index| {
-        let (piece, block_index) = (index / blocks, index % blocks);
-        let lines = piece * cut.lines..((piece + 1) * cut.lines).min(g.batch * walk.lines.len());
-        let channels = block_index * block..((block_index + 1) * block).min(g.out_channels);
-        call.piece(piece * cut.weights_len, lines, channels);
+    par::for_each(cut.pieces(), cost(multiply_adds), |index| {
+        let piece = cut.piece(index);
+        call.piece(cut.line_piece(index) * g.weights_len(), piece.lines, piece.channels);
     });
     if !is_direct {
-        let partials = &partials[..cut.partials_len()];
+        let partials = &partials[..partials_len];
         par::for_each_chunk(weight_gradient, SUM, partials.len() as u64 / 4, |start, target| {
-            add_up(partials, cut.weights_len, start, target);
+            add_up(partials, g.weights_len(), start, target);
         });
     }
 }
@@ -124,7 +104,7 @@ struct Call<'a> {
 
 impl Call<'_> {
     /// Some channels of the sums over some lines.
-    fn piece(&self, sums: usize, lines: std::ops::Range<usize>, channels: std::ops::Range<usize>) {
+    fn piece(&self, sums: usize, lines: Range<usize>, channels: Range<usize>) {
         let (g, walk) = (self.g, self.walk);
         let image_len = self.source.len() / g.batch;
         let rows = g.weights_len() / g.out_channels;
@@ -140,19 +120,15 @@ impl Call<'_> {
             let range = line - image * image_lines..end - image * image_lines;
             for run in walk.line_runs.iter().filter(|run| !run.taps.is_empty()) {
                 let (first, count) = run.within(&range, walk.line_steps.target);
-                let end = first + count;
-                for first in (first..end).step_by(self.tile_lines) {
-                    let lines = self.tile_lines.min(end - first);
-                    let at = (image * image_lines + run.start + first) * walk.columns * g.out_channels;
-                    let source = image * image_len + first * walk.line_steps.source;
+                for band in blocks(&(first..first + count), BAND) {
                     let at = At {
-                        source: source + channels.start,
-                        gradient: at + channels.start,
-                        lines,
-                        sums: sums + channels.start,
-                        channels: channels.len(),
+                        source: image * image_len,
+                        gradient: (image * image_lines + run.start) * walk.columns * g.out_channels,
+                        sums,
+                        lines: band,
+                        channels: channels.clone(),
                     };
-                    run.taps.chunks(MAX_TAPS).for_each(|taps| self.lines(&at, taps));
+                    run.taps.chunks(MAX_TAPS).for_each(|taps| self.band(&at, taps));
                 }
             }
             line = end;
@@ -160,31 +136,45 @@ impl Call<'_> {
     }
 
     /// Adds some output lines for a few source lines.
-    fn lines(&self, at: &At, lines: &[Tap]) {
+    fn band(&self, at: &At, lines: &[Tap]) {
         let (g, walk) = (self.g, self.walk);
+        let block = block_of(at.channels.len(), self.kernels.lanes);
+        let gradient_line = walk.columns * g.out_channels;
         for run in walk.column_runs.iter().filter(|run| !run.taps.is_empty()) {
             for_each_tile(run.count, PIXELS, |first, pixels| {
-                let mut tile = Tile {
-                    source: [std::ptr::null(); MAX_TAPS],
-                    tap_step: 0,
-                    source_step: walk.column_steps.source,
-                    gradient: self.gradient[at.gradient + (run.start + first) * g.out_channels..].as_ptr(),
-                    gradient_step: g.out_channels,
-                    pixels,
-                    source_line_step: walk.line_steps.source,
-                    gradient_line_step: walk.columns * g.out_channels,
-                    lines: at.lines,
-                    sums: [std::ptr::null_mut(); MAX_TAPS],
-                    sum_step: 0,
-                    channels: at.channels,
-                };
-                self.taps(&mut tile, at, lines, run, first * walk.column_steps.source);
+                for channels in blocks(&at.channels, block) {
+                    for output_lines in blocks(&at.lines, self.tile_lines) {
+                        let gradient = at.gradient
+                            + output_lines.start * gradient_line
+                            + (run.start + first) * g.out_channels
+                            + channels.start;
+                        let mut tile = Tile {
+                            source: [std::ptr::null(); MAX_TAPS],
+                            tap_step: 0,
+                            source_step: walk.column_steps.source,
+                            gradient: self.gradient[gradient..].as_ptr(),
+                            gradient_step: g.out_channels,
+                            pixels,
+                            source_line_step: walk.line_steps.source,
+                            gradient_line_step: gradient_line,
+                            lines: output_lines.len(),
+                            sums: [std::ptr::null_mut(); MAX_TAPS],
+                            sum_step: 0,
+                            channels: channels.len(),
+                        };
+                        let source = at.source
+                            + output_lines.start * walk.line_steps.source
+                            + first * walk.column_steps.source
+                            + channels.start;
+                        self.taps(&mut tile, source, at.sums + channels.start, lines, run);
+                    }
+                }
             });
         }
     }
 
-    /// Adds a tile for all taps of its columns, whose sources lie `distance` beyond those of the run's start.
-    fn taps(&self, tile: &mut Tile, at: &At, lines: &[Tap], run: &Run, distance: usize) {
+    /// Adds a tile for all taps of its columns.
+    fn taps(&self, tile: &mut Tile, source: usize, sums: usize, lines: &[Tap], run: &Run) {
         let planes = self.g.group_in_channels();
         let pixel = planes * self.g.out_channels;
         tile.tap_step = self.g.window.axes[2].dilation * pixel;
@@ -194,9 +184,8 @@ impl Call<'_> {
             for first in (0..count).step_by(MAX_TAPS) {
                 let tap = run.taps[first * planes + plane];
                 for (index, line) in lines.iter().enumerate() {
-                    tile.source[index] =
-                        self.source[at.source + distance + line.source + tap.source..].as_ptr();
-                    tile.sums[index] = self.sums.pointer_at(at.sums + line.weight + tap.weight);
+                    tile.source[index] = self.source[source + line.source + tap.source..].as_ptr();
+                    tile.sums[index] = self.sums.pointer_at(sums + line.weight + tap.weight);
                 }
                 let taps = MAX_TAPS.min(count - first);
                 // SAFETY: the kernels are of a supported instruction set; the walk's sources lie inside the image for each
@@ -207,14 +196,15 @@ impl Call<'_> {
     }
 }
 
-/// Output lines that are added at a time, some channels of them.
+/// Output lines that are added for some channels.
 struct At {
-    /// Element of the source: the image's, as far as the first line lies from its run's start.
+    /// The image's first element of the source.
     source: usize,
-    /// Element of the output gradient where the first line starts.
+    /// Element of the output gradient where the run of lines starts.
     gradient: usize,
-    lines: usize,
-    /// Where the sums of the first channel start.
+    /// Where the sums start.
     sums: usize,
-    channels: usize,
+    /// Lines of the run.
+    lines: Range<usize>,
+    channels: Range<usize>,
 }

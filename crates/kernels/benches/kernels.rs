@@ -165,6 +165,39 @@ fn pool_cases(name: &str, g: PoolGeometry) -> Vec<Case> {
                 Box::new(move || pool::average_forward(&g, &x, &mut y))
             },
         },
+        Case {
+            name: format!("{name} average backward"),
+            work: forward_work,
+            run: {
+                let (dy, mut dx) = (numbers(g.output_len()), numbers(g.input_len()));
+                Box::new(move || pool::average_backward(&g, &dy, &mut dx))
+            },
+        },
+    ]
+}
+
+/// Batch normalisation of `(rows, channels)`; a forward pass should read x twice and write y, a backward pass read x
+/// and dy twice and write dx.
+fn norm_cases(name: &str, rows: usize, channels: usize) -> Vec<Case> {
+    let len = rows * channels;
+    let gigabytes = |arrays: usize| (4 * len * arrays) as f64 * 1e-9;
+    let per_channel = || [numbers(channels), vec![1.0; channels], vec![1.0; channels]];
+    let (x, mut y, mut of_channels) = (numbers(len), numbers(len), per_channel());
+    let forward = Box::new(move || {
+        let [mean, variance, inv_std] = &mut of_channels;
+        let statistics = norm::Statistics { mean, variance, inv_std };
+        norm::batch_norm_forward(&x, None, None, 1e-3, &mut y, statistics);
+    });
+    let (x, dy, mut dx, [mean, inv_std, gamma]) = (numbers(len), numbers(len), numbers(len), per_channel());
+    let [mut dgamma, mut dbeta, _] = per_channel();
+    let backward = Box::new(move || {
+        let gamma = Some(&gamma[..]);
+        let from = norm::BatchNormBackward { x: &x, dy: &dy, gamma, mean: &mean, inv_std: &inv_std };
+        norm::batch_norm_backward(from, &mut dx, &mut dgamma, &mut dbeta);
+    });
+    vec![
+        Case { name: format!("{name} batch_norm forward"), work: gigabytes(3), run: forward },
+        Case { name: format!("{name} batch_norm backward"), work: gigabytes(5), run: backward },
     ]
 }
 
@@ -253,6 +286,21 @@ fn main() {
     let global = Axis::new(7, 7, 1, 1, Padding::Valid).expect("valid");
     let window = Window::image(global, global);
     cases.extend(pool_cases("pool global 7x7x2048 b8", PoolGeometry { batch: 8, channels: 2048, window }));
+    let stem = Axis::new(112, 3, 2, 1, Padding::Explicit { before: 1, after: 1 }).expect("valid");
+    for batch in [1, 16] {
+        let window = Window::image(stem, stem);
+        let name = format!("pool resnet 3x3/2 112x112x64 b{batch}");
+        cases.extend(pool_cases(&name, PoolGeometry { batch, channels: 64, window }));
+        let window = Window::image(global, global);
+        let name = format!("pool resnet global 7x7x2048 b{batch}");
+        cases.extend(pool_cases(&name, PoolGeometry { batch, channels: 2048, window }));
+    }
+    for (size, channels) in [(56, 64), (7, 2048)] {
+        cases.extend(norm_cases(&format!("resnet {size}x{size}x{channels} b1"), size * size, channels));
+    }
+    for (size, channels) in [(112, 64), (56, 256), (28, 512), (7, 2048)] {
+        cases.extend(norm_cases(&format!("resnet {size}x{size}x{channels} b16"), 16 * size * size, channels));
+    }
     for mut case in cases {
         if case.name.contains(&filter) {
             let speeds = [0, 1].map(|i| case.work / pools[i].install(|| best(&mut case.run)));

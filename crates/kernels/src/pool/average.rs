@@ -1,8 +1,9 @@
 //! Mean over windows.
 
+use super::bands::{self, Band};
 use super::taps::Taps;
 use super::{BLOCK, check, line_len, line_place};
-use crate::geometry::PoolGeometry;
+use crate::geometry::{Axis, PoolGeometry};
 use crate::par;
 use crate::simd::vectorized;
 
@@ -75,31 +76,41 @@ vectorized! {
 /// If the lengths do not fit.
 pub fn average_backward(g: &PoolGeometry, output_gradient: &[f32], input_gradient: &mut [f32]) {
     check(g, input_gradient.len(), output_gradient.len(), "average_backward");
-    let image_len = g.window.input_positions() * g.channels;
     let output_len = g.window.output_positions() * g.channels;
     let cost = (output_gradient.len() * g.window.taps()) as u64 / 4 + input_gradient.len() as u64 / 8;
-    par::for_each_chunk(input_gradient, image_len, cost, |start, dx| {
-        backward_image(g, &output_gradient[start / image_len * output_len..][..output_len], dx);
+    bands::for_each(g, cost, input_gradient, |band, dx| {
+        backward_band(g, band, &output_gradient[band.image * output_len..][..output_len], dx);
     });
 }
 
 vectorized! {
-    fn backward_image(g: &PoolGeometry, dy: &[f32], dx: &mut [f32]) {
-        let [d, h, w] = g.window.output();
+    fn backward_band(g: &PoolGeometry, band: &Band, dy: &[f32], dx: &mut [f32]) {
+        let [_, h, w] = g.window.output();
         let channels = g.channels;
+        let [depth, height, width] = &band.output;
+        if g.window.output_positions() == 1 && !g.window.axes.iter().any(Axis::is_padded) && g.window.kernel() == g.window.input() {
+            // Every element has the same share: nothing is to be added up.
+            let scale = inverse(g.window.taps());
+            for dx in dx.chunks_exact_mut(channels) {
+                dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx = dy * scale);
+            }
+            return;
+        }
         dx.fill(0.0);
-        let mut at = 0;
-        for od in 0..d {
-            for oh in 0..h {
-                let mut taps = Taps::of_line(g, od, oh);
-                for ow in 0..w {
+        for od in depth.clone() {
+            for oh in height.clone() {
+                let mut all = Taps::of_line(g, od, oh);
+                let mut taps = band.taps(g, od, oh);
+                for ow in width.clone() {
+                    let at = ((od * h + oh) * w + ow) * channels;
                     let dy = &dy[at..][..channels];
+                    all.go_to(ow);
                     taps.go_to(ow);
-                    let scale = inverse(taps.count());
+                    let scale = inverse(all.count());
                     for (_, offset) in taps.iter() {
-                        dx[offset..][..channels].iter_mut().zip(dy).for_each(|(dx, dy)| *dx += dy * scale);
+                        let dx = &mut dx[offset - band.offset..][..channels];
+                        dx.iter_mut().zip(dy).for_each(|(dx, dy)| *dx += dy * scale);
                     }
-                    at += channels;
                 }
             }
         }

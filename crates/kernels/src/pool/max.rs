@@ -1,6 +1,7 @@
 //! Maximum over windows.
 
-use super::taps::Taps;
+use super::bands::{self, Band};
+use super::taps::{TapList, Taps};
 use super::{BLOCK, check, is_disjoint, line_len, line_place};
 use crate::geometry::PoolGeometry;
 use crate::par::{self, Shared};
@@ -85,6 +86,8 @@ vectorized! {
         let mut argmax = argmax;
         let mut taps = Taps::of_line(g, od, oh);
         let four = taps.four().zip(taps.step());
+        let is_listed = g.window.taps() <= TapList::MOST;
+        let mut list = TapList::new(&taps, 0);
         for (ow, output) in output.chunks_exact_mut(g.channels).enumerate() {
             let argmax = argmax.as_deref_mut().map(|argmax| &mut argmax[ow * g.channels..][..g.channels]);
             match four {
@@ -93,8 +96,15 @@ vectorized! {
                     best_of_four(pixels, output, argmax);
                 }
                 None => {
-                    taps.go_to(ow);
-                    best(&taps, image, output, argmax);
+                    let is_other = taps.go_to(ow);
+                    if is_listed {
+                        if is_other {
+                            list = TapList::new(&taps, ow);
+                        }
+                        best(list.at(ow), image, output, argmax);
+                    } else {
+                        best(taps.iter().map(|(tap, offset)| (tap as u32, offset)), image, output, argmax);
+                    }
                 }
             }
         }
@@ -141,16 +151,6 @@ fn best_of_four(pixels: [(u32, &[f32]); 4], output: &mut [f32], argmax: Option<&
     }
 }
 
-/// Where x is larger than the best so far, it and its tap become the best.
-#[inline(always)]
-fn keep_larger(x: &[f32], tap: u32, best: &mut [f32], index: &mut [u32]) {
-    for c in 0..x.len() {
-        let better = x[c] > best[c];
-        best[c] = if better { x[c] } else { best[c] };
-        index[c] = if better { tap } else { index[c] };
-    }
-}
-
 /// The largest of four and its tap, the first one of equals.
 #[inline(always)]
 fn first_largest([a, b, c, d]: [f32; 4], taps: [u32; 4]) -> (f32, u32) {
@@ -159,38 +159,59 @@ fn first_largest([a, b, c, d]: [f32; 4], taps: [u32; 4]) -> (f32, u32) {
     if bottom > top { (bottom, bottom_tap) } else { (top, top_tap) }
 }
 
-/// Maxima of all channels of a window.
+/// Maxima of all channels of a window, given as tap index and offset of each pixel.
 #[inline(always)]
-fn best(taps: &Taps<'_>, image: &[f32], output: &mut [f32], argmax: Option<&mut [u8]>) {
-    let channels = output.len();
+fn best(
+    taps: impl Iterator<Item = (u32, usize)> + Clone,
+    image: &[f32],
+    output: &mut [f32],
+    argmax: Option<&mut [u8]>,
+) {
     let mut argmax = argmax;
     let mut start = 0;
-    while start < channels {
-        let width = BLOCK.min(channels - start);
-        let (mut best, mut index) = ([f32::NEG_INFINITY; BLOCK], [0_u32; BLOCK]);
-        let mut first = true;
-        for (tap, offset) in taps.iter() {
-            let x = &image[offset + start..][..width];
-            if first {
-                best[..width].copy_from_slice(x);
-                index = [tap as u32; BLOCK];
-                first = false;
-                continue;
-            }
-            match x.as_array::<BLOCK>() {
-                Some(x) => keep_larger(x, tap as u32, &mut best, &mut index),
-                None => keep_larger(x, tap as u32, &mut best[..width], &mut index[..width]),
-            }
-        }
-        output[start..start + width].copy_from_slice(&best[..width]);
+    while start + BLOCK <= output.len() {
+        let (best, index) = best_block(taps.clone(), &image[start..]);
+        output[start..start + BLOCK].copy_from_slice(&best);
         if let Some(argmax) = argmax.as_deref_mut() {
-            argmax[start..start + width]
-                .iter_mut()
-                .zip(index)
-                .for_each(|(argmax, index)| *argmax = index as u8);
+            let argmax = &mut argmax[start..start + BLOCK];
+            for i in 0..BLOCK {
+                argmax[i] = index[i] as u8;
+            }
         }
-        start += width;
+        start += BLOCK;
     }
+    for c in start..output.len() {
+        let (mut best, mut winner, mut first) = (f32::NEG_INFINITY, 0, true);
+        for (tap, offset) in taps.clone() {
+            let x = image[offset + c];
+            if first || x > best {
+                (best, winner, first) = (x, tap, false);
+            }
+        }
+        output[c] = best;
+        if let Some(argmax) = argmax.as_deref_mut() {
+            argmax[c] = winner as u8;
+        }
+    }
+}
+
+/// Maxima and winners of a block of channels. The size is fixed, so that both stay in registers.
+#[inline(always)]
+fn best_block(mut taps: impl Iterator<Item = (u32, usize)>, image: &[f32]) -> ([f32; BLOCK], [u32; BLOCK]) {
+    let block = |offset: usize| -> &[f32; BLOCK] {
+        image[offset..].first_chunk().expect("a block ends before its pixel does")
+    };
+    let Some((tap, offset)) = taps.next() else { return ([f32::NEG_INFINITY; BLOCK], [0; BLOCK]) };
+    let (mut best, mut index) = (*block(offset), [tap; BLOCK]);
+    for (tap, offset) in taps {
+        let x = block(offset);
+        for c in 0..BLOCK {
+            let is_better = x[c] > best[c];
+            best[c] = if is_better { x[c] } else { best[c] };
+            index[c] = if is_better { tap } else { index[c] };
+        }
+    }
+    (best, index)
 }
 
 /// `input_gradient[n, source(o, argmax), c] += output_gradient[n,o,c]`, on zeros: what was there is overwritten.
@@ -200,41 +221,45 @@ fn best(taps: &Taps<'_>, image: &[f32], output: &mut [f32], argmax: Option<&mut 
 pub fn max_backward(g: &PoolGeometry, argmax: &[u8], output_gradient: &[f32], input_gradient: &mut [f32]) {
     check(g, input_gradient.len(), output_gradient.len(), "max_backward");
     assert_eq!(argmax.len(), output_gradient.len(), "max_backward: one argmax for each output");
-    let image_len = g.window.input_positions() * g.channels;
     let output_len = g.window.output_positions() * g.channels;
     let disjoint = is_disjoint(g);
     let cost = (output_gradient.len() * g.window.taps()) as u64 / 4 + input_gradient.len() as u64 / 8;
-    par::for_each_chunk(input_gradient, image_len, cost, |start, dx| {
-        let at = start / image_len * output_len;
-        backward_image(g, disjoint, &argmax[at..][..output_len], &output_gradient[at..][..output_len], dx);
+    bands::for_each(g, cost, input_gradient, |band, dx| {
+        let at = band.image * output_len;
+        backward_band(
+            g,
+            disjoint,
+            band,
+            &argmax[at..][..output_len],
+            &output_gradient[at..][..output_len],
+            dx,
+        );
     });
 }
 
 vectorized! {
-    fn backward_image(g: &PoolGeometry, disjoint: bool, argmax: &[u8], dy: &[f32], dx: &mut [f32]) {
-        let [d, h, w] = g.window.output();
+    fn backward_band(g: &PoolGeometry, disjoint: bool, band: &Band, argmax: &[u8], dy: &[f32], dx: &mut [f32]) {
+        let [_, h, w] = g.window.output();
         let channels = g.channels;
         if !(disjoint && is_covering(g)) {
             dx.fill(0.0);
         }
-        let mut at = 0;
-        for od in 0..d {
-            for oh in 0..h {
-                let mut taps = Taps::of_line(g, od, oh);
-                for ow in 0..w {
+        let [depth, height, width] = &band.output;
+        for od in depth.clone() {
+            for oh in height.clone() {
+                let mut taps = band.taps(g, od, oh);
+                for ow in width.clone() {
+                    let at = ((od * h + oh) * w + ow) * channels;
                     let (argmax, dy) = (&argmax[at..][..channels], &dy[at..][..channels]);
                     taps.go_to(ow);
                     for (tap, offset) in taps.iter() {
-                        let dx = &mut dx[offset..][..channels];
+                        let dx = &mut dx[offset - band.offset..][..channels];
                         if disjoint {
                             give(argmax, dy, tap as u8, dx);
                         } else {
-                            for c in 0..channels {
-                                dx[c] += if argmax[c] == tap as u8 { dy[c] } else { 0.0 };
-                            }
+                            add(argmax, dy, tap as u8, dx);
                         }
                     }
-                    at += channels;
                 }
             }
         }
@@ -266,6 +291,24 @@ fn give(argmax: &[u8], dy: &[f32], tap: u8, dx: &mut [f32]) {
     }
 }
 
+/// `dx[c] += dy[c]` where the maximum was at `tap`.
+#[inline(always)]
+fn add(argmax: &[u8], dy: &[f32], tap: u8, dx: &mut [f32]) {
+    let (dx, dx_rest) = dx.as_chunks_mut::<BLOCK>();
+    let (dy, dy_rest) = dy.as_chunks::<BLOCK>();
+    let (argmax, argmax_rest) = argmax.as_chunks::<BLOCK>();
+    for (dx, (dy, argmax)) in dx.iter_mut().zip(dy.iter().zip(argmax)) {
+        for i in 0..BLOCK {
+            // As in `give`.
+            let mask = (i32::from(argmax[i] ^ tap) - 1) >> 31;
+            dx[i] += f32::from_bits(dy[i].to_bits() & mask as u32);
+        }
+    }
+    for (dx, (dy, argmax)) in dx_rest.iter_mut().zip(dy_rest.iter().zip(argmax_rest)) {
+        *dx += if *argmax == tap { *dy } else { 0.0 };
+    }
+}
+
 /// As [`max_backward`], finding the maxima anew in `input`: for windows of more than 256 taps.
 ///
 /// # Panics
@@ -285,22 +328,24 @@ pub fn max_backward_recompute(
     let image_len = g.window.input_positions() * g.channels;
     let output_len = g.window.output_positions() * g.channels;
     let cost = (output_gradient.len() * g.window.taps()) as u64;
-    par::for_each_chunk(input_gradient, image_len, cost, |start, dx| {
-        let at = start / image_len * output_len;
-        recompute_image(g, &input[start..][..image_len], &output_gradient[at..][..output_len], dx);
+    bands::for_each(g, cost, input_gradient, |band, dx| {
+        let image = &input[band.image * image_len..][..image_len];
+        recompute_band(g, band, image, &output_gradient[band.image * output_len..][..output_len], dx);
     });
 }
 
-fn recompute_image(g: &PoolGeometry, image: &[f32], dy: &[f32], dx: &mut [f32]) {
-    let [d, h, w] = g.window.output();
+fn recompute_band(g: &PoolGeometry, band: &Band, image: &[f32], dy: &[f32], dx: &mut [f32]) {
+    let [_, h, w] = g.window.output();
+    let [depth, height, width] = &band.output;
     dx.fill(0.0);
-    let mut dy = dy.iter();
-    for od in 0..d {
-        for oh in 0..h {
+    for od in depth.clone() {
+        for oh in height.clone() {
+            // The winner is sought in the whole window, which may reach over the band's border.
             let mut taps = Taps::of_line(g, od, oh);
-            for ow in 0..w {
+            for ow in width.clone() {
                 taps.go_to(ow);
-                for (c, dy) in dy.by_ref().take(g.channels).enumerate() {
+                let at = ((od * h + oh) * w + ow) * g.channels;
+                for (c, dy) in dy[at..][..g.channels].iter().enumerate() {
                     let mut found: Option<(f32, usize)> = None;
                     for (_, offset) in taps.iter() {
                         let x = image[offset + c];
@@ -308,8 +353,9 @@ fn recompute_image(g: &PoolGeometry, image: &[f32], dy: &[f32], dx: &mut [f32]) 
                             found = Some((x, offset + c));
                         }
                     }
-                    if let Some((_, place)) = found {
-                        dx[place] += dy;
+                    let place = found.and_then(|(_, place)| place.checked_sub(band.offset));
+                    if let Some(dx) = place.and_then(|place| dx.get_mut(place)) {
+                        *dx += dy;
                     }
                 }
             }

@@ -1,6 +1,7 @@
 //! Pooling over windows: maximum and average.
 
 mod average;
+mod bands;
 mod max;
 mod taps;
 

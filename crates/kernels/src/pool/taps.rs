@@ -3,15 +3,15 @@
 use crate::geometry::{Axis, PoolGeometry};
 use std::ops::Range;
 
-/// The real taps of window `output` along one axis.
+/// The taps of window `output` along one axis whose element lies in `bounds`.
 #[inline]
-fn inside(axis: &Axis, output: usize) -> Range<usize> {
-    if !axis.is_padded() {
+fn inside(axis: &Axis, output: usize, bounds: &Range<usize>) -> Range<usize> {
+    if !axis.is_padded() && *bounds == (0..axis.input) {
         return 0..axis.kernel;
     }
     let first = output * axis.stride;
-    let start = axis.pad_before.saturating_sub(first).div_ceil(axis.dilation);
-    let end = (axis.input + axis.pad_before).saturating_sub(first).div_ceil(axis.dilation).min(axis.kernel);
+    let start = (bounds.start + axis.pad_before).saturating_sub(first).div_ceil(axis.dilation);
+    let end = (bounds.end + axis.pad_before).saturating_sub(first).div_ceil(axis.dilation).min(axis.kernel);
     start.min(end)..end
 }
 
@@ -22,6 +22,8 @@ pub(super) struct Taps<'a> {
     depth: Range<usize>,
     height: Range<usize>,
     width: Range<usize>,
+    /// The elements along the width that count.
+    columns: Range<usize>,
     origin: [usize; 3],
 }
 
@@ -29,19 +31,28 @@ impl<'a> Taps<'a> {
     /// The windows of line `(od, oh)`, at first that at `ow = 0`.
     #[inline]
     pub(super) fn of_line(g: &'a PoolGeometry, od: usize, oh: usize) -> Self {
-        let [d, h, w] = &g.window.axes;
-        let origin = [od * d.stride, oh * h.stride, 0];
-        Self { g, depth: inside(d, od), height: inside(h, oh), width: inside(w, 0), origin }
+        Self::within(g, od, oh, &g.window.axes.map(|axis| 0..axis.input))
     }
 
-    /// Goes to another window of the line.
+    /// As [`Taps::of_line`], but only those taps whose element lies in `bounds`.
     #[inline]
-    pub(super) fn go_to(&mut self, ow: usize) {
+    pub(super) fn within(g: &'a PoolGeometry, od: usize, oh: usize, bounds: &[Range<usize>; 3]) -> Self {
+        let [d, h, w] = &g.window.axes;
+        let origin = [od * d.stride, oh * h.stride, 0];
+        let [depth, height, width] =
+            [inside(d, od, &bounds[0]), inside(h, oh, &bounds[1]), inside(w, 0, &bounds[2])];
+        Self { g, depth, height, width, columns: bounds[2].clone(), origin }
+    }
+
+    /// Goes to another window of the line; says whether it has other taps than the one before.
+    #[inline]
+    pub(super) fn go_to(&mut self, ow: usize) -> bool {
         let w = &self.g.window.axes[2];
         self.origin[2] = ow * w.stride;
-        if w.is_padded() {
-            self.width = inside(w, ow);
-        }
+        let width = inside(w, ow, &self.columns);
+        let is_other = width != self.width;
+        self.width = width;
+        is_other
     }
 
     /// How many taps there are.
@@ -80,7 +91,42 @@ impl<'a> Taps<'a> {
     }
 }
 
+/// The taps of a window, listed once for all windows of a line that have the same.
+pub(super) struct TapList {
+    taps: [(u32, usize); TapList::MOST],
+    count: usize,
+    /// The window that they were listed for.
+    window: usize,
+    /// Elements from one window to the next.
+    step: usize,
+}
+
+impl TapList {
+    /// Windows of more taps are not listed.
+    pub(super) const MOST: usize = 16;
+
+    /// The taps of the window that `taps` is at, number `window` of its line.
+    #[inline(always)]
+    pub(super) fn new(taps: &Taps<'_>, window: usize) -> Self {
+        let step = taps.g.window.axes[2].stride * taps.g.channels;
+        let mut list = Self { taps: [(0, 0); Self::MOST], count: 0, window, step };
+        for (place, (tap, offset)) in list.taps.iter_mut().zip(taps.iter()) {
+            *place = (tap as u32, offset);
+            list.count += 1;
+        }
+        list
+    }
+
+    /// Each tap's index and the offset of its pixel, for window `window`.
+    #[inline(always)]
+    pub(super) fn at(&self, window: usize) -> impl Iterator<Item = (u32, usize)> + Clone {
+        let moved = (window - self.window) * self.step;
+        self.taps[..self.count].iter().map(move |&(tap, offset)| (tap, offset + moved))
+    }
+}
+
 /// See [`Taps::iter`].
+#[derive(Clone)]
 pub(super) struct Iter<'a> {
     taps: &'a Taps<'a>,
     depth: usize,
@@ -128,7 +174,7 @@ mod tests {
             for padding in [Padding::Valid, Padding::Same, Padding::Explicit { before: 4, after: 5 }] {
                 let Ok(axis) = Axis::new(input, kernel, stride, dilation, padding) else { continue };
                 for output in 0..axis.output() {
-                    let range = inside(&axis, output);
+                    let range = inside(&axis, output, &(0..input));
                     for tap in 0..kernel {
                         assert_eq!(
                             range.contains(&tap),

@@ -5,8 +5,10 @@
 //! and its error grows with the length of a run, not of the whole.
 
 mod axis;
+mod moments;
 
 pub use axis::{Reduction, reduce_axis};
+pub use moments::mean_variance;
 
 use crate::par::{self, Shared};
 use crate::simd::vectorized;
@@ -144,52 +146,5 @@ vectorized! {
             width /= 2;
         }
         lanes[0] + rest.iter().sum::<f32>()
-    }
-}
-
-/// Mean and biased variance of every column of `x (rows, columns)`, in two passes:
-/// `mean = Σ x / rows`, `variance = Σ (x − mean)² / rows`.
-///
-/// # Panics
-/// If the lengths do not fit or there is no row.
-pub fn mean_variance(rows: usize, columns: usize, x: &[f32], mean: &mut [f32], variance: &mut [f32]) {
-    assert!(rows > 0, "mean_variance: no rows");
-    assert_eq!(x.len(), rows * columns, "mean_variance: x is not (rows, columns)");
-    assert!(
-        mean.len() == columns && variance.len() == columns,
-        "mean_variance: one mean and variance per column"
-    );
-    sum_rows(rows, columns, x, mean);
-    let count = rows as f32;
-    mean.iter_mut().for_each(|mean| *mean /= count);
-    let mean = &*mean;
-    tree::<2>(
-        rows,
-        columns,
-        x.len() as u64 / 4,
-        |block, partial| add_deviations(x, columns, mean, block, partial),
-        |column, width, total| {
-            for i in 0..width {
-                // The sum of deviations would be zero but for rounding of the mean; its square corrects for that.
-                let rest = total[1][i] / count;
-                variance[column + i] = (total[0][i] / count - rest * rest).max(0.0);
-            }
-        },
-    );
-}
-
-vectorized! {
-    fn add_deviations(x: &[f32], columns: usize, mean: &[f32], block: Block, sums: &mut [[f32; COLUMNS]; 2]) {
-        let mean = &mean[block.column..][..block.width];
-        let [squares, deviations] = sums;
-        let (squares, deviations) = (&mut squares[..block.width], &mut deviations[..block.width]);
-        for row in block.start..block.end {
-            let x = &x[row * columns + block.column..][..block.width];
-            for c in 0..x.len() {
-                let deviation = x[c] - mean[c];
-                squares[c] += deviation * deviation;
-                deviations[c] += deviation;
-            }
-        }
     }
 }

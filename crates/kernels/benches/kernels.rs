@@ -1,4 +1,5 @@
-//! Speed of the kernels: multiply-adds against the measured peak, the rest in bytes read and written.
+//! Speed of the kernels: multiply-adds against the measured peak, and bytes read and written: of convolutions those of
+//! input, weights and output, each once.
 //!
 //! `cargo bench -p convnet-kernels [-- NAME]` prints a line per layer, pass and number of threads whose name contains
 //! NAME. `CONVNET_ISA` chooses the instruction set.
@@ -45,6 +46,11 @@ fn image(
     }
 }
 
+fn depthwise(batch: usize, channels: usize, size: usize, kernel: usize, stride: usize) -> ConvGeometry {
+    let dense = image(batch, [channels; 2], size, kernel, stride, Padding::Same);
+    ConvGeometry { groups: channels, ..dense }
+}
+
 fn numbers(len: usize) -> Vec<f32> {
     let mut values = vec![0.0; len];
     Philox::new(1, 2).fill_uniform(-1.0, 1.0, &mut values);
@@ -55,12 +61,16 @@ fn numbers(len: usize) -> Vec<f32> {
 struct Case {
     name: String,
     work: f64,
+    /// Bytes read and written at least, in GB.
+    bytes: f64,
     run: Box<dyn FnMut() + Send>,
 }
 
 fn convolution_cases(name: &str, g: ConvGeometry) -> Vec<Case> {
     let work = 2.0 * g.multiply_adds() as f64 * 1e-9;
-    let case = |pass: &str, run: Box<dyn FnMut() + Send>| Case { name: format!("{name} {pass}"), work, run };
+    let bytes = 4.0 * (g.input_len() + g.weights_len() + g.output_len()) as f64 * 1e-9;
+    let case =
+        |pass: &str, run: Box<dyn FnMut() + Send>| Case { name: format!("{name} {pass}"), work, bytes, run };
     let make = move || {
         let (x, w, y) = (numbers(g.input_len()), numbers(g.weights_len()), numbers(g.output_len()));
         (Convolution::new(g), x, w, y)
@@ -108,6 +118,21 @@ fn layers() -> Vec<(&'static str, ConvGeometry)> {
         ("resnet conv1 56x56x64-256 b8", image(8, [64, 256], 56, 1, 1, Valid)),
         ("resnet conv3 7x7x512-512 b8", image(8, [512, 512], 7, 3, 1, Same)),
         ("resnet conv3 7x7x512-512 b1", image(1, [512, 512], 7, 3, 1, Same)),
+        ("depthwise 112x112x32 b1", depthwise(1, 32, 112, 3, 1)),
+        ("depthwise 112x112x96s2 b1", depthwise(1, 96, 112, 3, 2)),
+        ("depthwise 56x56x144 b1", depthwise(1, 144, 56, 3, 1)),
+        ("depthwise 28x28x192s2 b1", depthwise(1, 192, 28, 3, 2)),
+        ("depthwise 14x14x384 b1", depthwise(1, 384, 14, 3, 1)),
+        ("depthwise 7x7x960 b1", depthwise(1, 960, 7, 3, 1)),
+        ("depthwise 112x112x32 b16", depthwise(16, 32, 112, 3, 1)),
+        ("depthwise 56x56x144 b16", depthwise(16, 144, 56, 3, 1)),
+        ("depthwise 14x14x384 b16", depthwise(16, 384, 14, 3, 1)),
+        ("depthwise 7x7x960 b16", depthwise(16, 960, 7, 3, 1)),
+        ("depthwise5 14x14x480 b16", depthwise(16, 480, 14, 5, 1)),
+        ("depthwise x2 28x28x64 b8", ConvGeometry { groups: 64, ..image(8, [64, 128], 28, 3, 1, Same) }),
+        ("groups 32 of 4 56x56 b8", ConvGeometry { groups: 32, ..image(8, [128, 128], 56, 3, 1, Same) }),
+        ("groups 32 of 8 28x28 b8", ConvGeometry { groups: 32, ..image(8, [256, 256], 28, 3, 1, Same) }),
+        ("groups 32 of 16 14x14 b8", ConvGeometry { groups: 32, ..image(8, [512, 512], 14, 3, 1, Same) }),
         ("resnet conv1s2 56x56x256-512 b8", image(8, [256, 512], 56, 1, 2, Valid)),
     ]
 }
@@ -122,16 +147,19 @@ fn pool_cases(name: &str, g: PoolGeometry) -> Vec<Case> {
         Case {
             name: format!("{name} max forward"),
             work: forward_work,
+            bytes: forward_work,
             run: Box::new(move || pool::max_forward(&g, &x, &mut y, Some(&mut argmax))),
         },
         Case {
             name: format!("{name} max backward"),
             work: forward_work,
+            bytes: forward_work,
             run: Box::new(move || pool::max_backward(&g, &taps, &dy, &mut dx)),
         },
         Case {
             name: format!("{name} average forward"),
             work: forward_work,
+            bytes: forward_work,
             run: {
                 let (x, mut y) = (numbers(g.input_len()), numbers(g.output_len()));
                 Box::new(move || pool::average_forward(&g, &x, &mut y))
@@ -146,6 +174,7 @@ fn memory_cases() -> Vec<Case> {
     let case = |name: &str, arrays: usize, run: Box<dyn FnMut() + Send>| Case {
         name: format!("memory {name}"),
         work: gigabytes(arrays),
+        bytes: gigabytes(arrays),
         run,
     };
     let pair = || (numbers(LEN), numbers(LEN));
@@ -200,15 +229,16 @@ fn main() {
     let pools = [1, 2].map(|threads| Pool::new(threads).expect("two threads can be started"));
     let peaks = [1, 2].map(|threads| peak::measure(isa, threads));
     println!("{isa}: peak {:.0} GFLOP/s on 1 thread, {:.0} on 2\n", peaks[0], peaks[1]);
-    println!("{:<44} {:>10} {:>6} {:>10} {:>6}", "", "1 thread", "peak", "2 threads", "peak");
+    println!("{:<44} {:>10} {:>6} {:>10} {:>6} {:>6}", "", "1 thread", "peak", "2 threads", "peak", "GB/s");
     for (name, g) in layers() {
         for mut case in convolution_cases(name, g) {
             if case.name.contains(&filter) {
                 let speeds = [0, 1].map(|i| case.work / pools[i].install(|| best(&mut case.run)));
                 let shares = [0, 1].map(|i| 100.0 * speeds[i] / peaks[i]);
+                let bandwidth = case.bytes / case.work * speeds[1];
                 println!(
-                    "{:<44} {:>10.1} {:>5.0}% {:>10.1} {:>5.0}%",
-                    case.name, speeds[0], shares[0], speeds[1], shares[1]
+                    "{:<44} {:>10.1} {:>5.0}% {:>10.1} {:>5.0}% {:>6.1}",
+                    case.name, speeds[0], shares[0], speeds[1], shares[1], bandwidth
                 );
             }
         }

@@ -29,5 +29,6 @@ pub mod random;
 pub mod reduce;
 pub mod softmax;
 
+mod depthwise;
 mod gemm;
 mod simd;

@@ -1,16 +1,101 @@
-//! Convolutions of several groups: each group's channels are gathered side by side, and its product is a dense one.
+//! Convolutions of several groups. Of groups too large for the depthwise kernels each group's channels are gathered side by side, and its product is a dense one.
 
 use super::{ALIGNMENT, Convolution, Epilogue};
 use crate::cpu::Isa;
+use crate::depthwise::Depthwise;
 use crate::geometry::ConvGeometry;
 use crate::par::{self, Shared};
 
 /// Groups that are under way at the same time, each with scratch of its own.
 const LANES: usize = 8;
 
-/// The groups of a convolution, all of one shape.
+/// A convolution of several groups.
 #[derive(Clone, Debug)]
-pub(super) struct Grouped {
+pub(super) enum Grouped {
+    /// Groups of a few channels.
+    Depthwise(Box<Depthwise>),
+    /// Larger ones.
+    Dense(DenseGroups),
+}
+
+impl Grouped {
+    pub(super) fn new(g: &ConvGeometry, isa: Isa) -> Self {
+        if Depthwise::serves(g) {
+            Self::Depthwise(Box::new(Depthwise::new(*g, isa)))
+        } else {
+            Self::Dense(DenseGroups::new(g, isa))
+        }
+    }
+
+    pub(super) fn forward_scratch(&self) -> usize {
+        match self {
+            Self::Depthwise(depthwise) => depthwise.forward_scratch(),
+            Self::Dense(groups) => groups.scratch(Pass::Forward),
+        }
+    }
+
+    pub(super) fn backward_data_scratch(&self) -> usize {
+        match self {
+            Self::Depthwise(depthwise) => depthwise.backward_data_scratch(),
+            Self::Dense(groups) => groups.scratch(Pass::Data),
+        }
+    }
+
+    pub(super) fn backward_weights_scratch(&self) -> usize {
+        match self {
+            Self::Depthwise(depthwise) => depthwise.backward_weights_scratch(),
+            Self::Dense(groups) => groups.scratch(Pass::Weights),
+        }
+    }
+
+    pub(super) fn forward(
+        &self,
+        input: &[f32],
+        weights: &[f32],
+        epilogue: Epilogue<'_>,
+        output: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        match self {
+            Self::Depthwise(depthwise) => depthwise.forward(input, weights, epilogue, output, scratch),
+            Self::Dense(groups) => groups.forward(input, weights, epilogue, output, scratch),
+        }
+    }
+
+    pub(super) fn backward_data(
+        &self,
+        output_gradient: &[f32],
+        weights: &[f32],
+        input_gradient: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        match self {
+            Self::Depthwise(depthwise) => {
+                depthwise.backward_data(output_gradient, weights, input_gradient, scratch);
+            }
+            Self::Dense(groups) => groups.backward_data(output_gradient, weights, input_gradient, scratch),
+        }
+    }
+
+    pub(super) fn backward_weights(
+        &self,
+        input: &[f32],
+        output_gradient: &[f32],
+        weight_gradient: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        match self {
+            Self::Depthwise(depthwise) => {
+                depthwise.backward_weights(input, output_gradient, weight_gradient, scratch);
+            }
+            Self::Dense(groups) => groups.backward_weights(input, output_gradient, weight_gradient, scratch),
+        }
+    }
+}
+
+/// Groups of one shape, each computed as a dense convolution.
+#[derive(Clone, Debug)]
+pub(super) struct DenseGroups {
     groups: usize,
     /// The convolution of one group.
     group: Box<Convolution>,
@@ -52,8 +137,8 @@ impl Rows {
     }
 }
 
-impl Grouped {
-    pub(super) fn new(g: &ConvGeometry, isa: Isa) -> Self {
+impl DenseGroups {
+    fn new(g: &ConvGeometry, isa: Isa) -> Self {
         let group = ConvGeometry {
             in_channels: g.group_in_channels(),
             out_channels: g.group_out_channels(),
@@ -96,18 +181,6 @@ impl Grouped {
         self.lanes() * self.lane_len(pass)
     }
 
-    pub(super) fn forward_scratch(&self) -> usize {
-        self.scratch(Pass::Forward)
-    }
-
-    pub(super) fn backward_data_scratch(&self) -> usize {
-        self.scratch(Pass::Data)
-    }
-
-    pub(super) fn backward_weights_scratch(&self) -> usize {
-        self.scratch(Pass::Weights)
-    }
-
     /// Calls `work(group, [input, weights, output], inner scratch)` for each group.
     fn for_each(
         &self,
@@ -133,7 +206,7 @@ impl Grouped {
         });
     }
 
-    pub(super) fn forward(
+    fn forward(
         &self,
         input: &[f32],
         weights: &[f32],
@@ -153,7 +226,7 @@ impl Grouped {
         });
     }
 
-    pub(super) fn backward_data(
+    fn backward_data(
         &self,
         output_gradient: &[f32],
         weights: &[f32],
@@ -170,7 +243,7 @@ impl Grouped {
         });
     }
 
-    pub(super) fn backward_weights(
+    fn backward_weights(
         &self,
         input: &[f32],
         output_gradient: &[f32],

@@ -19,6 +19,7 @@ use forward::ForwardPlan;
 use grouped::Grouped;
 use layout::Layout;
 use std::sync::OnceLock;
+pub(crate) use work::for_each_tile;
 
 /// What is done to the sums before they are stored: `output = activation(sum + bias)`.
 #[derive(Clone, Copy, Debug)]

@@ -50,7 +50,7 @@ impl Cut {
 
 /// Splits `rows` evenly in as few tiles as hold them: `f(start, rows of the tile)`.
 #[inline(always)]
-pub(super) fn for_each_tile(rows: usize, tile_rows: usize, mut f: impl FnMut(usize, usize)) {
+pub(crate) fn for_each_tile(rows: usize, tile_rows: usize, mut f: impl FnMut(usize, usize)) {
     let mut tiles = rows.div_ceil(tile_rows);
     let mut start = 0;
     while tiles > 0 {

@@ -536,7 +536,7 @@ fn cases() -> Vec<Case> {
             |inputs| reference::borders::pad(&inputs[0], [1, 2, 3, 2], [(0, 0), (0, 0), (0, 1), (1, 2)], 0.0),
         ),
         Case::new("permute", &[&[2, 3, 4, 5]], apply(Permute { axes: vec![2, 0, 1] }), |inputs| {
-            let place = |n, h, w, c| ((n * 3 + h) * 4 + w) * 5 + c;
+            let place = |n: usize, h: usize, w: usize, c: usize| ((n * 3 + h) * 4 + w) * 5 + c;
             let order =
                 |n| (0..5).flat_map(move |c| (0..3).flat_map(move |h| (0..4).map(move |w| (n, h, w, c))));
             (0..2).flat_map(order).map(|(n, h, w, c)| inputs[0][place(n, h, w, c)]).collect()
@@ -752,7 +752,8 @@ fn a_fused_activation_is_trained_only_where_its_gradient_follows_from_the_output
         let mut graph = Graph::new();
         let x = placeholders(&mut graph, std::slice::from_ref(&x), true)[0];
         let w = graph.input(convnet_engine::Shape::fixed([3, 2]));
-        let y = graph.apply(Convolution { sliding: Sliding::default(), activation }, &[x, w]).unwrap();
+        let y =
+            graph.apply(Convolution { sliding: Sliding::default(), groups: 1, activation }, &[x, w]).unwrap();
         let found = gradients(&mut graph, y, None, &[x, w]);
         assert_eq!(found.is_ok(), activation.gradient_from_output(), "{activation:?}");
     }

@@ -168,6 +168,7 @@ fn pool_cases(name: &str, g: PoolGeometry) -> Vec<Case> {
         Case {
             name: format!("{name} average backward"),
             work: forward_work,
+            bytes: forward_work,
             run: {
                 let (dy, mut dx) = (numbers(g.output_len()), numbers(g.input_len()));
                 Box::new(move || pool::average_backward(&g, &dy, &mut dx))
@@ -195,10 +196,13 @@ fn norm_cases(name: &str, rows: usize, channels: usize) -> Vec<Case> {
         let from = norm::BatchNormBackward { x: &x, dy: &dy, gamma, mean: &mean, inv_std: &inv_std };
         norm::batch_norm_backward(from, &mut dx, &mut dgamma, &mut dbeta);
     });
-    vec![
-        Case { name: format!("{name} batch_norm forward"), work: gigabytes(3), run: forward },
-        Case { name: format!("{name} batch_norm backward"), work: gigabytes(5), run: backward },
-    ]
+    let case = |pass: &str, arrays: usize, run: Box<dyn FnMut() + Send>| Case {
+        name: format!("{name} batch_norm {pass}"),
+        work: gigabytes(arrays),
+        bytes: gigabytes(arrays),
+        run,
+    };
+    vec![case("forward", 3, forward), case("backward", 5, backward)]
 }
 
 fn memory_cases() -> Vec<Case> {

@@ -2,12 +2,13 @@
 
 use convnet_conformance::problem::{Guarded, image_convolution, numbers};
 use convnet_conformance::{assert_close, convolution as reference, widen};
-use convnet_kernels::conv::Epilogue;
+use convnet_kernels::conv::{Convolution, Epilogue};
 use convnet_kernels::cpu::{Isa, supported};
 use convnet_kernels::elementwise::Activation;
 use convnet_kernels::geometry::{Axis, ConvGeometry, Padding, Window};
 use convnet_kernels::par::Pool;
-use convnet_kernels::winograd::{TileSize, Winograd};
+use convnet_kernels::random::Philox;
+use convnet_kernels::winograd::{Method, TileSize, Winograd};
 use proptest::prelude::*;
 
 fn instruction_sets() -> Vec<Isa> {
@@ -216,4 +217,84 @@ fn results_have_the_same_bits_on_any_number_of_threads() {
             }
         }
     }
+}
+
+/// Largest and root mean square error of results, as shares of the root mean square of the expected ones.
+fn errors(results: &[f32], expected: &[f64]) -> [f64; 2] {
+    let mean_square = |values: &mut dyn Iterator<Item = f64>| {
+        values.map(|value| value * value).sum::<f64>() / expected.len() as f64
+    };
+    let scale = mean_square(&mut expected.iter().copied()).sqrt();
+    let differences = || results.iter().zip(expected).map(|(&result, expected)| f64::from(result) - expected);
+    let largest = differences().fold(0.0_f64, |largest, difference| largest.max(difference.abs()));
+    [largest / scale, mean_square(&mut differences()).sqrt() / scale]
+}
+
+/// The figures of the documentation of `winograd`; `--nocapture` shows what is measured.
+#[test]
+fn errors_stay_below_the_stated_bounds() {
+    let normal = |seed: u64, len: usize| {
+        let mut values = vec![0.0; len];
+        Philox::new(seed, 0).fill_normal(0.0, 1.0, &mut values);
+        values
+    };
+    println!("{:>8} {:<18} {:<14} {:>9} {:>9}", "channels", "pass", "method", "largest", "RMS");
+    for channels in [64, 512] {
+        let g = image_convolution(1, [channels, 24], [24, 3, 1, 1], [24, 3, 1, 1], Padding::Same);
+        let backward = image_convolution(1, [24, channels], [24, 3, 1, 1], [24, 3, 1, 1], Padding::Same);
+        let (x, w, dy) = (normal(1, g.input_len()), normal(2, g.weights_len()), normal(3, g.output_len()));
+        let (x64, w64, dy64) = (widen(&x), widen(&w), widen(&dy));
+        let y = reference::forward(&g, &x64, &w64, None);
+        let dx = reference::backward_data(&backward, &x64, &w64);
+        let dw = reference::backward_weights(&g, &x64, &dy64);
+        for method in std::iter::once(Method::Direct).chain(TileSize::ALL.map(Method::Winograd)) {
+            let bound = match method {
+                Method::Direct => 2e-5,
+                Method::Winograd(size) => size.largest_error(),
+            };
+            let make = |g: ConvGeometry| Convolution::new(g).with_method(method);
+            let (forward, backward) = (make(g), make(backward));
+            let lengths = [
+                forward.forward_scratch(),
+                forward.backward_weights_scratch(),
+                backward.backward_data_scratch(),
+            ];
+            let mut scratch = vec![0.0; lengths.into_iter().max().unwrap()];
+            let mut out = [vec![0.0; y.len()], vec![0.0; dx.len()], vec![0.0; dw.len()]];
+            forward.forward(&x, &w, Epilogue::NONE, &mut out[0], &mut scratch);
+            backward.backward_data(&x, &w, &mut out[1], &mut scratch);
+            forward.backward_weights(&x, &dy, &mut out[2], None, &mut scratch);
+            for ((pass, out), expected) in
+                ["forward", "backward data", "backward weights"].iter().zip(&out).zip([&y, &dx, &dw])
+            {
+                let [largest, rms] = errors(out, expected);
+                println!("{channels:>8} {pass:<18} {method:<14} {largest:>9.1e} {rms:>9.1e}");
+                assert!(largest < bound, "{channels} {pass} {method}: {largest} is not below {bound}");
+                assert!(rms < bound / 5.0, "{channels} {pass} {method}: {rms} is not below {bound} / 5");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_convolution_with_a_method_computes_by_it() {
+    let g = image_convolution(2, [16, 24], [13, 3, 1, 1], [9, 3, 1, 1], Padding::Same);
+    let (x, w) = (numbers(1, g.input_len()), numbers(2, g.weights_len()));
+    let isa = convnet_kernels::cpu::isa();
+    for size in TileSize::ALL {
+        let winograd = Winograd::new(g, isa, size);
+        let convolution = Convolution::new(g).with_method(Method::Winograd(size));
+        let (mut a, mut b) = (vec![0.0; g.output_len()], vec![0.0; g.output_len()]);
+        winograd.forward(&x, &w, Epilogue::NONE, &mut a, &mut vec![0.0; winograd.forward_scratch()]);
+        convolution.forward(&x, &w, Epilogue::NONE, &mut b, &mut vec![0.0; convolution.forward_scratch()]);
+        assert!(a == b, "{size:?}");
+    }
+    // Where tiles are not allowed, a forced size means direct.
+    let g = image_convolution(2, [16, 24], [13, 3, 2, 1], [9, 3, 1, 1], Padding::Same);
+    let mut out = [vec![0.0; g.output_len()], vec![0.0; g.output_len()]];
+    for (out, method) in out.iter_mut().zip([Method::Winograd(TileSize::Four), Method::Direct]) {
+        let convolution = Convolution::new(g).with_method(method);
+        convolution.forward(&x, &w, Epilogue::NONE, out, &mut vec![0.0; convolution.forward_scratch()]);
+    }
+    assert!(out[0] == out[1]);
 }

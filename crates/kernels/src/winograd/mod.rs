@@ -4,6 +4,7 @@
 //! times fewer for m = 2, 4 and 6. What it costs is transforms of tiles and taps, memory for them, and accuracy.
 
 mod choose;
+mod cost;
 mod gradient;
 mod picture;
 mod points;
@@ -45,6 +46,17 @@ impl TileSize {
             Self::Two => 2,
             Self::Four => 4,
             Self::Six => 6,
+        }
+    }
+
+    /// More than the largest error of a result, as a share of the root mean square of all results, for unit-normal data
+    /// and up to 512 channels; the root mean square of the errors is less than a fifth of it. The direct kernels stay
+    /// below 2e-5.
+    pub const fn largest_error(self) -> f64 {
+        match self {
+            Self::Two => 6e-6,
+            Self::Four => 2e-5,
+            Self::Six => 8e-5,
         }
     }
 

@@ -8,7 +8,7 @@ use convnet_kernels::elementwise::Activation;
 use convnet_kernels::geometry::{Axis, ConvGeometry, Padding, Window};
 use convnet_kernels::par::Pool;
 use convnet_kernels::random::Philox;
-use convnet_kernels::winograd::{Method, TileSize, Winograd};
+use convnet_kernels::winograd::{Method, Pass, TileSize, Winograd};
 use proptest::prelude::*;
 
 fn instruction_sets() -> Vec<Isa> {
@@ -230,7 +230,31 @@ fn errors(results: &[f32], expected: &[f64]) -> [f64; 2] {
     [largest / scale, mean_square(&mut differences()).sqrt() / scale]
 }
 
-/// The figures of the documentation of `winograd`; `--nocapture` shows what is measured.
+/// Runs a pass of a convolution and gives its result.
+fn result(convolution: &Convolution, pass: Pass, [a, b]: [&[f32]; 2]) -> Vec<f32> {
+    let g = convolution.geometry();
+    let scratch = |len: usize| vec![0.0; len];
+    match pass {
+        Pass::Forward | Pass::ForwardPacked => {
+            let mut out = vec![0.0; g.output_len()];
+            convolution.forward(a, b, Epilogue::NONE, &mut out, &mut scratch(convolution.forward_scratch()));
+            out
+        }
+        Pass::BackwardData => {
+            let mut out = vec![0.0; g.input_len()];
+            convolution.backward_data(a, b, &mut out, &mut scratch(convolution.backward_data_scratch()));
+            out
+        }
+        Pass::BackwardWeights => {
+            let mut out = vec![0.0; g.weights_len()];
+            let mut scratch = scratch(convolution.backward_weights_scratch());
+            convolution.backward_weights(a, b, &mut out, None, &mut scratch);
+            out
+        }
+    }
+}
+
+/// The figures of `TileSize::largest_error`; `--nocapture` shows what is measured.
 #[test]
 fn errors_stay_below_the_stated_bounds() {
     let normal = |seed: u64, len: usize| {
@@ -238,40 +262,42 @@ fn errors_stay_below_the_stated_bounds() {
         Philox::new(seed, 0).fill_normal(0.0, 1.0, &mut values);
         values
     };
-    println!("{:>8} {:<18} {:<14} {:>9} {:>9}", "channels", "pass", "method", "largest", "RMS");
-    for channels in [64, 512] {
-        let g = image_convolution(1, [channels, 24], [24, 3, 1, 1], [24, 3, 1, 1], Padding::Same);
-        let backward = image_convolution(1, [24, channels], [24, 3, 1, 1], [24, 3, 1, 1], Padding::Same);
+    println!("{:>8} {:>5} {:<16} {:<14} {:>9} {:>9}", "channels", "size", "pass", "method", "largest", "RMS");
+    let layer =
+        |channels, size| image_convolution(1, channels, [size, 3, 1, 1], [size, 3, 1, 1], Padding::Same);
+    let cases = [
+        (Pass::Forward, 64, layer([64, 24], 24)),
+        (Pass::Forward, 128, layer([128, 24], 24)),
+        (Pass::Forward, 512, layer([512, 24], 24)),
+        (Pass::BackwardData, 64, layer([24, 64], 24)),
+        (Pass::BackwardData, 512, layer([24, 512], 24)),
+        (Pass::BackwardWeights, 0, layer([64, 48], 24)),
+        (Pass::BackwardWeights, 0, layer([16, 24], 240)),
+    ];
+    for (pass, channels, g) in cases {
         let (x, w, dy) = (normal(1, g.input_len()), normal(2, g.weights_len()), normal(3, g.output_len()));
-        let (x64, w64, dy64) = (widen(&x), widen(&w), widen(&dy));
-        let y = reference::forward(&g, &x64, &w64, None);
-        let dx = reference::backward_data(&backward, &x64, &w64);
-        let dw = reference::backward_weights(&g, &x64, &dy64);
+        let inputs: [&[f32]; 2] = match pass {
+            Pass::Forward | Pass::ForwardPacked => [&x, &w],
+            Pass::BackwardData => [&dy, &w],
+            Pass::BackwardWeights => [&x, &dy],
+        };
+        let [a, b] = inputs.map(widen);
+        let expected = match pass {
+            Pass::Forward | Pass::ForwardPacked => reference::forward(&g, &a, &b, None),
+            Pass::BackwardData => reference::backward_data(&g, &a, &b),
+            Pass::BackwardWeights => reference::backward_weights(&g, &a, &b),
+        };
         for method in std::iter::once(Method::Direct).chain(TileSize::ALL.map(Method::Winograd)) {
             let bound = match method {
-                Method::Direct => 2e-5,
-                Method::Winograd(size) => size.largest_error(),
+                Method::Direct => TileSize::Two.largest_error(channels) * 2.0,
+                Method::Winograd(size) => size.largest_error(channels),
             };
-            let make = |g: ConvGeometry| Convolution::new(g).with_method(method);
-            let (forward, backward) = (make(g), make(backward));
-            let lengths = [
-                forward.forward_scratch(),
-                forward.backward_weights_scratch(),
-                backward.backward_data_scratch(),
-            ];
-            let mut scratch = vec![0.0; lengths.into_iter().max().unwrap()];
-            let mut out = [vec![0.0; y.len()], vec![0.0; dx.len()], vec![0.0; dw.len()]];
-            forward.forward(&x, &w, Epilogue::NONE, &mut out[0], &mut scratch);
-            backward.backward_data(&x, &w, &mut out[1], &mut scratch);
-            forward.backward_weights(&x, &dy, &mut out[2], None, &mut scratch);
-            for ((pass, out), expected) in
-                ["forward", "backward data", "backward weights"].iter().zip(&out).zip([&y, &dx, &dw])
-            {
-                let [largest, rms] = errors(out, expected);
-                println!("{channels:>8} {pass:<18} {method:<14} {largest:>9.1e} {rms:>9.1e}");
-                assert!(largest < bound, "{channels} {pass} {method}: {largest} is not below {bound}");
-                assert!(rms < bound / 5.0, "{channels} {pass} {method}: {rms} is not below {bound} / 5");
-            }
+            let out = result(&Convolution::new(g).with_method(method), pass, inputs);
+            let [largest, rms] = errors(&out, &expected);
+            let (size, pass) = (g.window.axes[1].input, format!("{pass:?}"));
+            println!("{channels:>8} {size:>5} {pass:<16} {method:<14} {largest:>9.1e} {rms:>9.1e}");
+            assert!(largest < bound, "{channels} {pass} {method}: {largest} is not below {bound}");
+            assert!(rms < bound / 5.0, "{channels} {pass} {method}: {rms} is not below {bound} / 5");
         }
     }
 }

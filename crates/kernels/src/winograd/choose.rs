@@ -45,6 +45,8 @@ pub fn choose(g: &ConvGeometry, pass: Pass, isa: Isa) -> Method {
     }
 }
 
+/// Errors that are too large, as shares of the root mean square of the results.
+const MOST_ERROR: f64 = 1e-4;
 /// Share of the direct time that tiles must be expected to stay below.
 const WORTH_TILES: f64 = 0.9;
 /// Share of the time of smaller tiles that tiles of 6 × 6 must be expected to stay below, since their errors are four
@@ -52,15 +54,23 @@ const WORTH_TILES: f64 = 0.9;
 const WORTH_SIX: f64 = 0.93;
 
 /// The method that the cost model expects to be fastest: a function of its arguments alone, so that a network gives the
-/// same bits in every run on any number of threads. [`TileSize::largest_error`] of every size is below 1e-4, so no pass
-/// is kept from any of them.
+/// same bits in every run on any number of threads. Sizes whose [`TileSize::largest_error`] is 1e-4 or more are not taken:
+/// 6 × 6 for sums over more than 177 channels.
 pub fn model(g: &ConvGeometry, pass: Pass, isa: Isa) -> Method {
     if !Winograd::allows(g) {
         return Method::Direct;
     }
     let cost = |method| cost::nanoseconds(g, pass, isa, method);
     let (mut best, mut least) = (Method::Direct, WORTH_TILES * cost(Method::Direct));
+    let channels = match pass {
+        Pass::Forward | Pass::ForwardPacked => g.in_channels,
+        Pass::BackwardData => g.out_channels,
+        Pass::BackwardWeights => 0,
+    };
     for size in TileSize::ALL {
+        if size.largest_error(channels) >= MOST_ERROR {
+            continue;
+        }
         let method = Method::Winograd(size);
         let share = if size == TileSize::Six && best != Method::Direct { WORTH_SIX } else { 1.0 };
         let expected = cost(method);
@@ -185,6 +195,15 @@ mod tests {
         let g = image(1, 512, 7);
         assert_eq!(model(&g, Pass::Forward, Isa::Avx2), Method::Direct);
         assert_ne!(model(&g, Pass::ForwardPacked, Isa::Avx2), Method::Direct);
+    }
+
+    #[test]
+    fn sums_over_many_channels_are_kept_from_the_largest_tiles() {
+        let six = Method::Winograd(TileSize::Six);
+        for pass in [Pass::Forward, Pass::ForwardPacked, Pass::BackwardData] {
+            assert_eq!(model(&image(1, 64, 222), pass, Isa::Avx2), six, "{pass:?}");
+            assert_ne!(model(&image(1, 256, 222), pass, Isa::Avx2), six, "{pass:?}");
+        }
     }
 
     #[test]

@@ -50,14 +50,16 @@ impl TileSize {
     }
 
     /// More than the largest error of a result, as a share of the root mean square of all results, for unit-normal data
-    /// and up to 512 channels; the root mean square of the errors is less than a fifth of it. The direct kernels stay
-    /// below 2e-5.
-    pub const fn largest_error(self) -> f64 {
-        match self {
-            Self::Two => 6e-6,
-            Self::Four => 2e-5,
-            Self::Six => 8e-5,
-        }
+    /// and sums over so many channels; the root mean square of the errors is less than a fifth of it. Gradients of the
+    /// weights, which are summed over at most 256 tiles at a time, stay below the figure for 64 channels. For the direct
+    /// kernels it would be twice that of [`TileSize::Two`].
+    pub fn largest_error(self, channels: usize) -> f64 {
+        let few = match self {
+            Self::Two => 4e-6,
+            Self::Four => 1.2e-5,
+            Self::Six => 6e-5,
+        };
+        few * (channels.max(64) as f64 / 64.0).sqrt()
     }
 
     /// Points of a tile, at each of which there is one product.

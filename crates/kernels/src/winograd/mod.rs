@@ -1,7 +1,12 @@
 //! Winograd's convolutions: 3 × 3 kernels by transforms of tiles, with fewer multiplications.
 //!
 //! A tile of m × m output pixels needs (m + 2)² products for each pair of channels instead of 9·m²: 2.25, 4 or 5.06
-//! times fewer for m = 2, 4 and 6. What it costs is transforms of tiles and taps, memory for them, and accuracy.
+//! times fewer for m = 2, 4 and 6. What it costs is transforms of tiles and taps, memory for them, and accuracy
+//! ([`TileSize::largest_error`]).
+//!
+//! [`Winograd`] computes all passes of a convolution; [`choose`] says for a shape and a pass whether that is worth it, which
+//! is how [`Convolution`](crate::conv::Convolution) uses it. A padded input is never copied: tiles take zeros for what
+//! lies outside.
 
 mod choose;
 mod cost;

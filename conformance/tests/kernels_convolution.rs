@@ -1,4 +1,5 @@
-//! Convolution kernels against their references, on every instruction set and on the emulated wide tiles.
+//! Direct convolution kernels against their references, on every instruction set and on the emulated wide tiles; for
+//! those by tiles see `kernels_winograd.rs`.
 
 use convnet_conformance::problem::{Guarded, image_convolution, numbers};
 use convnet_conformance::{assert_close, convolution as reference, widen};
@@ -24,7 +25,7 @@ fn tolerance(terms: usize) -> f64 {
     2e-6 * (terms as f64).sqrt() + 2e-6
 }
 
-/// Runs all three passes of `g` on every instruction set and compares them with the references.
+/// Runs all three direct passes of `g` on every instruction set and compares them with the references.
 fn check(g: ConvGeometry) {
     let (x, w, dy) = (numbers(1, g.input_len()), numbers(2, g.weights_len()), numbers(3, g.output_len()));
     let bias = numbers(4, g.out_channels);
@@ -38,7 +39,7 @@ fn check(g: ConvGeometry) {
         (Guarded::input(&x), Guarded::input(&w), Guarded::input(&dy), Guarded::input(&bias));
     for isa in instruction_sets() {
         let what = format!("{isa} {g:?}");
-        let convolution = Convolution::with_isa(g, isa);
+        let convolution = Convolution::with_isa(g, isa).with_method(Method::Direct);
 
         let mut out = Guarded::new(g.output_len());
         let mut scratch = Guarded::new(convolution.forward_scratch());
@@ -255,7 +256,7 @@ fn activations_are_applied_after_the_bias() {
         (Activation::Tanh, convnet_conformance::activation::tanh),
     ];
     for isa in instruction_sets() {
-        let convolution = Convolution::with_isa(g, isa);
+        let convolution = Convolution::with_isa(g, isa).with_method(Method::Direct);
         let mut scratch = vec![0.0; convolution.forward_scratch()];
         for (activation, function) in functions {
             let mut out = vec![f32::NAN; g.output_len()];
@@ -292,7 +293,7 @@ fn results_have_the_same_bits_on_any_number_of_threads() {
         let (x, w, dy) = (numbers(1, g.input_len()), numbers(2, g.weights_len()), numbers(3, g.output_len()));
         let run = |threads: usize| {
             Pool::new(threads).unwrap().install(|| {
-                let convolution = Convolution::new(g);
+                let convolution = Convolution::new(g).with_method(Method::Direct);
                 let lengths = [
                     convolution.forward_scratch(),
                     convolution.backward_data_scratch(),

@@ -2,12 +2,13 @@
 
 use convnet_conformance::problem::{Guarded, image_convolution, numbers};
 use convnet_conformance::{assert_close, convolution as reference, widen};
-use convnet_kernels::conv::Epilogue;
+use convnet_kernels::conv::{Convolution, Epilogue};
 use convnet_kernels::cpu::{Isa, supported};
 use convnet_kernels::elementwise::Activation;
 use convnet_kernels::geometry::{Axis, ConvGeometry, Padding, Window};
 use convnet_kernels::par::Pool;
-use convnet_kernels::winograd::{TileSize, Winograd};
+use convnet_kernels::random::Philox;
+use convnet_kernels::winograd::{Method, Pass, TileSize, Winograd};
 use proptest::prelude::*;
 
 fn instruction_sets() -> Vec<Isa> {
@@ -216,4 +217,110 @@ fn results_have_the_same_bits_on_any_number_of_threads() {
             }
         }
     }
+}
+
+/// Largest and root mean square error of results, as shares of the root mean square of the expected ones.
+fn errors(results: &[f32], expected: &[f64]) -> [f64; 2] {
+    let mean_square = |values: &mut dyn Iterator<Item = f64>| {
+        values.map(|value| value * value).sum::<f64>() / expected.len() as f64
+    };
+    let scale = mean_square(&mut expected.iter().copied()).sqrt();
+    let differences = || results.iter().zip(expected).map(|(&result, expected)| f64::from(result) - expected);
+    let largest = differences().fold(0.0_f64, |largest, difference| largest.max(difference.abs()));
+    [largest / scale, mean_square(&mut differences()).sqrt() / scale]
+}
+
+/// Runs a pass of a convolution and gives its result.
+fn result(convolution: &Convolution, pass: Pass, [a, b]: [&[f32]; 2]) -> Vec<f32> {
+    let g = convolution.geometry();
+    let scratch = |len: usize| vec![0.0; len];
+    match pass {
+        Pass::Forward | Pass::ForwardPacked => {
+            let mut out = vec![0.0; g.output_len()];
+            convolution.forward(a, b, Epilogue::NONE, &mut out, &mut scratch(convolution.forward_scratch()));
+            out
+        }
+        Pass::BackwardData => {
+            let mut out = vec![0.0; g.input_len()];
+            convolution.backward_data(a, b, &mut out, &mut scratch(convolution.backward_data_scratch()));
+            out
+        }
+        Pass::BackwardWeights => {
+            let mut out = vec![0.0; g.weights_len()];
+            let mut scratch = scratch(convolution.backward_weights_scratch());
+            convolution.backward_weights(a, b, &mut out, None, &mut scratch);
+            out
+        }
+    }
+}
+
+/// The figures of `TileSize::largest_error`; `--nocapture` shows what is measured.
+#[test]
+fn errors_stay_below_the_stated_bounds() {
+    let normal = |seed: u64, len: usize| {
+        let mut values = vec![0.0; len];
+        Philox::new(seed, 0).fill_normal(0.0, 1.0, &mut values);
+        values
+    };
+    println!("{:>8} {:>5} {:<16} {:<14} {:>9} {:>9}", "channels", "size", "pass", "method", "largest", "RMS");
+    let layer =
+        |channels, size| image_convolution(1, channels, [size, 3, 1, 1], [size, 3, 1, 1], Padding::Same);
+    let cases = [
+        (Pass::Forward, 64, layer([64, 24], 24)),
+        (Pass::Forward, 128, layer([128, 24], 24)),
+        (Pass::Forward, 512, layer([512, 24], 24)),
+        (Pass::BackwardData, 64, layer([24, 64], 24)),
+        (Pass::BackwardData, 512, layer([24, 512], 24)),
+        (Pass::BackwardWeights, 0, layer([64, 48], 24)),
+        (Pass::BackwardWeights, 0, layer([16, 24], 240)),
+    ];
+    for (pass, channels, g) in cases {
+        let (x, w, dy) = (normal(1, g.input_len()), normal(2, g.weights_len()), normal(3, g.output_len()));
+        let inputs: [&[f32]; 2] = match pass {
+            Pass::Forward | Pass::ForwardPacked => [&x, &w],
+            Pass::BackwardData => [&dy, &w],
+            Pass::BackwardWeights => [&x, &dy],
+        };
+        let [a, b] = inputs.map(widen);
+        let expected = match pass {
+            Pass::Forward | Pass::ForwardPacked => reference::forward(&g, &a, &b, None),
+            Pass::BackwardData => reference::backward_data(&g, &a, &b),
+            Pass::BackwardWeights => reference::backward_weights(&g, &a, &b),
+        };
+        for method in std::iter::once(Method::Direct).chain(TileSize::ALL.map(Method::Winograd)) {
+            let bound = match method {
+                Method::Direct => TileSize::Two.largest_error(channels) * 2.0,
+                Method::Winograd(size) => size.largest_error(channels),
+            };
+            let out = result(&Convolution::new(g).with_method(method), pass, inputs);
+            let [largest, rms] = errors(&out, &expected);
+            let (size, pass) = (g.window.axes[1].input, format!("{pass:?}"));
+            println!("{channels:>8} {size:>5} {pass:<16} {method:<14} {largest:>9.1e} {rms:>9.1e}");
+            assert!(largest < bound, "{channels} {pass} {method}: {largest} is not below {bound}");
+            assert!(rms < bound / 5.0, "{channels} {pass} {method}: {rms} is not below {bound} / 5");
+        }
+    }
+}
+
+#[test]
+fn a_convolution_with_a_method_computes_by_it() {
+    let g = image_convolution(2, [16, 24], [13, 3, 1, 1], [9, 3, 1, 1], Padding::Same);
+    let (x, w) = (numbers(1, g.input_len()), numbers(2, g.weights_len()));
+    let isa = convnet_kernels::cpu::isa();
+    for size in TileSize::ALL {
+        let winograd = Winograd::new(g, isa, size);
+        let convolution = Convolution::new(g).with_method(Method::Winograd(size));
+        let (mut a, mut b) = (vec![0.0; g.output_len()], vec![0.0; g.output_len()]);
+        winograd.forward(&x, &w, Epilogue::NONE, &mut a, &mut vec![0.0; winograd.forward_scratch()]);
+        convolution.forward(&x, &w, Epilogue::NONE, &mut b, &mut vec![0.0; convolution.forward_scratch()]);
+        assert!(a == b, "{size:?}");
+    }
+    // Where tiles are not allowed, a forced size means direct.
+    let g = image_convolution(2, [16, 24], [13, 3, 2, 1], [9, 3, 1, 1], Padding::Same);
+    let mut out = [vec![0.0; g.output_len()], vec![0.0; g.output_len()]];
+    for (out, method) in out.iter_mut().zip([Method::Winograd(TileSize::Four), Method::Direct]) {
+        let convolution = Convolution::new(g).with_method(method);
+        convolution.forward(&x, &w, Epilogue::NONE, out, &mut vec![0.0; convolution.forward_scratch()]);
+    }
+    assert!(out[0] == out[1]);
 }

@@ -6,7 +6,8 @@
 //!
 //! * [`geometry`] – window arithmetic, for every crate above
 //! * [`cpu`] – the instruction set in use; [`par`] – threads; [`peak`] – what the machine can do at best
-//! * [`conv`] – convolutions and dense layers, forward and both gradients
+//! * [`conv`] – convolutions and dense layers, forward and both gradients; [`winograd`] – 3 × 3 ones by tiles, which
+//!   [`conv`] uses where a cost model says so
 //! * [`pool`], [`norm`], [`elementwise`], [`reduce`], [`softmax`], [`loss`] – the other layers' mathematics
 //! * [`optimizer`], [`random`], [`images`] – around a training step
 //!

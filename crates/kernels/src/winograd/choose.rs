@@ -1,6 +1,6 @@
 //! Which convolutions are computed this way.
 
-use super::{TileSize, Winograd};
+use super::{TileSize, Winograd, cost};
 use crate::cpu::{CpuError, Isa};
 use crate::geometry::ConvGeometry;
 use std::fmt;
@@ -45,11 +45,40 @@ pub fn choose(g: &ConvGeometry, pass: Pass, isa: Isa) -> Method {
     }
 }
 
+/// Errors that are too large, as shares of the root mean square of the results.
+const MOST_ERROR: f64 = 1e-4;
+/// Share of the direct time that tiles must be expected to stay below.
+const WORTH_TILES: f64 = 0.9;
+/// Share of the time of smaller tiles that tiles of 6 × 6 must be expected to stay below, since their errors are four
+/// times those of 4 × 4.
+const WORTH_SIX: f64 = 0.93;
+
 /// The method that the cost model expects to be fastest: a function of its arguments alone, so that a network gives the
-/// same bits in every run.
+/// same bits in every run on any number of threads. Sizes whose [`TileSize::largest_error`] is 1e-4 or more are not taken:
+/// 6 × 6 for sums over more than 177 channels.
 pub fn model(g: &ConvGeometry, pass: Pass, isa: Isa) -> Method {
-    let _ = (g, pass, isa);
-    Method::Direct
+    if !Winograd::allows(g) {
+        return Method::Direct;
+    }
+    let cost = |method| cost::nanoseconds(g, pass, isa, method);
+    let (mut best, mut least) = (Method::Direct, WORTH_TILES * cost(Method::Direct));
+    let channels = match pass {
+        Pass::Forward | Pass::ForwardPacked => g.in_channels,
+        Pass::BackwardData => g.out_channels,
+        Pass::BackwardWeights => 0,
+    };
+    for size in TileSize::ALL {
+        if size.largest_error(channels) >= MOST_ERROR {
+            continue;
+        }
+        let method = Method::Winograd(size);
+        let share = if size == TileSize::Six && best != Method::Direct { WORTH_SIX } else { 1.0 };
+        let expected = cost(method);
+        if expected < share * least {
+            (best, least) = (method, expected);
+        }
+    }
+    best
 }
 
 /// The environment variable that forces a method.
@@ -130,8 +159,83 @@ pub fn force(method: Option<Method>) {
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Direct => f.write_str("direct"),
-            Self::Winograd(size) => write!(f, "F({m}×{m}, 3×3)", m = size.outputs()),
+            Self::Direct => f.pad("direct"),
+            Self::Winograd(size) => f.pad(&format!("F({m}×{m}, 3×3)", m = size.outputs())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::{Axis, Padding, Window};
+
+    fn image(batch: usize, channels: usize, size: usize) -> ConvGeometry {
+        let axis = Axis::new(size, 3, 1, 1, Padding::Same).unwrap();
+        ConvGeometry {
+            batch,
+            in_channels: channels,
+            out_channels: channels,
+            groups: 1,
+            window: Window::image(axis, axis),
+        }
+    }
+
+    #[test]
+    fn large_layers_are_tiled_and_tiny_ones_are_not() {
+        for pass in Pass::ALL {
+            for isa in Isa::ALL {
+                assert_ne!(model(&image(8, 128, 28), pass, isa), Method::Direct, "{pass:?} {isa}");
+                assert_eq!(model(&image(1, 4, 5), pass, isa), Method::Direct, "{pass:?} {isa}");
+            }
+        }
+    }
+
+    #[test]
+    fn taps_that_must_be_transformed_for_few_tiles_are_not() {
+        let g = image(1, 512, 7);
+        assert_eq!(model(&g, Pass::Forward, Isa::Avx2), Method::Direct);
+        assert_ne!(model(&g, Pass::ForwardPacked, Isa::Avx2), Method::Direct);
+    }
+
+    #[test]
+    fn sums_over_many_channels_are_kept_from_the_largest_tiles() {
+        let six = Method::Winograd(TileSize::Six);
+        for pass in [Pass::Forward, Pass::ForwardPacked, Pass::BackwardData] {
+            assert_eq!(model(&image(1, 64, 222), pass, Isa::Avx2), six, "{pass:?}");
+            assert_ne!(model(&image(1, 256, 222), pass, Isa::Avx2), six, "{pass:?}");
+        }
+    }
+
+    #[test]
+    fn other_windows_are_direct() {
+        let mut g = image(8, 128, 28);
+        g.window.axes[1].stride = 2;
+        assert_eq!(model(&g, Pass::Forward, Isa::Avx2), Method::Direct);
+        g = image(8, 128, 28);
+        g.window.axes[0] = Axis { input: 3, ..Axis::UNIT };
+        assert_eq!(model(&g, Pass::Forward, Isa::Avx2), Method::Direct);
+    }
+
+    #[test]
+    fn a_forced_method_holds_where_it_can() {
+        let (large, mut strided) = (image(8, 128, 28), image(8, 128, 28));
+        strided.window.axes[2].stride = 2;
+        for method in [Method::Direct, Method::Winograd(TileSize::Two), Method::Winograd(TileSize::Six)] {
+            force(Some(method));
+            assert_eq!(choose(&large, Pass::Forward, Isa::Avx2), method);
+            assert_eq!(choose(&strided, Pass::Forward, Isa::Avx2), Method::Direct);
+        }
+        force(None);
+        assert_eq!(choose(&large, Pass::Forward, Isa::Avx2), model(&large, Pass::Forward, Isa::Avx2));
+    }
+
+    #[test]
+    fn settings_are_read_and_bad_ones_refused() {
+        assert_eq!("off".parse(), Ok(Forced(Some(Method::Direct))));
+        assert_eq!(" 4 ".parse(), Ok(Forced(Some(Method::Winograd(TileSize::Four)))));
+        assert_eq!("".parse(), Ok(Forced(None)));
+        let error = "5".parse::<Forced>().unwrap_err().to_string();
+        assert!(error.contains(VARIABLE) && error.contains("off, 2, 4 or 6"), "{error}");
     }
 }

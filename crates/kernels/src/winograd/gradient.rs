@@ -15,7 +15,7 @@ use crate::par::{self, Shared};
 use std::ops::Range;
 
 /// Elements at the points of a block's tiles.
-const BLOCK: usize = 3 << 19;
+const BLOCK: usize = 1 << 20;
 /// Fewest and most tiles of a block.
 const BLOCK_TILES: [usize; 2] = [64, 256];
 /// Rows of a panel of the gradient that are brought back together.
@@ -63,6 +63,17 @@ impl GradientPlan {
         }
     }
 
+    /// Blocks of tiles.
+    pub(super) fn blocks(&self) -> usize {
+        self.tiles.div_ceil(self.block)
+    }
+
+    /// Elements of the sums at all points.
+    pub(super) fn sums_len(&self) -> usize {
+        self.points * self.sums_point
+    }
+
+    /// Elements of scratch.
     pub(super) fn scratch(&self) -> usize {
         self.points * (self.data_point + self.results_point + self.sums_point)
     }

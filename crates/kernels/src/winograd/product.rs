@@ -17,11 +17,13 @@ use crate::par::{self, Shared};
 use std::ops::Range;
 
 /// Elements at the points of a block's tiles that stay in the second-level cache beside the products.
-const BLOCK: usize = 72 << 10;
+const BLOCK: usize = 56 << 10;
 /// Fewest and most tiles of a block: with fewer, reading the taps costs more than multiplying by them.
 const BLOCK_TILES: [usize; 2] = [24, 48];
+/// Elements of taps above which blocks are as large as can be.
+const LARGE_TAPS: usize = 2 << 20;
 /// Elements of the products of a group of panels.
-const GROUP: usize = 48 << 10;
+const GROUP: usize = 24 << 10;
 /// Blocks from which on each is transformed by the piece that needs it.
 const MANY_BLOCKS: usize = 6;
 /// Rows of a panel of taps that are transformed together.
@@ -60,7 +62,9 @@ impl ProductPlan {
         let points = size.points();
         let tiles = batch * picture.tiles();
         let tile_stride = odd_lines(picture.channels);
-        let fits = (BLOCK / (points * tile_stride)).clamp(BLOCK_TILES[0], BLOCK_TILES[1]);
+        let is_large = points * picture.channels * picture.filters > LARGE_TAPS;
+        let fewest = BLOCK_TILES[usize::from(is_large)];
+        let fits = (BLOCK / (points * tile_stride)).clamp(fewest, BLOCK_TILES[1]);
         let block = tiles.div_ceil(tiles.div_ceil(fits)).next_multiple_of(kernels.rows).min(tiles);
         let blocks = tiles.div_ceil(block);
         let product_stride = odd_lines(block * width);

@@ -153,7 +153,7 @@ pub fn softmax(row: &[f64]) -> Vec<f64> {
 pub fn softmax_along(x: &[f64], dims: [usize; 4], axis: usize) -> Vec<f64> {
     let inner: usize = dims[axis + 1..].iter().product();
     let mut y = vec![0.0; x.len()];
-    for start in (0..x.len()).filter(|place| place / inner % dims[axis] == 0) {
+    for start in (0..x.len()).filter(|place| (place / inner).is_multiple_of(dims[axis])) {
         let places = || (0..dims[axis]).map(|i| start + i * inner);
         let row: Vec<f64> = places().map(|place| x[place]).collect();
         places().zip(softmax(&row)).for_each(|(place, value)| y[place] = value);

@@ -5,14 +5,17 @@
 //! forward reference numerically with [`numeric_gradient`].
 
 pub mod activation;
+pub mod adaptive;
 pub mod batch_norm;
 pub mod borders;
 pub mod broadcast;
 pub mod convolution;
 pub mod losses;
+pub mod norms;
 pub mod optimizers;
 pub mod pooling;
 pub mod problem;
+pub mod resize;
 
 /// f32 values as f64.
 pub fn widen(values: &[f32]) -> Vec<f64> {

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
 mod common;
+mod families;
 
 use common::{Tensor, placeholders, run};
 use convnet_conformance as reference;
@@ -215,128 +216,6 @@ fn activation(function: Activation) -> Case {
     case.range(0, low, 2.5)
 }
 
-fn binary(function: BinaryFunction) -> fn(f64, f64) -> f64 {
-    match function {
-        BinaryFunction::Add => |a, b| a + b,
-        BinaryFunction::Subtract => |a, b| a - b,
-        BinaryFunction::Multiply => |a, b| a * b,
-        BinaryFunction::Divide => |a, b| a / b,
-        BinaryFunction::Maximum => f64::max,
-        BinaryFunction::Minimum => f64::min,
-        BinaryFunction::Equal => |a, b| f64::from(a == b),
-        BinaryFunction::Greater => |a, b| f64::from(a > b),
-    }
-}
-
-/// Functions of two values of equal and of unlike shapes. Sizes of the second are those of the first or 1, from the last one on.
-fn broadcasts() -> Vec<Case> {
-    let mut cases = Vec::new();
-    for function in BinaryFunction::ALL {
-        if matches!(function, BinaryFunction::Equal | BinaryFunction::Greater) {
-            continue;
-        }
-        let shapes: [(&[usize], &[usize], bool); 7] = [
-            (&[2, 3], &[2, 3], true),
-            (&[2, 3, 4, 2], &[2, 1, 1, 2], true),
-            (&[2, 3, 4, 2], &[2, 3, 4, 1], true),
-            (&[2, 3, 2], &[2], false),
-            (&[2, 3, 2], &[3, 1], false),
-            (&[2, 3], &[], false),
-            (&[2, 1, 3], &[2, 4, 1], true),
-        ];
-        for (a, b, batched) in shapes {
-            let f = binary(function);
-            let case = Case::new(function.name(), &[a, b], apply(Binary(function)), move |inputs| {
-                reference::broadcast::binary(f, (a, &inputs[0]), (b, &inputs[1]))
-            });
-            let case = case.range(1, 0.3, 1.7);
-            cases.push(if batched { case.batched() } else { case });
-        }
-    }
-    cases.push(Case::new(
-        "expand",
-        &[&[2, 1, 3]],
-        apply(Expand { shape: Shape::batched([4, 3]), shared: false }),
-        |inputs| reference::broadcast::binary(|x, _| x, (&[2, 1, 3], &inputs[0]), (&[2, 4, 3], &[0.0; 24])),
-    ));
-    cases.push(Case::new(
-        "expand, shared",
-        &[&[2, 1, 3]],
-        apply(Expand { shape: Shape::batched([4, 3]), shared: true }),
-        |inputs| {
-            reference::broadcast::binary(|x, _| x / 4.0, (&[2, 1, 3], &inputs[0]), (&[2, 4, 3], &[0.0; 24]))
-        },
-    ));
-    cases.push(
-        Case::new(
-            "which of two is larger, next to them",
-            &[&[2, 3], &[2, 3]],
-            |graph, x| {
-                let mask = graph.apply(Binary(BinaryFunction::Greater), x).unwrap();
-                graph.apply(Sum, &[mask, x[0], x[1]]).unwrap()
-            },
-            |inputs| {
-                let mask = |(a, b): (&f64, &f64)| f64::from(a > b) + a + b;
-                inputs[0].iter().zip(&inputs[1]).map(mask).collect()
-            },
-        )
-        .range(1, -0.9, 1.4)
-        .batched(),
-    );
-    cases.push(Case::new(
-        "stop gradient",
-        &[&[2, 3]],
-        |graph, x| {
-            let constant = graph.apply(StopGradient, x).unwrap();
-            let zero = graph.apply(Binary(BinaryFunction::Subtract), &[constant, constant]).unwrap();
-            graph.apply(Sum, &[zero, x[0]]).unwrap()
-        },
-        |inputs| inputs[0].clone(),
-    ));
-    for axis in 0..3 {
-        let softmax = move |inputs: &[Vec<f64>]| {
-            reference::activation::softmax_along(&inputs[0], [2, 3, 4, 2], axis + 1)
-        };
-        let build = move |graph: &mut Graph, x: &[Value]| softmax_along(graph, x[0], axis).unwrap();
-        cases.push(Case::new("softmax over an axis", &[&[2, 3, 4, 2]], build, softmax));
-        let build = move |graph: &mut Graph, x: &[Value]| log_softmax_along(graph, x[0], axis).unwrap();
-        let log = move |inputs: &[Vec<f64>]| softmax(inputs).into_iter().map(f64::ln).collect();
-        cases.push(Case::new("log softmax over an axis", &[&[2, 3, 4, 2]], build, log));
-    }
-    cases
-}
-
-fn reductions() -> Vec<Case> {
-    let fold: [(ReduceFunction, fn(&[f64]) -> f64); 4] = [
-        (ReduceFunction::Sum, |x| x.iter().sum()),
-        (ReduceFunction::Mean, |x| x.iter().sum::<f64>() / x.len() as f64),
-        (ReduceFunction::Max, |x| x.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
-        (ReduceFunction::Min, |x| x.iter().copied().fold(f64::INFINITY, f64::min)),
-    ];
-    let axes: [(bool, &[usize]); 7] = [
-        (false, &[0]),
-        (false, &[1]),
-        (false, &[2]),
-        (false, &[0, 1]),
-        (false, &[0, 2]),
-        (true, &[1]),
-        (true, &[0, 1, 2]),
-    ];
-    let mut cases = Vec::new();
-    for (function, fold) in fold {
-        for (batch, axes) in axes {
-            for keep_dims in [false, true] {
-                let op = Reduce { function, batch, axes: axes.to_vec(), keep_dims };
-                cases.push(Case::new("reduce", &[&[2, 3, 4, 2]], apply(op), move |inputs| {
-                    let reduced = [batch, axes.contains(&0), axes.contains(&1), axes.contains(&2)];
-                    reference::broadcast::reduce(fold, &inputs[0], [2, 3, 4, 2], reduced)
-                }));
-            }
-        }
-    }
-    cases
-}
-
 /// y = tanh(norm(x ∗ w) + shortcut) with given statistics: what a plan with constant variables folds into a convolution or
 /// two. The shortcut is a convolution with a bias, or x.
 fn residual_block(name: &'static str, projected: bool) -> Case {
@@ -522,6 +401,9 @@ fn cases() -> Vec<Case> {
         pooling("max pool", &[2, 6, 5, 3], &[2, 2], sliding(2, 1, valid), true),
         pooling("max pool, same, overlapping", &[1, 5, 5, 2], &[3, 3], sliding(2, 1, same), true),
         pooling("1-D max pool", &[2, 7, 2], &[3], sliding(2, 1, valid), true),
+        pooling("3-D max pool", &[1, 4, 3, 5, 2], &[2, 2, 3], sliding(2, 1, same), true),
+        pooling("1-D average pool", &[2, 7, 2], &[3], sliding(2, 1, same), false),
+        pooling("global average pool", &[2, 3, 4, 3], &[3, 4], sliding(1, 1, valid), false),
         pooling("average pool", &[2, 6, 5, 3], &[2, 2], sliding(2, 1, valid), false),
         pooling("average pool, same, overlapping", &[1, 5, 5, 2], &[3, 3], sliding(2, 1, same), false),
         pooling("3-D average pool", &[1, 4, 3, 2, 2], &[2, 2, 2], sliding(1, 1, same), false),
@@ -672,8 +554,10 @@ fn cases() -> Vec<Case> {
         relu_then_pool(),
     ];
     cases.extend(reference::activation::examples().into_iter().map(activation));
-    cases.extend(broadcasts());
-    cases.extend(reductions());
+    cases.extend(families::broadcasts());
+    cases.extend(families::reductions());
+    cases.extend(families::norms());
+    cases.extend(families::sizes());
     cases
 }
 

@@ -94,7 +94,8 @@ pub enum Activation {
     SparsePlus,
     /// (x + 1) / 2, cut to 0 … 1.
     SparseSigmoid,
-    /// The nearest point whose elements are not negative and have the sum 1, over the last axis.
+    /// The nearest point whose elements are not negative and have the sum 1, over the last axis (Martins, Astudillo,
+    /// 2016). Keras 3.15 gives other numbers, whose sum is not 1.
     Sparsemax,
     /// y = (x + √(x² + 4)) / 2.
     Squareplus,

@@ -5,16 +5,19 @@
 
 mod accuracy;
 mod activate;
+mod adaptive_pool;
 mod batch_norm;
 mod bias_add;
 mod binary;
 mod broadcast;
 mod channel_affine;
+mod channel_pool;
 mod concatenate;
 mod convolution;
 mod cross_entropy;
 mod dropout;
 mod fill;
+mod group_norm;
 mod mean;
 mod multiply;
 mod packed_convolution;
@@ -23,6 +26,9 @@ mod permute;
 mod pool;
 mod reduce;
 mod reshape;
+mod resize;
+mod response_norm;
+mod row_norm;
 mod scale_shift;
 mod softmax;
 mod squared_error;
@@ -31,14 +37,18 @@ mod sum;
 
 pub use accuracy::{Accuracy, AccuracyKind};
 pub use activate::{Activate, ActivateGradient};
+pub use adaptive_pool::{AdaptiveAveragePool, AdaptiveMaxPool};
 pub use batch_norm::{BatchNorm, BatchNormFrozen, BatchNormGradient, MovingAverage};
 pub use bias_add::{BiasAdd, SumRows};
 pub use binary::Binary;
 pub use broadcast::Expand;
 pub use channel_affine::{ChannelAffine, FrozenAffine};
+pub use channel_pool::ChannelMaxPool;
 pub use concatenate::{Concatenate, Slice};
 pub use convnet_kernels::elementwise::{Activation, BinaryFunction};
 pub use convnet_kernels::geometry::Padding;
+pub use convnet_kernels::norm::{Response, RowNorm as RowNormFunction};
+pub use convnet_kernels::resize::Interpolation;
 pub use convolution::{Convolution, ConvolutionDataGradient, ConvolutionWeightsGradient, Sliding};
 pub use cross_entropy::{
     BinaryCrossEntropy, BinaryCrossEntropyGradient, CrossEntropy, CrossEntropyGradient, SoftmaxCrossEntropy,
@@ -46,6 +56,7 @@ pub use cross_entropy::{
 };
 pub use dropout::Dropout;
 pub use fill::Fill;
+pub use group_norm::GroupNorm;
 pub use mean::{BatchMean, BatchSpread};
 pub use multiply::Multiply;
 pub use packed_convolution::{PackWeights, PackedConvolution};
@@ -54,6 +65,9 @@ pub use permute::Permute;
 pub use pool::{AveragePool, AveragePoolGradient, MaxPool, MaxPoolGradient, RectifiedMaxPool};
 pub use reduce::{Reduce, ReduceFunction};
 pub use reshape::Reshape;
+pub use resize::Resize;
+pub use response_norm::ResponseNorm;
+pub use row_norm::RowNorm;
 pub use scale_shift::ScaleShift;
 pub use softmax::{LogSoftmax, Softmax, SoftmaxGradient, Sparsemax, log_softmax_along, softmax_along};
 pub use squared_error::{SquaredError, SquaredErrorGradient};

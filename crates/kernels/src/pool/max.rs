@@ -195,7 +195,7 @@ fn best(
     }
 }
 
-/// Maxima and winners of a block of channels. The size is fixed, so that both stay in registers.
+/// Maxima and winners of a block of channels. The size is fixed, so that winners stay in registers.
 #[inline(always)]
 fn best_block(mut taps: impl Iterator<Item = (u32, usize)>, image: &[f32]) -> ([f32; BLOCK], [u32; BLOCK]) {
     let block = |offset: usize| -> &[f32; BLOCK] {
@@ -205,9 +205,12 @@ fn best_block(mut taps: impl Iterator<Item = (u32, usize)>, image: &[f32]) -> ([
     let (mut best, mut index) = (*block(offset), [tap; BLOCK]);
     for (tap, offset) in taps {
         let x = block(offset);
+        // Where the compiler sees that what is kept and what is stored is one place, it stores under a mask, which some
+        // machines do very slowly.
+        let old = std::hint::black_box(best);
         for c in 0..BLOCK {
-            let is_better = x[c] > best[c];
-            best[c] = if is_better { x[c] } else { best[c] };
+            let is_better = x[c] > old[c];
+            best[c] = if is_better { x[c] } else { old[c] };
             index[c] = if is_better { tap } else { index[c] };
         }
     }

@@ -1,9 +1,17 @@
-//! Pooling over windows: maximum and average.
+//! Pooling: maximum and average over sliding windows, over windows for an output of given size, and over channels.
 
+mod adaptive;
 mod average;
 mod bands;
+mod channels;
 mod max;
 mod taps;
+
+pub use adaptive::{
+    AdaptiveGeometry, adaptive_average_backward, adaptive_average_forward, adaptive_max_backward,
+    adaptive_max_forward,
+};
+pub use channels::{channel_max_backward, channel_max_forward};
 
 pub use average::{average_backward, average_forward};
 pub use max::{

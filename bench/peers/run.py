@@ -304,13 +304,11 @@ def summary(results):
 
 
 def verdict(programs):
-    """(convnet / best peer, that peer's name), where both are there."""
+    """(convnet / best peer, that peer's name), where they are there."""
     rivals = {name: entry["images_per_second"] for name, entry in programs.items() if name in PEERS and entry["images_per_second"]}
     ours = programs.get("convnet", {}).get("images_per_second")
-    if not rivals or not ours:
-        return None, None
-    best = max(rivals, key=rivals.get)
-    return ours / rivals[best], best
+    best = max(rivals, key=rivals.get, default=None)
+    return ours / rivals[best] if ours and best else None, best
 
 
 def check_sizes(work, programs):

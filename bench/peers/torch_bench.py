@@ -4,18 +4,25 @@ One batch in memory is trained on again and again: nothing is counted but the st
 """
 
 import torch
-from measure import arguments, report, seconds
+from measure import LEARNING_RATE, arguments, report, seconds
 from torch.nn.functional import cross_entropy
 from torch_network import network
 
 args = arguments(["plain", "channels-last", "compiled"])
 torch.set_num_threads(args.threads)
 layout = torch.contiguous_format if args.setting == "plain" else torch.channels_last
-model = network(args.network).to(memory_format=layout)
-run = torch.compile(model) if args.setting == "compiled" else model
-images = torch.rand(args.batch, 1, 28, 28).contiguous(memory_format=layout)
-labels = torch.randint(0, 10, (args.batch,))
-optimizer = torch.optim.RMSprop(model.parameters(), lr=1e-3, alpha=0.9, eps=1e-7)
+model = network(args.network, args.classes).to(memory_format=layout)
+height, width, channels = args.input
+images = torch.rand(args.batch, channels, height, width).contiguous(memory_format=layout)
+labels = torch.randint(0, args.classes, (args.batch,))
+if args.rmsprop:
+    optimizer = torch.optim.RMSprop(model.parameters(), LEARNING_RATE, alpha=0.9, eps=1e-7)
+else:
+    optimizer = torch.optim.SGD(model.parameters(), LEARNING_RATE, momentum=0.9)
+run = model
+if args.setting == "compiled":
+    torch._inductor.config.freezing = args.mode == "infer"  # folds batch norms and lays weights out anew
+    run = torch.compile(model)
 
 
 def train():
@@ -32,4 +39,6 @@ def predict():
 
 
 model.train(args.mode == "train")
-report("PyTorch", args, args.batch / seconds(train if args.mode == "train" else predict))
+parameters = sum(parameter.numel() for parameter in model.parameters())
+rate = args.batch / seconds(train if args.mode == "train" else predict, args.seconds)
+report("PyTorch", torch.__version__, args, rate, parameters)

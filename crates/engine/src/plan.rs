@@ -39,6 +39,11 @@ pub struct Program {
     /// Whether parameters and states stay the same over many runs, so that what depends on them alone is worth keeping.
     /// Such a program stores nothing.
     pub constant_variables: bool,
+    /// Number of nodes of the forward sweep, the others having been added by [`gradients`](crate::gradients).
+    pub forward_nodes: usize,
+    /// Most floats that the arena should take, if less than it takes by itself: values of the forward sweep are then computed
+    /// again when the backward sweep needs them, as far as that helps.
+    pub max_arena: Option<usize>,
 }
 
 impl Program {
@@ -138,7 +143,20 @@ impl Plan {
         if program.constant_variables {
             constants::prepare(&mut program, batch);
         }
-        Self::without_passes(program, batch)
+        let limit = program.max_arena;
+        let mut best = Self::without_passes(program.clone(), batch);
+        for extent in crate::passes::recompute::Extent::all(program.forward_nodes) {
+            if limit.is_none_or(|limit| best.arena_len() <= limit) {
+                break;
+            }
+            let mut program = program.clone();
+            crate::passes::recompute::run(&mut program, extent);
+            let plan = Self::without_passes(program, batch);
+            if plan.arena_len() < best.arena_len() {
+                best = plan;
+            }
+        }
+        best
     }
 
     /// Plans a program as it stands: what tests hold the passes against.

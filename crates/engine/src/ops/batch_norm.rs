@@ -21,6 +21,16 @@ pub struct BatchNorm {
     pub center: bool,
 }
 
+/// y of [`BatchNorm`] once more, from the statistics that it gave. Inputs x, mean, 1/√(variance + ε), then γ if `scale`, then β
+/// if `center`.
+#[derive(Clone, Debug)]
+pub struct BatchNormAgain {
+    /// Whether there is a γ.
+    pub scale: bool,
+    /// Whether there is a β.
+    pub center: bool,
+}
+
 /// Gradients of [`BatchNorm`]. Inputs dy, x, mean, 1/√(variance + ε), then γ if `scale`. Outputs dx, dγ, dβ.
 #[derive(Clone, Debug)]
 pub struct BatchNormGradient {
@@ -100,6 +110,27 @@ impl Op for BatchNorm {
             };
             let statistics = norm::Statistics { mean, variance, inv_std };
             norm::batch_norm_forward(call.inputs[0], gamma, beta, epsilon, y, statistics);
+        })
+    }
+}
+
+impl Op for BatchNormAgain {
+    fn name(&self) -> &'static str {
+        "batch norm, recomputed"
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, Mismatch> {
+        per_channel(inputs, 1, 3 + usize::from(self.scale) + usize::from(self.center))?;
+        Ok(vec![inputs[0].clone()])
+    }
+
+    fn lower(&self, _sizes: &Sizes<'_>) -> Lowered {
+        let Self { scale, center } = *self;
+        Lowered::new(move |call| {
+            let gamma = scale.then(|| call.inputs[3]);
+            let beta = center.then(|| call.inputs[3 + usize::from(scale)]);
+            let [x, mean, inv_std] = call.inputs[..3] else { unreachable!("checked by `infer`") };
+            norm::batch_norm_apply(x, gamma, beta, mean, inv_std, call.outputs[0]);
         })
     }
 }

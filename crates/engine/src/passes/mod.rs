@@ -5,6 +5,7 @@
 
 mod fold_batch_norm;
 mod fuse_epilogue;
+pub(crate) mod recompute;
 mod relu_before_pool;
 
 use crate::Op;

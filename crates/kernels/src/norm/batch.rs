@@ -43,7 +43,28 @@ pub fn batch_norm_forward(
         .iter_mut()
         .zip(&*variance)
         .for_each(|(inv_std, variance)| *inv_std = 1.0 / (variance + epsilon).sqrt());
-    let (mean, inv_std) = (&*mean, &*inv_std);
+    batch_norm_apply(x, gamma, beta, mean, inv_std, y);
+}
+
+/// `y = gamma · (x − mean) · inv_std + beta` with statistics that [`batch_norm_forward`] left: the same y, to the bit.
+///
+/// # Panics
+/// If the lengths do not fit `(rows, mean.len())`.
+pub fn batch_norm_apply(
+    x: &[f32],
+    gamma: Option<&[f32]>,
+    beta: Option<&[f32]>,
+    mean: &[f32],
+    inv_std: &[f32],
+    y: &mut [f32],
+) {
+    let channels = mean.len();
+    let lengths = [inv_std.len(), gamma.map_or(channels, <[f32]>::len), beta.map_or(channels, <[f32]>::len)];
+    assert!(lengths.iter().all(|&len| len == channels), "batch_norm_apply: one value per channel");
+    assert!(
+        x.len() == y.len() && channels > 0 && x.len().is_multiple_of(channels),
+        "batch_norm_apply: lengths do not fit"
+    );
     par::for_each_chunk(y, piece(channels), x.len() as u64 / 3, |start, y| {
         normalize(&x[start..start + y.len()], gamma, beta, mean, inv_std, y);
     });

@@ -44,6 +44,9 @@ pub struct Args {
     /// Also tell the time of each kernel call of a training step
     #[arg(long)]
     profile: bool,
+    /// Take so many steps and tell nothing, for tools that count instructions or watch memory
+    #[arg(long, value_name = "N", value_parser = positive, conflicts_with_all = ["profile", "json"])]
+    steps: Option<usize>,
     /// Print an object; with --profile one a call before it
     #[arg(long)]
     json: bool,
@@ -113,6 +116,9 @@ impl Args {
             return output.finish();
         }
         let mut model = models::open(&self.model)?.model;
+        if let Some(steps) = self.steps {
+            return self.take(&mut model, steps);
+        }
         let (images_per_second, multiply_adds) = match self.mode {
             Mode::Train => self.train(&mut model)?,
             Mode::Infer if self.profile => bail!("--profile is for --mode train"),
@@ -140,20 +146,43 @@ impl Args {
         output.finish()
     }
 
-    /// Images in a second, and multiply-adds an image.
-    fn train(&self, model: &mut Model) -> Result<(f64, f64)> {
+    /// Takes `steps` steps without a clock.
+    fn take(&self, model: &mut Model, steps: usize) -> Result<()> {
+        if self.mode == Mode::Train {
+            let batch = self.batch_to_train_on(model)?.repeated(steps);
+            model.fit_observed(&batch, self.fit().epochs(1), &mut Rates::default())?;
+            return Ok(());
+        }
+        let inputs = random_inputs(model, self.batch)?;
+        let views: Vec<_> = inputs.iter().map(|input| input.view()).collect();
+        for _ in 0..steps {
+            model.predict_all(&views)?;
+        }
+        Ok(())
+    }
+
+    /// A batch for `model`, which is made ready to be trained on it.
+    fn batch_to_train_on(&self, model: &mut Model) -> Result<RandomBatch> {
         if model.compiled().is_none() {
             models::compile_default(model)?;
         }
         models::change_optimizer(model, None, Some(LEARNING_RATE))?;
-        let batch = RandomBatch::new(model, self.batch)?;
+        RandomBatch::new(model, self.batch)
+    }
+
+    fn fit(&self) -> Fit<'_> {
+        Fit::new().batch_size(self.batch).shuffle(false)
+    }
+
+    /// Images in a second, and multiply-adds an image.
+    fn train(&self, model: &mut Model) -> Result<(f64, f64)> {
+        let batch = self.batch_to_train_on(model)?;
         let mut rates = Rates::default();
-        let options = Fit::new().batch_size(self.batch).shuffle(false);
-        model.fit_observed(&batch, options.epochs(4), &mut rates)?;
+        model.fit_observed(&batch, self.fit().epochs(4), &mut rates)?;
         let steps = rates.0.iter().copied().fold(0.0, f64::max) * ROUND_SECONDS / self.batch as f64;
         let batch = batch.repeated((steps as usize).max(1));
         let mut rates = Rates::default();
-        model.fit_observed(&batch, options.epochs(ROUNDS), &mut rates)?;
+        model.fit_observed(&batch, self.fit().epochs(ROUNDS), &mut rates)?;
         let multiply_adds = model.training_multiply_adds(self.batch)?;
         Ok((median(rates.0), multiply_adds as f64 / self.batch as f64))
     }

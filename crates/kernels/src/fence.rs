@@ -37,7 +37,7 @@ impl<T: Copy> Fenced<T> {
         // SAFETY: a question without conditions.
         let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).map_err(io::Error::other)?;
         let wanted = size_of_val(content);
-        let inner = wanted.next_multiple_of(page);
+        let inner = wanted.max(1).next_multiple_of(page);
         let bytes = inner + 2 * page;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
         // SAFETY: a new mapping at a place of the system's choice touches no memory of others.

@@ -10,6 +10,11 @@ pub fn numbers(seed: u64, len: usize) -> Vec<f32> {
     values
 }
 
+/// Random cases of a property: `usual`, or as many as `PROPTEST_CASES` says, where each takes long.
+pub fn cases(usual: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
 /// The value that guards hold.
 const GUARD: f32 = -1.25e30;
 /// Elements of a guard on each side.

@@ -1,7 +1,7 @@
 //! Direct convolution kernels against their references, on every instruction set and on the emulated wide tiles; for
 //! those by tiles see `kernels_winograd.rs`.
 
-use convnet_conformance::problem::{Guarded, image_convolution, numbers};
+use convnet_conformance::problem::{Guarded, cases, image_convolution, numbers};
 use convnet_conformance::{assert_close, convolution as reference, widen};
 use convnet_kernels::conv::{Convolution, Epilogue, Residual};
 use convnet_kernels::cpu::{Isa, supported};
@@ -111,7 +111,7 @@ fn window() -> impl Strategy<Value = Window> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 160, failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(7), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(160), failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(7), ..ProptestConfig::default() })]
 
     #[test]
     fn all_passes_agree_with_the_references(

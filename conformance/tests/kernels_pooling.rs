@@ -1,6 +1,6 @@
 //! Pooling kernels against their references, on every instruction set.
 
-use convnet_conformance::problem::{Guarded, numbers};
+use convnet_conformance::problem::{Guarded, cases, numbers};
 use convnet_conformance::{adaptive, assert_close, pooling as reference, widen};
 use convnet_kernels::cpu;
 use convnet_kernels::geometry::{Axis, Padding, PoolGeometry, Window};
@@ -64,7 +64,7 @@ fn axis(largest: usize) -> impl Strategy<Value = Axis> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(8), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(200), failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(8), ..ProptestConfig::default() })]
 
     #[test]
     fn pools_agree_with_the_references(

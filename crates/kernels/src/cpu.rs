@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub enum Isa {
     /// Plain Rust, right everywhere; the oracle of the others.
     Scalar,
+    /// 128-bit vectors of AArch64, which has them always.
+    Neon,
     /// 256-bit vectors with fused multiply-add.
     Avx2,
     /// 512-bit vectors.
@@ -21,12 +23,13 @@ pub enum Isa {
 
 impl Isa {
     /// All instruction sets, from the plainest to the widest.
-    pub const ALL: [Self; 4] = [Self::Scalar, Self::Avx2, Self::Avx512, Self::Emulated512];
+    pub const ALL: [Self; 5] = [Self::Scalar, Self::Neon, Self::Avx2, Self::Avx512, Self::Emulated512];
 
     /// The name used by `CONVNET_ISA`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Scalar => "scalar",
+            Self::Neon => "neon",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
             Self::Emulated512 => "emulated512",
@@ -37,6 +40,7 @@ impl Isa {
     pub fn is_supported(self) -> bool {
         match self {
             Self::Scalar | Self::Emulated512 => true,
+            Self::Neon => cfg!(target_arch = "aarch64"),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
             #[cfg(target_arch = "x86_64")]
@@ -58,6 +62,7 @@ impl Isa {
             Self::Avx2 => 2,
             Self::Avx512 => 3,
             Self::Emulated512 => 4,
+            Self::Neon => 5,
         }
     }
 
@@ -67,6 +72,7 @@ impl Isa {
             2 => Some(Self::Avx2),
             3 => Some(Self::Avx512),
             4 => Some(Self::Emulated512),
+            5 => Some(Self::Neon),
             _ => None,
         }
     }
@@ -130,7 +136,7 @@ const ISA_VARIABLE: &str = "CONVNET_ISA";
 pub const KNOBS: &[(&str, &str)] = &[
     (
         ISA_VARIABLE,
-        "instruction set of the kernels: scalar, avx2 or avx512 (default: the widest the machine has)",
+        "instruction set of the kernels: scalar, neon, avx2 or avx512 (default: the widest the machine has)",
     ),
     (
         winograd::VARIABLE,
@@ -195,7 +201,7 @@ pub fn force(isa: Isa) -> Result<(), CpuError> {
 
 /// The instruction sets that this machine can run, from the plainest to the widest, without emulated ones.
 pub fn supported() -> Vec<Isa> {
-    [Isa::Scalar, Isa::Avx2, Isa::Avx512].into_iter().filter(|isa| isa.is_supported()).collect()
+    [Isa::Scalar, Isa::Neon, Isa::Avx2, Isa::Avx512].into_iter().filter(|isa| isa.is_supported()).collect()
 }
 
 fn detect() -> Isa {

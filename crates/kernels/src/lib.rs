@@ -18,6 +18,8 @@
 pub mod conv;
 pub mod cpu;
 pub mod elementwise;
+#[cfg(all(feature = "fences", unix))]
+pub mod fence;
 pub mod geometry;
 pub mod images;
 pub mod loss;

@@ -51,7 +51,7 @@ fn time(isa: Isa, threads: usize, rounds: u64) -> f64 {
 fn lanes(isa: Isa) -> usize {
     match isa {
         Isa::Scalar => 4,
-        Isa::Avx2 => 8,
+        Isa::Neon | Isa::Avx2 => 8,
         Isa::Avx512 | Isa::Emulated512 => 16,
     }
 }
@@ -64,6 +64,9 @@ fn multiply_adds(isa: Isa, rounds: u64) {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         Isa::Avx512 => unsafe { avx512_multiply_adds(rounds) },
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: NEON belongs to the architecture.
+        Isa::Neon => unsafe { run::<crate::simd::Neon>(rounds) },
         // SAFETY: plain arrays need no instruction set.
         Isa::Emulated512 => unsafe { run::<Plain<16>>(rounds) },
         // SAFETY: as above.

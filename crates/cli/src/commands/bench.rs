@@ -52,6 +52,9 @@ pub struct Args {
     /// Also tell the time of each kernel call
     #[arg(long)]
     profile: bool,
+    /// Take so many steps and tell nothing, for tools that count instructions or watch memory
+    #[arg(long, value_name = "N", value_parser = positive, conflicts_with_all = ["profile", "json"])]
+    steps: Option<usize>,
     /// Print an object; with --profile one a call before it
     #[arg(long)]
     json: bool,
@@ -127,6 +130,9 @@ impl Args {
             return output.finish();
         }
         let mut model = self.open()?;
+        if let Some(steps) = self.steps {
+            return self.take(&mut model, steps);
+        }
         let (images_per_second, multiply_adds) = match self.mode {
             Mode::Train => self.train(&mut model)?,
             Mode::Infer => self.infer(&model)?,
@@ -165,19 +171,42 @@ impl Args {
         Ok(models::of_zoo(&network)?.model)
     }
 
-    /// Images in a second, and multiply-adds an image.
-    fn train(&self, model: &mut Model) -> Result<(f64, f64)> {
+    /// Takes `steps` steps without a clock.
+    fn take(&self, model: &mut Model, steps: usize) -> Result<()> {
+        if self.mode == Mode::Train {
+            let batch = self.batch_to_train_on(model)?.repeated(steps);
+            model.fit_observed(&batch, self.fit().epochs(1), &mut Rates::new())?;
+            return Ok(());
+        }
+        let inputs = random_inputs(model, self.batch)?;
+        let views: Vec<_> = inputs.iter().map(|input| input.view()).collect();
+        for _ in 0..steps {
+            model.predict_all(&views)?;
+        }
+        Ok(())
+    }
+
+    /// A batch for `model`, which is made ready to be trained on it.
+    fn batch_to_train_on(&self, model: &mut Model) -> Result<RandomBatch> {
         if model.compiled().is_none() {
             models::compile_default(model)?;
         }
         models::change_optimizer(model, None, Some(LEARNING_RATE))?;
-        let batch = RandomBatch::new(model, self.batch)?;
+        RandomBatch::new(model, self.batch)
+    }
+
+    fn fit(&self) -> Fit<'_> {
+        Fit::new().batch_size(self.batch).shuffle(false)
+    }
+
+    /// Images in a second, and multiply-adds an image.
+    fn train(&self, model: &mut Model) -> Result<(f64, f64)> {
+        let batch = self.batch_to_train_on(model)?;
         let mut rates = Rates::new();
-        let options = Fit::new().batch_size(self.batch).shuffle(false);
-        model.fit_observed(&batch, options.epochs(WARM_UP), &mut rates)?;
+        model.fit_observed(&batch, self.fit().epochs(WARM_UP), &mut rates)?;
         let batch = batch.repeated(self.steps_of_a_round(&rates.rates));
         let mut rates = Rates::new();
-        model.fit_observed(&batch, options.epochs(ROUNDS), &mut rates)?;
+        model.fit_observed(&batch, self.fit().epochs(ROUNDS), &mut rates)?;
         let multiply_adds = model.training_multiply_adds(self.batch)?;
         Ok((median(rates.rates), multiply_adds as f64 / self.batch as f64))
     }

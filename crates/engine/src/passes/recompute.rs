@@ -87,7 +87,9 @@ impl Again {
         graph.set_label(&node.label);
         let copies = if let Some(norm) = node.op_as::<BatchNorm>() {
             inputs.splice(1..1, [node.outputs[1], node.outputs[3]]);
-            graph.apply(BatchNormAgain { scale: norm.scale, center: norm.center }, &inputs).map(|copy| vec![copy])
+            graph
+                .apply(BatchNormAgain { scale: norm.scale, center: norm.center }, &inputs)
+                .map(|copy| vec![copy])
         } else {
             graph.add_shared(node.op.clone(), &inputs)
         };

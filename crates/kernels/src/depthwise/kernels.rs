@@ -47,6 +47,8 @@ impl Kernels {
             Isa::Avx2 => &AVX2,
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => &AVX512,
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => &NEON,
             Isa::Emulated512 => &EMULATED512,
             _ => &SCALAR,
         }
@@ -104,6 +106,8 @@ macro_rules! kernels {
 
 kernels!(SCALAR, Plain<4>, 4, scalar_gather, scalar_sliding, scalar_correlate);
 kernels!(EMULATED512, Plain<16>, 16, emulated512_gather, emulated512_sliding, emulated512_correlate);
+#[cfg(target_arch = "aarch64")]
+kernels!(NEON, crate::simd::Neon, 8, neon_gather, neon_sliding, neon_correlate);
 #[cfg(target_arch = "x86_64")]
 kernels!(
     #[target_feature(enable = "avx2,fma")]

@@ -15,6 +15,8 @@ mod scalar;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 
 use crate::cpu::Isa;
 
@@ -49,6 +51,8 @@ impl Kernels {
             Isa::Avx2 => &avx2::KERNELS,
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => &avx512::KERNELS,
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => &neon::KERNELS,
             Isa::Emulated512 => &emulated512::KERNELS,
             _ => &scalar::KERNELS,
         }

@@ -7,7 +7,8 @@ mod response;
 mod rows;
 
 pub use batch::{
-    BatchNormBackward, Statistics, batch_norm_apply, batch_norm_backward, batch_norm_forward, frozen_affine, moving_average,
+    BatchNormBackward, Statistics, batch_norm_apply, batch_norm_backward, batch_norm_forward, frozen_affine,
+    moving_average,
 };
 pub use group::{GroupNorm, GroupNormBackward, group_norm_backward, group_norm_forward, group_norm_scratch};
 pub use response::{Response, response_norm_backward, response_norm_forward};

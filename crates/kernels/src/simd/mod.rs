@@ -4,6 +4,8 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod plain;
 mod transpose;
 mod vector;
@@ -12,6 +14,8 @@ mod vector;
 pub(crate) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx512::Avx512;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use neon::Neon;
 pub(crate) use plain::Plain;
 pub(crate) use transpose::transpose_4x4;
 pub(crate) use vector::Simd;
@@ -19,7 +23,8 @@ pub(crate) use vector::Simd;
 /// Defines a function whose body is compiled once for each instruction set and chosen by [`crate::cpu::isa`].
 ///
 /// The body is plain Rust on slices, so the compiler vectorises it as wide as the instruction set allows; it never
-/// contracts or reorders floating-point arithmetic, so all versions give the same bits.
+/// contracts or reorders floating-point arithmetic, so all versions give the same bits. On AArch64 there is one version, since
+/// NEON belongs to the architecture.
 macro_rules! vectorized {
     ($(#[$meta:meta])* $visibility:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
         $(#[$meta])*

@@ -37,8 +37,27 @@ fn transposed(rows: [[f32; 4]; 4]) -> [[f32; 4]; 4] {
     columns
 }
 
+/// The transpose of a block, by interleaving rows twice.
+#[cfg(target_arch = "aarch64")]
+#[inline(always)]
+fn transposed(rows: [[f32; 4]; 4]) -> [[f32; 4]; 4] {
+    use std::arch::aarch64::{vld1q_f32, vst1q_f32, vzip1q_f32, vzip2q_f32};
+    let mut columns = [[0.0; 4]; 4];
+    // SAFETY: NEON belongs to the architecture; each load and store is of four elements of an array of four.
+    unsafe {
+        let [a, b, c, d] = rows.map(|row| vld1q_f32(row.as_ptr()));
+        let (ac_low, bd_low) = (vzip1q_f32(a, c), vzip1q_f32(b, d));
+        let (ac_high, bd_high) = (vzip2q_f32(a, c), vzip2q_f32(b, d));
+        vst1q_f32(columns[0].as_mut_ptr(), vzip1q_f32(ac_low, bd_low));
+        vst1q_f32(columns[1].as_mut_ptr(), vzip2q_f32(ac_low, bd_low));
+        vst1q_f32(columns[2].as_mut_ptr(), vzip1q_f32(ac_high, bd_high));
+        vst1q_f32(columns[3].as_mut_ptr(), vzip2q_f32(ac_high, bd_high));
+    }
+    columns
+}
+
 /// The transpose of a block.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn transposed(rows: [[f32; 4]; 4]) -> [[f32; 4]; 4] {
     std::array::from_fn(|k| std::array::from_fn(|i| rows[i][k]))
 }

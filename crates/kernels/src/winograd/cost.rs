@@ -70,6 +70,7 @@ impl Scale {
     fn of(isa: Isa) -> Self {
         match isa {
             Isa::Scalar => Self { products: 4.0, transforms: 2.0 },
+            Isa::Neon => Self { products: 2.0, transforms: 1.5 },
             Isa::Avx2 => Self { products: 1.0, transforms: 1.0 },
             Isa::Avx512 | Isa::Emulated512 => Self { products: 0.5, transforms: 0.75 },
         }

@@ -96,6 +96,8 @@ impl Transforms {
             Isa::Avx2 => &avx2::TRANSFORMS,
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => &avx512::TRANSFORMS,
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => &neon::TRANSFORMS,
             Isa::Emulated512 => &emulated512::TRANSFORMS,
             _ => &scalar::TRANSFORMS,
         };
@@ -160,6 +162,8 @@ macro_rules! transforms {
 
 transforms!(scalar, Plain<4>,);
 transforms!(emulated512, Plain<16>,);
+#[cfg(target_arch = "aarch64")]
+transforms!(neon, crate::simd::Neon,);
 #[cfg(target_arch = "x86_64")]
 transforms!(avx2, crate::simd::Avx2, #[target_feature(enable = "avx2,fma")]);
 #[cfg(target_arch = "x86_64")]

@@ -4,13 +4,14 @@
 #![cfg(unix)]
 
 use convnet_conformance::problem::{cases, numbers};
-use convnet_kernels::conv::{Convolution, Epilogue};
+use convnet_kernels::conv::{Convolution, Epilogue, Residual};
 use convnet_kernels::cpu::{self, Isa};
 use convnet_kernels::elementwise::Activation;
 use convnet_kernels::fence::{Edge, Fenced};
 use convnet_kernels::geometry::{Axis, ConvGeometry, Padding, PoolGeometry, Window};
 use convnet_kernels::optimizer::{Adam, adam};
 use convnet_kernels::random::Philox;
+use convnet_kernels::winograd::{Method, TileSize, Winograd};
 use convnet_kernels::{pool, reduce, softmax};
 use std::process::Command;
 use std::sync::Mutex;
@@ -84,15 +85,33 @@ impl Dice {
     }
 }
 
-fn convolve(g: ConvGeometry, isa: Isa, edge: Edge) {
-    eprintln!("{isa}, {edge:?}: {g:?}");
-    let convolution = Convolution::with_isa(g, isa);
+fn convolve(g: ConvGeometry, isa: Isa, method: Method, edge: Edge) {
+    eprintln!("{isa}, {method}, {edge:?}: {g:?}");
+    let convolution = Convolution::with_isa(g, isa).with_method(method);
     let (x, w) = (fenced(&numbers(1, g.input_len()), edge), fenced(&numbers(2, g.weights_len()), edge));
     let (dy, bias) = (fenced(&numbers(3, g.output_len()), edge), fenced(&numbers(4, g.out_channels), edge));
-    let epilogue = Epilogue { bias: Some(&bias), activation: Activation::Relu };
+    let epilogue = Epilogue { bias: Some(&bias), activation: Activation::Relu, ..Epilogue::NONE };
     let mut scratch = zeros(convolution.forward_scratch(), edge);
     convolution.forward(&x, &w, epilogue, &mut zeros(g.output_len(), edge), &mut scratch);
     convolution.forward(&x, &w, Epilogue::NONE, &mut zeros(g.output_len(), edge), &mut scratch);
+    if let Some(len) = convolution.packed_weights_len() {
+        let mut packed = zeros(len, edge);
+        convolution.pack_weights(&w, &mut packed);
+        let mut scratch = zeros(convolution.forward_packed_scratch(), edge);
+        let mut y = fenced(&dy, edge);
+        convolution.forward_packed(&x, &packed, epilogue, &mut y, &mut scratch);
+        for residual in [Residual::Output, Residual::Slice(&dy)] {
+            if g.groups == 1 {
+                convolution.forward_packed(
+                    &x,
+                    &packed,
+                    Epilogue { residual, ..epilogue },
+                    &mut y,
+                    &mut scratch,
+                );
+            }
+        }
+    }
     let mut scratch = zeros(convolution.backward_data_scratch(), edge);
     convolution.backward_data(&dy, &w, &mut zeros(g.input_len(), edge), &mut scratch);
     let mut scratch = zeros(convolution.backward_weights_scratch(), edge);
@@ -101,9 +120,13 @@ fn convolve(g: ConvGeometry, isa: Isa, edge: Edge) {
 }
 
 fn convolve_everywhere(g: ConvGeometry) {
+    let tiles = TileSize::ALL.map(Method::Winograd).into_iter().filter(|_| Winograd::allows(&g));
+    let methods: Vec<Method> = std::iter::once(Method::Direct).chain(tiles).collect();
     for isa in cpu::supported().into_iter().chain([Isa::Emulated512]) {
         for edge in Edge::ALL {
-            convolve(g, isa, edge);
+            for &method in &methods {
+                convolve(g, isa, method, edge);
+            }
         }
     }
 }
@@ -116,7 +139,11 @@ fn convolutions_keep_to_their_slices() {
         while left > 0 {
             let (batch, in_channels) = (dice.throw(1..=4), dice.throw(1..=20));
             let (out_channels, window) = (dice.throw(1..=40), dice.window());
-            let g = ConvGeometry { batch, in_channels, out_channels, window };
+            // One group, one a channel, or as many as both counts allow.
+            let groups = [1, 1, in_channels, 2][dice.throw(0..=3)];
+            let out_channels = out_channels.next_multiple_of(groups);
+            let in_channels = in_channels.next_multiple_of(groups);
+            let g = ConvGeometry { batch, in_channels, out_channels, groups, window };
             if g.multiply_adds() < 2_000_000 {
                 convolve_everywhere(g);
                 left -= 1;

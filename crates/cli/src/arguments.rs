@@ -57,6 +57,23 @@ pub fn optimizer() -> PossibleValuesParser {
     PossibleValuesParser::new(optimizers::REGISTRY.iter().map(|known| known.short_name))
 }
 
+/// Bytes, as `1500MB` or `1.5GB`; a plain number is bytes.
+pub fn memory_size(text: &str) -> Result<usize, String> {
+    let text = text.trim();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "kb" | "k" => 1e3,
+        "mb" | "m" => 1e6,
+        "gb" | "g" => 1e9,
+        _ => return Err("must be a size such as 800MB or 1.5GB".into()),
+    };
+    match digits.trim().parse::<f64>() {
+        Ok(size) if size > 0.0 && size * factor < 1e18 => Ok((size * factor) as usize),
+        _ => Err("must be a size above 0, such as 800MB or 1.5GB".into()),
+    }
+}
+
 /// Height, width and channels, as `224x224x3`; without channels 3 of them.
 pub fn image_size(text: &str) -> Result<[usize; 3], String> {
     let sizes: Option<Vec<usize>> = text.split(['x', '×']).map(|size| size.trim().parse().ok()).collect();

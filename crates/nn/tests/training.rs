@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
-use convnet_nn::layers::{BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D};
+use convnet_nn::layers::{
+    Activation as ActivationLayer, Add, BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D,
+    Padding,
+};
 use convnet_nn::losses::{MeanSquaredError, SparseCategoricalCrossentropy};
 use convnet_nn::optimizers::{Adam, RmsProp, Sgd};
 use convnet_nn::train::Arrays;
@@ -177,8 +180,53 @@ fn models_can_be_shared_among_threads() {
     let (x, _) = halves(40);
     let expected = model.predict(x.view()).unwrap();
     std::thread::scope(|scope| {
-        for _ in 0..4 {
+        for _ in 0..16 {
             scope.spawn(|| assert_eq!(model.predict(x.view()).unwrap(), expected));
         }
     });
+}
+
+/// Residual blocks with all that can be computed again.
+fn residual() -> Model {
+    let image = Symbol::input([8, 8, 1]);
+    let mut x = image.apply(Conv2D::new(8, 3).padding(Padding::Same)).unwrap();
+    for _ in 0..16 {
+        let y = x.apply(BatchNormalization::new()).unwrap();
+        let y = y.apply(ActivationLayer::new(Activation::Relu)).unwrap();
+        let y = y.apply(Conv2D::new(8, 3).padding(Padding::Same).activation(Activation::Tanh)).unwrap();
+        let y = y.apply(Dropout::new(0.2)).unwrap();
+        x = Symbol::merge(Add::new(), &[&x, &y]).unwrap();
+    }
+    let x = x.apply(MaxPooling2D::new(2)).unwrap();
+    let classes =
+        x.apply(Flatten::new()).unwrap().apply(Dense::new(2).activation(Activation::Softmax)).unwrap();
+    Model::new(&[image], &[classes]).unwrap()
+}
+
+#[test]
+fn a_bound_on_memory_is_kept_and_changes_no_bit() {
+    let (images, labels) = halves(32);
+    let train = |max_memory: Option<usize>| {
+        let mut model = residual();
+        model.initialize(3);
+        model.compile(Sgd::new(0.05), SparseCategoricalCrossentropy::default(), [Metric::Accuracy]).unwrap();
+        model.set_max_memory(max_memory);
+        let needed = model.summary(16)?.training_memory_bytes.unwrap();
+        let history =
+            model.fit(&Arrays::new(images.view(), labels.view())?, Fit::new().batch_size(16).epochs(2))?;
+        let weights: Vec<Vec<u32>> =
+            model.weights().map(|w| model.weight_values(w).iter().map(|x| x.to_bits()).collect()).collect();
+        Ok::<_, Error>((needed, format!("{history:?}"), weights))
+    };
+    let free = train(None).unwrap();
+    let mut last = free.0;
+    for share in [0.95, 0.8, 0.6] {
+        let limit = (free.0 as f64 * share) as usize;
+        let bounded = train(Some(limit)).unwrap();
+        assert!(bounded.0 <= limit && bounded.0 < last, "{} bytes of at most {limit}", bounded.0);
+        assert_eq!(bounded.2, free.2, "weights differ at {share}");
+        last = last.min(bounded.0 + 1);
+    }
+    let error = train(Some(1000)).unwrap_err().to_string();
+    assert!(error.contains("needs") && error.contains("smaller batch"), "{error}");
 }

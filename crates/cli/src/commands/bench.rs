@@ -12,7 +12,7 @@ use convnet::nn::train::EpochLog;
 use convnet::prelude::*;
 use serde::Serialize;
 
-use crate::arguments::{Threads, image_size, positive};
+use crate::arguments::{Threads, image_size, memory_size, positive};
 use crate::format::{bytes, count, thousands};
 use crate::models;
 use crate::output::Output;
@@ -47,6 +47,9 @@ pub struct Args {
     /// Classes to tell apart, for a network of the zoo
     #[arg(long, value_name = "N", value_parser = positive)]
     classes: Option<usize>,
+    /// Most memory for weights and activations in training, such as 1.5GB; activations are computed again to stay below
+    #[arg(long, value_name = "SIZE", value_parser = memory_size)]
+    max_memory: Option<usize>,
     #[command(flatten)]
     threads: Threads,
     /// Also tell the time of each kernel call
@@ -130,6 +133,7 @@ impl Args {
             return output.finish();
         }
         let mut model = self.open()?;
+        model.set_max_memory(self.max_memory);
         if let Some(steps) = self.steps {
             return self.take(&mut model, steps);
         }

@@ -129,6 +129,7 @@ impl Model {
             training: None,
             runtime: Mutex::default(),
             class_names: Vec::new(),
+            max_memory: None,
         })
     }
 

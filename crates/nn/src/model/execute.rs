@@ -96,6 +96,7 @@ impl Model {
         let parameters: Vec<(Value, usize)> =
             program.graph.parameters().into_iter().filter(|(_, start)| trained.contains(start)).collect();
         let by: Vec<Value> = parameters.iter().map(|&(value, _)| value).collect();
+        program.forward_nodes = program.graph.nodes().len();
         let found = gradients(&mut program.graph, loss, None, &by)?;
         for (gradient, (_, start)) in found.into_iter().zip(parameters) {
             program.stores.extend(gradient.map(|gradient| (gradient, Target::Gradient(start))));
@@ -147,12 +148,35 @@ impl Model {
     }
 
     pub(crate) fn new_plan(&self, purpose: Purpose, batch: usize) -> Result<Plan> {
-        let program = match purpose {
+        let mut program = match purpose {
             Purpose::Predict => self.prediction_program()?,
             Purpose::Evaluate => Program { constant_variables: true, ..self.scoring_program(None)? },
             Purpose::Train => self.training_program()?,
         };
-        Ok(Plan::new(program, batch))
+        let Some(limit) = self.max_memory.filter(|_| purpose == Purpose::Train) else {
+            return Ok(Plan::new(program, batch));
+        };
+        let floats = limit / size_of::<f32>();
+        let beside = self.training_floats_beside_the_arena(batch);
+        program.max_arena = Some(floats.saturating_sub(beside));
+        let plan = Plan::new(program, batch);
+        let needed = (plan.arena_len() + beside) * size_of::<f32>();
+        if needed > limit {
+            let problem = format!(
+                "training on batches of {batch} needs {:.1} MB at least, but {:.1} MB are allowed; a smaller batch needs less",
+                needed as f64 * 1e-6,
+                limit as f64 * 1e-6
+            );
+            return Err(Error::argument("max_memory", problem));
+        }
+        Ok(plan)
+    }
+
+    /// Weights, gradients, the optimizer's slots and a batch of inputs.
+    pub(crate) fn training_floats_beside_the_arena(&self, batch: usize) -> usize {
+        let slots = self.compiled.as_ref().map_or(0, |compiled| compiled.optimizer.slots().len());
+        let inputs: usize = self.inputs.iter().map(|&tensor| self.tensors[tensor].bind(batch).len()).sum();
+        (2 + slots) * self.variables.parameters.len() + self.variables.states.len() + inputs
     }
 
     pub(crate) fn lock_runtime(&self) -> MutexGuard<'_, Runtime> {

@@ -72,13 +72,10 @@ impl Model {
         let weights = self.variables.parameters.len() + self.variables.states.len();
         let training_memory_bytes = match &self.compiled {
             None => None,
-            Some(compiled) => {
+            Some(_) => {
                 let plan = self.new_plan(Purpose::Train, training_batch_size)?;
-                let copies = 1 + compiled.optimizer.slots().len();
-                let inputs =
-                    training_batch_size * self.input_shapes().iter().map(|shape| shape.len()).sum::<usize>();
-                let floats = weights + copies * self.variables.parameters.len() + plan.arena_len() + inputs;
-                Some(floats * size_of::<f32>())
+                let beside = self.training_floats_beside_the_arena(training_batch_size);
+                Some((plan.arena_len() + beside) * size_of::<f32>())
             }
         };
         let inputs: usize = self.input_shapes().iter().map(|shape| Slab::round_up(shape.len())).sum();

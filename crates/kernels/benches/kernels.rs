@@ -133,6 +133,10 @@ fn layers() -> Vec<(&'static str, ConvGeometry)> {
         ("groups 32 of 4 56x56 b8", ConvGeometry { groups: 32, ..image(8, [128, 128], 56, 3, 1, Same) }),
         ("groups 32 of 8 28x28 b8", ConvGeometry { groups: 32, ..image(8, [256, 256], 28, 3, 1, Same) }),
         ("groups 32 of 16 14x14 b8", ConvGeometry { groups: 32, ..image(8, [512, 512], 14, 3, 1, Same) }),
+        ("resnet conv1 56x56x256-64 b8", image(8, [256, 64], 56, 1, 1, Valid)),
+        ("resnet conv1 28x28x128-512 b8", image(8, [128, 512], 28, 1, 1, Valid)),
+        ("resnet conv1 14x14x1024-256 b8", image(8, [1024, 256], 14, 1, 1, Valid)),
+        ("resnet conv1 7x7x512-2048 b8", image(8, [512, 2048], 7, 1, 1, Valid)),
         ("resnet conv1s2 56x56x256-512 b8", image(8, [256, 512], 56, 1, 2, Valid)),
     ]
 }

@@ -4,11 +4,13 @@
 //! batch-reduce matrix product like the forward pass, with rows at output pixels and runs along the output channels. So
 //! padding, strides and dilation cost nothing, and every pixel is written once.
 
+use super::forward::WHOLE_WEIGHTS;
 use super::work::{self, PIECE, PIECES, for_each_tile};
 use crate::gemm::brgemm::{Run, Tile};
 use crate::gemm::{Kernels, MAX_ROWS, pack};
 use crate::geometry::{Axis, ConvGeometry};
 use crate::par::{self, Shared};
+use std::ops::Range;
 
 /// Input pixels reached by the same taps.
 #[derive(Clone, Debug)]
@@ -186,20 +188,26 @@ impl Call<'_> {
             let share = rows.div_ceil(plan.parts).next_multiple_of(self.kernels.rows);
             let start = (part * share).min(rows);
             let rows = share.min(rows - start);
-            for panel in panel_start..panel_end {
+            let inner = class.runs.len() * self.g.out_channels;
+            if (panel_end - panel_start) * self.kernels.columns() * inner <= WHOLE_WEIGHTS {
                 for_each_tile(rows, self.kernels.rows, |tile, height| {
-                    self.tile(class, first_image, start + tile, height, panel);
+                    self.tiles(class, first_image, start + tile, height, panel_start..panel_end);
                 });
+            } else {
+                for panel in panel_start..panel_end {
+                    for_each_tile(rows, self.kernels.rows, |tile, height| {
+                        self.tiles(class, first_image, start + tile, height, panel..panel + 1);
+                    });
+                }
             }
         }
     }
 
+    /// One tile of rows, for some panels.
     #[inline]
-    fn tile(&self, class: &Class, first_image: usize, first: usize, height: usize, panel: usize) {
+    fn tiles(&self, class: &Class, first_image: usize, first: usize, height: usize, panels: Range<usize>) {
         let (g, kernels) = (self.g, self.kernels);
         let width = kernels.columns();
-        let start = panel * width;
-        let columns = width.min(g.in_channels - start);
         let input_len = g.window.input_positions() * g.in_channels;
         let output_len = g.window.output_positions() * g.out_channels;
         let pixels = class.pixels.len();
@@ -216,23 +224,29 @@ impl Call<'_> {
             }
         }
         let inner = g.window.taps() * g.out_channels;
-        let tile = Tile {
+        let mut tile = Tile {
             a,
             c,
-            c_offset: start,
+            c_offset: 0,
             runs: &class.runs,
             length: g.out_channels,
             offsets: &[],
-            b: self.packed[panel * inner * width..].as_ptr(),
-            columns,
+            b: self.packed.as_ptr(),
+            columns: 0,
             bias: std::ptr::null(),
             residual: [std::ptr::null(); MAX_ROWS],
             rectified: false,
             ceiling: f32::INFINITY,
         };
-        // SAFETY: the kernels are of a supported instruction set; every run leads from a row's first output pixel to
-        // another one of the same image, because all taps of a class reach all its pixels; rows of C are different
-        // pixels with `columns` elements from `start`, and no other piece has them; packed panels are full rows.
-        unsafe { kernels.brgemm[kernels.width_index(columns)][height - 1](&tile) };
+        for panel in panels {
+            let start = panel * width;
+            tile.c_offset = start;
+            tile.columns = width.min(g.in_channels - start);
+            tile.b = self.packed[panel * inner * width..].as_ptr();
+            // SAFETY: the kernels are of a supported instruction set; every run leads from a row's first output pixel to
+            // another one of the same image, because all taps of a class reach all its pixels; rows of C are different
+            // pixels with `columns` elements from `start`, and no other piece has them; packed panels are full rows.
+            unsafe { kernels.brgemm[kernels.width_index(tile.columns)][height - 1](&tile) };
+        }
     }
 }

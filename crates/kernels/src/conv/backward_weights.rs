@@ -17,6 +17,8 @@ use std::ops::Range;
 
 /// Output pixels of a chunk.
 const CHUNK: usize = 128;
+/// Rows from one packed panel to the next: one more than a chunk has, so that panels do not lie a power of two apart.
+const PANEL_ROWS: usize = CHUNK + 1;
 /// Row tiles of a block.
 const BLOCK: usize = 8;
 /// Columns of the output gradient that are packed together, for a chunk.
@@ -159,7 +161,7 @@ struct Packed {
     /// Rows of the windows: tiles [`TILE`] apart, each `(pixel, row)`.
     rows: [f32; BLOCK * TILE],
     /// Columns of the output gradient: panels, each `(pixel, column)`.
-    panels: [f32; CHUNK * GROUP],
+    panels: [f32; PANEL_ROWS * GROUP],
 }
 
 /// One call, shared by its pieces.
@@ -210,7 +212,7 @@ impl Call<'_> {
                             let call = Tile {
                                 x: packed_rows.wrapping_add(index * TILE),
                                 x_stride: self.kernels.lanes,
-                                b: packed_panels.wrapping_add((panel - first) * CHUNK * width),
+                                b: packed_panels.wrapping_add((panel - first) * PANEL_ROWS * width),
                                 b_stride: width,
                                 count: offsets.len(),
                                 c: self.sums.pointer_at(sums + plan.starts[tile] * width),
@@ -242,7 +244,7 @@ impl Call<'_> {
         }
     }
 
-    /// Copies columns of the output gradient: `packed[panel][pixel, column]`, panels `CHUNK` rows apart, the last one
+    /// Copies columns of the output gradient: `packed[panel][pixel, column]`, panels [`PANEL_ROWS`] rows apart, the last one
     /// filled up with zeros.
     ///
     /// # Safety
@@ -256,7 +258,7 @@ impl Call<'_> {
         {
             for panel in panels.clone() {
                 let from = &row[panel * width..columns.min((panel + 1) * width)];
-                let to = packed.wrapping_add(((panel - panels.start) * CHUNK + index) * width);
+                let to = packed.wrapping_add(((panel - panels.start) * PANEL_ROWS + index) * width);
                 // SAFETY: room for the panel by contract.
                 unsafe {
                     match (from.first_chunk::<16>(), width) {

@@ -18,6 +18,9 @@ const SMALL_WEIGHTS: usize = 1 << 15;
 /// Elements of input and output that then stay in that cache too.
 const SMALL_BLOCK: usize = 1 << 15;
 
+/// Weights of at most so many elements are read whole for each tile of rows: they stay in the second-level cache.
+pub(super) const WHOLE_WEIGHTS: usize = 70_000;
+
 /// Tables and pieces of the forward pass.
 #[derive(Clone, Debug)]
 pub(super) struct ForwardPlan {
@@ -145,8 +148,8 @@ impl Call<'_> {
             rectified: self.epilogue.activation == Activation::Relu,
             ceiling: f32::INFINITY,
         };
-        if (panel_end - panel_start) * width * self.layout.rows.len() <= 4096 {
-            // All panels stay in the first-level cache, so each tile's rows are looked up once for all of them.
+        if (panel_end - panel_start) * width * self.layout.rows.len() <= WHOLE_WEIGHTS {
+            // Each tile's rows are looked up once for all panels, and whole pixels of the output are written at a time.
             for_each_tile(rows, self.plan.tile_rows, |start, height| {
                 self.set_rows(&mut tile, first + start, height);
                 (panel_start..panel_end).for_each(|panel| self.run(&mut tile, height, panel));

@@ -695,6 +695,7 @@ fn dropout_scales_what_it_keeps_and_its_gradient_drops_the_same() {
 const ELSEWHERE: &[(&str, &str)] = &[
     ("accuracy", "no gradient; its values are checked against Keras"),
     ("dropout", "random; it has a test of its own"),
+    ("batch norm, recomputed", "made by a pass; a test of bounded memory holds it to the same bits"),
     (
         "packing of weights",
         "made by a plan whose variables stay the same; the cases of convolution run so too",

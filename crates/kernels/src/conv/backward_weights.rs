@@ -279,9 +279,12 @@ impl Call<'_> {
     /// # Safety
     /// `packed` must have room for all tiles.
     unsafe fn pack_rows(&self, offsets: &[usize], tiles: Range<usize>, packed: *mut f32) {
-        // From here on a copy of whole vectors could leave the input.
-        let limit = self.input.len().saturating_sub(self.layout.rows.last().map_or(0, |row| row + MAX_LANES));
-        let whole = offsets.partition_point(|&offset| offset <= limit);
+        // Up to here a copy of whole vectors stays inside the input.
+        let furthest = self.layout.rows.last().map_or(0, |row| row + MAX_LANES);
+        let whole = match self.input.len().checked_sub(furthest) {
+            Some(limit) => offsets.partition_point(|&offset| offset <= limit),
+            None => 0,
+        };
         let (input, rows) = (self.input.as_ptr(), &self.plan.tiles[tiles.clone()]);
         // SAFETY: the kernels are of a supported instruction set; all copies stay in the input by the limit, and in a
         // tile and its margin.

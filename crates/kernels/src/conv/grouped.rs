@@ -5,6 +5,7 @@ use crate::cpu::Isa;
 use crate::depthwise::Depthwise;
 use crate::geometry::ConvGeometry;
 use crate::par::{self, Shared};
+use crate::winograd::Method;
 
 /// Groups that are under way at the same time, each with scratch of its own.
 const LANES: usize = 8;
@@ -24,6 +25,16 @@ impl Grouped {
             Self::Depthwise(Box::new(Depthwise::new(*g, isa)))
         } else {
             Self::Dense(DenseGroups::new(g, isa))
+        }
+    }
+
+    /// As [`Convolution::with_method`], for the dense convolution of a group.
+    pub(super) fn with_method(self, method: Method) -> Self {
+        match self {
+            Self::Dense(groups) => {
+                Self::Dense(DenseGroups { group: Box::new(groups.group.with_method(method)), ..groups })
+            }
+            depthwise => depthwise,
         }
     }
 

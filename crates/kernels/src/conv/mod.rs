@@ -135,6 +135,7 @@ impl Convolution {
     #[must_use]
     pub fn with_method(mut self, method: Method) -> Self {
         self.method = Some(method);
+        self.grouped = self.grouped.map(|grouped| grouped.with_method(method));
         self.winograd = Default::default();
         self
     }

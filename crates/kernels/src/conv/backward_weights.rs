@@ -3,13 +3,15 @@
 //! A tile of the gradient stays in registers over a chunk of pixels. For a chunk, both operands are packed: a block of
 //! the windows' rows, which stays in the second-level cache while all panels pass, and a panel of the output gradient's
 //! columns, which stays in the first-level one. (Read where they are, rows of many channels lie a power of two apart
-//! and push each other out of the cache.) Large pictures are cut in parts by pixels, each part with a sum of its own,
-//! added up in order at the end; other work is cut by rows and panels of the gradient.
+//! and push each other out of the cache.) What is packed next is brought into the cache while the tiles are computed:
+//! otherwise convolutions of one tap, which do little with each element, would wait for memory. Large pictures are cut in
+//! parts by pixels, each part with a sum of its own, added up in order at the end; other work is cut by rows and panels
+//! of the gradient. The gradient of the bias falls off when columns are packed.
 
 use super::layout::Layout;
 use super::work::{self, PIECE, PIECES, for_each_tile};
 use crate::gemm::Kernels;
-use crate::gemm::outer::{Rows, Tile};
+use crate::gemm::outer::{Ahead, LINE, Rows, Tile};
 use crate::geometry::ConvGeometry;
 use crate::par::{self, Shared};
 use std::mem::MaybeUninit;
@@ -17,16 +19,21 @@ use std::ops::Range;
 
 /// Output pixels of a chunk.
 const CHUNK: usize = 128;
+/// Output pixels of a chunk where the gradient is too large for a sum for each part, and too large for the cache: each
+/// chunk reads and writes all of it.
+const LONG_CHUNK: usize = 200;
 /// Rows from one packed panel to the next: one more than a chunk has, so that panels do not lie a power of two apart.
-const PANEL_ROWS: usize = CHUNK + 1;
+const PANEL_ROWS: usize = LONG_CHUNK + 1;
 /// Row tiles of a block.
 const BLOCK: usize = 8;
+/// Fewest panels of a piece, if there are so many.
+const FEWEST_PANELS: usize = 4;
 /// Columns of the output gradient that are packed together, for a chunk.
 const GROUP: usize = 256;
 /// Most elements of a vector.
 const MAX_LANES: usize = 16;
 /// Elements between the packed rows of two tiles: a vector for each pixel, and one that copies may write beyond them.
-const TILE: usize = MAX_LANES * (CHUNK + 1);
+const TILE: usize = MAX_LANES * (LONG_CHUNK + 1);
 /// Fewest output pixels of a part.
 const PART: usize = 768;
 /// Most elements that the sums of all parts may have together.
@@ -42,12 +49,27 @@ pub(super) struct WeightsPlan {
     parts: usize,
     /// Output pixels of a part.
     part_len: usize,
+    /// Most output pixels of a chunk.
+    chunk: usize,
     /// Row tiles of a piece.
     tiles_per_piece: usize,
     /// Panels of a piece.
     panels_per_piece: usize,
-    sums_len: usize,
+    sums: Sums,
     copy_len: usize,
+}
+
+/// Where the sums are.
+#[derive(Clone, Copy, Debug)]
+struct Sums {
+    /// Elements of all of them in scratch: none if there is only one part, and no panel needs a margin.
+    len: usize,
+    /// Elements from one part to the next.
+    part: usize,
+    /// Elements from one panel to the next.
+    panel: usize,
+    /// Elements from one row to the next.
+    row: usize,
 }
 
 impl WeightsPlan {
@@ -57,30 +79,37 @@ impl WeightsPlan {
         let panels = g.out_channels.div_ceil(width);
         let (starts, tiles) = row_tiles(layout, kernels);
         let pixels = g.batch * layout.windows.len();
-        let sums = rows * panels * width;
+        let part = rows * panels * width;
         let wanted = (g.multiply_adds() / PIECE).clamp(1, PIECES as u64) as usize;
-        let parts = wanted.min(pixels / PART).min(PART_SUMS / sums).clamp(1, 16);
-        let part_len = pixels.div_ceil(parts).next_multiple_of(CHUNK);
+        let parts = wanted.min(pixels / PART).min(PART_SUMS / part).max(1);
+        let part_len = pixels.div_ceil(parts);
         let parts = pixels.div_ceil(part_len);
-        let row_pieces = wanted.div_ceil(parts).min(tiles.len().div_ceil(BLOCK));
-        let tiles_per_piece = tiles.len().div_ceil(row_pieces);
-        let row_pieces = tiles.len().div_ceil(tiles_per_piece);
-        let panel_pieces = wanted.div_ceil(parts * row_pieces).min(panels.div_ceil(4));
-        let panels_per_piece = panels.div_ceil(panel_pieces);
+        let [row_pieces, panel_pieces] = cut(wanted.div_ceil(parts), tiles.len(), panels);
+        let sums = if parts == 1 && g.out_channels.is_multiple_of(kernels.lanes) {
+            Sums { len: 0, part: 0, panel: width, row: g.out_channels }
+        } else {
+            Sums { len: parts * part, part, panel: rows * width, row: width }
+        };
         Self {
-            tiles,
-            starts,
             parts,
             part_len,
-            tiles_per_piece,
-            panels_per_piece,
-            sums_len: parts * sums,
+            chunk: if parts == 1 { LONG_CHUNK } else { CHUNK },
+            tiles_per_piece: tiles.len().div_ceil(row_pieces),
+            panels_per_piece: panels.div_ceil(panel_pieces),
+            sums,
             copy_len: layout.copy_len(g),
+            tiles,
+            starts,
         }
     }
 
-    pub(super) fn scratch(&self) -> usize {
-        self.sums_len + self.copy_len
+    pub(super) fn scratch(&self, g: &ConvGeometry) -> usize {
+        self.sums.len + self.bias_len(g) + self.copy_len
+    }
+
+    /// Elements of the sums of the output gradient, of all parts.
+    fn bias_len(&self, g: &ConvGeometry) -> usize {
+        self.parts * g.out_channels
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of the convolution and the slices of its call")]
@@ -92,9 +121,11 @@ impl WeightsPlan {
         input: &[f32],
         output_gradient: &[f32],
         weight_gradient: &mut [f32],
+        bias_gradient: Option<&mut [f32]>,
         scratch: &mut [f32],
     ) {
-        let (sums, copy) = scratch.split_at_mut(self.sums_len);
+        let (sums, rest) = scratch.split_at_mut(self.sums.len);
+        let (bias_sums, copy) = rest.split_at_mut(self.bias_len(g));
         let panels = g.out_channels.div_ceil(kernels.columns());
         let panel_pieces = panels.div_ceil(self.panels_per_piece);
         let row_pieces = self.tiles.len().div_ceil(self.tiles_per_piece);
@@ -105,21 +136,28 @@ impl WeightsPlan {
             kernels,
             input: layout.prepare(g, input, copy),
             output_gradient,
-            sums: Shared::new(sums),
+            sums: Shared::new(if self.sums.len == 0 { &mut *weight_gradient } else { &mut *sums }),
+            bias_sums: bias_gradient.is_some().then(|| Shared::new(&mut *bias_sums)),
         };
         let pieces = self.parts * row_pieces * panel_pieces;
         par::for_each(pieces, work::cost(g.multiply_adds()), |index| {
             let (part, rest) = (index / (row_pieces * panel_pieces), index % (row_pieces * panel_pieces));
             call.piece(part, rest / panel_pieces, rest % panel_pieces);
         });
-        self.collect(g, kernels.columns(), sums, weight_gradient);
+        if self.sums.len > 0 {
+            self.collect(g, kernels.columns(), sums, weight_gradient);
+        }
+        if let Some(bias_gradient) = bias_gradient {
+            bias_gradient.fill(0.0);
+            for sums in bias_sums.chunks_exact(g.out_channels) {
+                bias_gradient.iter_mut().zip(sums).for_each(|(gradient, sum)| *gradient += sum);
+            }
+        }
     }
 
     /// Adds up the parts, in order, from panels `(part, panel, row, column)` to rows `(row, column)`.
     fn collect(&self, g: &ConvGeometry, width: usize, sums: &[f32], weight_gradient: &mut [f32]) {
         let columns = g.out_channels;
-        let rows = weight_gradient.len() / columns;
-        let part_len = sums.len() / self.parts;
         let rows_per_piece = (4096 / columns).max(1);
         par::for_each_chunk(
             weight_gradient,
@@ -129,10 +167,10 @@ impl WeightsPlan {
                 for (index, gradient) in gradient.chunks_exact_mut(columns).enumerate() {
                     let row = start / columns + index;
                     for (panel, gradient) in gradient.chunks_mut(width).enumerate() {
-                        let at = (panel * rows + row) * width;
+                        let at = panel * self.sums.panel + row * self.sums.row;
                         gradient.copy_from_slice(&sums[at..][..gradient.len()]);
                         for part in 1..self.parts {
-                            let sums = &sums[part * part_len + at..][..gradient.len()];
+                            let sums = &sums[part * self.sums.part + at..][..gradient.len()];
                             gradient.iter_mut().zip(sums).for_each(|(gradient, sum)| *gradient += sum);
                         }
                     }
@@ -140,6 +178,18 @@ impl WeightsPlan {
             },
         );
     }
+}
+
+/// Cuts a part in at least so many pieces along row tiles and panels, if it has so many. Each piece packs what it reads:
+/// a tile's rows take about half as long as a panel's columns, per pixel.
+fn cut(pieces: usize, tiles: usize, panels: usize) -> [usize; 2] {
+    let most = [tiles.div_ceil(BLOCK), panels.div_ceil(FEWEST_PANELS)];
+    let ways = (1..=pieces.min(most[0])).map(|rows| [rows, pieces.div_ceil(rows).min(most[1])]);
+    let packing = |&[row_pieces, panel_pieces]: &[usize; 2]| {
+        let missing = pieces.saturating_sub(row_pieces * panel_pieces);
+        (missing, 2 * row_pieces * panels + panel_pieces * tiles)
+    };
+    ways.min_by_key(packing).unwrap_or([1, 1])
 }
 
 /// Cuts the rows of the gradient in tiles: the first row of each, and where its rows are.
@@ -162,6 +212,8 @@ struct Packed {
     rows: [f32; BLOCK * TILE],
     /// Columns of the output gradient: panels, each `(pixel, column)`.
     panels: [f32; PANEL_ROWS * GROUP],
+    /// Sums of the columns.
+    sums: [f32; GROUP],
 }
 
 /// One call, shared by its pieces.
@@ -173,62 +225,169 @@ struct Call<'a> {
     input: &'a [f32],
     output_gradient: &'a [f32],
     sums: Shared<'a>,
+    /// Sums of the output gradient, `(part, column)`, if they are wanted.
+    bias_sums: Option<Shared<'a>>,
+}
+
+/// Pixels and panels whose columns are packed together.
+#[derive(Clone, Debug)]
+struct Group {
+    pixels: Range<usize>,
+    panels: Range<usize>,
+}
+
+/// What is packed after a group.
+struct Next<'a> {
+    /// The next one, or it and others.
+    group: Group,
+    /// Where the windows of the next chunk begin, if that is next.
+    offsets: &'a [usize],
 }
 
 impl Call<'_> {
     fn piece(&self, part: usize, row_piece: usize, panel_piece: usize) {
         let (plan, g) = (self.plan, self.g);
         let width = self.kernels.columns();
-        let all_panels = g.out_channels.div_ceil(width);
-        let tile_start = row_piece * plan.tiles_per_piece;
-        let tile_end = plan.tiles.len().min(tile_start + plan.tiles_per_piece);
-        let panel_start = panel_piece * plan.panels_per_piece;
-        let panel_end = all_panels.min(panel_start + plan.panels_per_piece);
-        let pixels = g.batch * self.layout.windows.len();
-        let part_start = part * plan.part_len;
-        let part_end = pixels.min(part_start + plan.part_len);
+        let range = |index: usize, len: usize, all: usize| index * len..all.min((index + 1) * len);
+        let tiles = range(row_piece, plan.tiles_per_piece, plan.tiles.len());
+        let panels = range(panel_piece, plan.panels_per_piece, g.out_channels.div_ceil(width));
+        let pixels = range(part, plan.part_len, g.batch * self.layout.windows.len());
         let mut packed = MaybeUninit::<Packed>::uninit();
         let packed = packed.as_mut_ptr();
-        // SAFETY: both arrays are fields of `packed`; only what has been written is read from them.
-        let (packed_rows, packed_panels) = unsafe { (&raw mut (*packed).rows, &raw mut (*packed).panels) };
-        let (packed_rows, packed_panels) = (packed_rows.cast::<f32>(), packed_panels.cast::<f32>());
-        let mut offsets = [0; CHUNK];
-        let group = GROUP / width;
-        for start in (part_start..part_end).step_by(CHUNK) {
-            let offsets = &mut offsets[..CHUNK.min(part_end - start)];
-            self.windows(start, offsets);
-            for first in (panel_start..panel_end).step_by(group) {
-                let panels = first..panel_end.min(first + group);
-                let pixels = start..start + offsets.len();
-                // SAFETY: the group's panels are at most `GROUP` columns, and the pixels at most `CHUNK`.
-                unsafe { self.pack_panels(pixels, panels.clone(), packed_panels) };
-                for block in (tile_start..tile_end).step_by(BLOCK) {
-                    let block = block..tile_end.min(block + BLOCK);
-                    // SAFETY: the block has at most `BLOCK` tiles, and the pixels are at most `CHUNK`.
-                    unsafe { self.pack_rows(offsets, block.clone(), packed_rows) };
-                    for panel in panels.clone() {
-                        let sums = (part * all_panels + panel) * self.layout.rows.len() * width;
-                        for (index, tile) in block.clone().enumerate() {
-                            let call = Tile {
-                                x: packed_rows.wrapping_add(index * TILE),
-                                x_stride: self.kernels.lanes,
-                                b: packed_panels.wrapping_add((panel - first) * PANEL_ROWS * width),
-                                b_stride: width,
-                                count: offsets.len(),
-                                c: self.sums.pointer_at(sums + plan.starts[tile] * width),
-                                c_stride: width,
-                                accumulate: start > part_start,
-                            };
-                            let columns = width.min(g.out_channels - panel * width);
-                            let table = self.kernels.outer[self.kernels.width_index(columns)];
-                            // SAFETY: the kernels are of a supported instruction set; rows and panel were packed just
-                            // now for all the chunk's pixels; the tile of sums is this piece's own.
-                            unsafe { table[plan.tiles[tile].height - 1](&call) };
-                        }
-                    }
+        let chunk = pixels.len().div_ceil(pixels.len().div_ceil(plan.chunk));
+        let panels_per_group = panels.len().div_ceil(panels.len().div_ceil(GROUP / width));
+        let mut tables = [[0; LONG_CHUNK]; 2];
+        let [mut offsets, mut next_offsets] = tables.each_mut();
+        self.windows(pixels.start, &mut next_offsets[..chunk.min(pixels.len())]);
+        for start in pixels.clone().step_by(chunk) {
+            std::mem::swap(&mut offsets, &mut next_offsets);
+            let end = pixels.end.min(start + chunk);
+            let next_pixels = end..pixels.end.min(end + chunk);
+            let (offsets, next_offsets) = (&offsets[..end - start], &mut next_offsets[..next_pixels.len()]);
+            self.windows(end, next_offsets);
+            for first in panels.clone().step_by(panels_per_group) {
+                let last = panels.end.min(first + panels_per_group);
+                let group = Group { pixels: start..end, panels: first..last };
+                let next = if last < panels.end {
+                    Next { group: Group { pixels: start..end, panels: last..panels.end }, offsets: &[] }
+                } else {
+                    let group = Group { pixels: next_pixels.clone(), panels: panels.clone() };
+                    Next { group, offsets: next_offsets }
+                };
+                // SAFETY: the group's panels are at most `GROUP` columns, and the pixels at most `LONG_CHUNK`.
+                unsafe { self.pack_panels(&group, &raw mut (*packed).panels, &raw mut (*packed).sums) };
+                if row_piece == 0 {
+                    // SAFETY: the sums of the group's columns have been written.
+                    unsafe {
+                        self.add_bias(part, &group, start > pixels.start, (&raw const (*packed).sums).cast())
+                    };
+                }
+                // SAFETY: the group's columns have been packed.
+                unsafe { self.group(part, &tiles, &group, offsets, &next, packed) };
+            }
+        }
+    }
+
+    /// Adds the sums of a group's columns to those of its part, or starts them with these.
+    ///
+    /// # Safety
+    /// `sums` must have been written for all columns. No two pieces may have the same columns of a part.
+    unsafe fn add_bias(&self, part: usize, group: &Group, accumulate: bool, sums: *const f32) {
+        let Some(bias_sums) = &self.bias_sums else { return };
+        let (width, all) = (self.kernels.columns(), self.g.out_channels);
+        let columns = group.panels.start * width..all.min(group.panels.end * width);
+        // SAFETY: by contract.
+        let (sums, target) = unsafe {
+            let target = bias_sums.part(part * all + columns.start, columns.len());
+            (std::slice::from_raw_parts(sums, columns.len()), target)
+        };
+        if accumulate {
+            target.iter_mut().zip(sums).for_each(|(target, sum)| *target += sum);
+        } else {
+            target.copy_from_slice(sums);
+        }
+    }
+
+    /// Adds the products of a group whose columns are packed.
+    ///
+    /// # Safety
+    /// The columns must have been packed for all pixels.
+    unsafe fn group(
+        &self,
+        part: usize,
+        tiles: &Range<usize>,
+        group: &Group,
+        offsets: &[usize],
+        next: &Next<'_>,
+        packed: *mut Packed,
+    ) {
+        let (plan, width) = (self.plan, self.kernels.columns());
+        // SAFETY: fields of `packed`.
+        let (rows, panels) = unsafe { (&raw mut (*packed).rows, &raw mut (*packed).panels) };
+        let (rows, panels) = (rows.cast::<f32>(), panels.cast::<f32>());
+        let ahead_of_columns = next.group.pixels.len().div_ceil(tiles.len());
+        let ahead_of_rows = next.offsets.len().div_ceil(group.panels.len());
+        for start in tiles.clone().step_by(BLOCK) {
+            let block = start..tiles.end.min(start + BLOCK);
+            // SAFETY: the block has at most `BLOCK` tiles, and the pixels are at most `LONG_CHUNK`.
+            unsafe { self.pack_rows(offsets, block.clone(), rows) };
+            for (index, panel) in group.panels.clone().enumerate() {
+                let sums = part * plan.sums.part + panel * plan.sums.panel;
+                let columns = width.min(self.g.out_channels - panel * width);
+                let table = self.kernels.outer[self.kernels.width_index(columns)];
+                for tile in block.clone() {
+                    let call = Tile {
+                        x: rows.wrapping_add((tile - start) * TILE),
+                        x_stride: self.kernels.lanes,
+                        b: panels.wrapping_add(index * PANEL_ROWS * width),
+                        b_stride: width,
+                        count: offsets.len(),
+                        c: self.sums.pointer_at(sums + plan.starts[tile] * plan.sums.row),
+                        c_stride: plan.sums.row,
+                        // The part's first chunk starts the sums.
+                        accumulate: group.pixels.start > part * plan.part_len,
+                        ahead: [
+                            self.columns_ahead(
+                                &next.group,
+                                index,
+                                (tile - tiles.start) * ahead_of_columns,
+                                ahead_of_columns,
+                            ),
+                            self.rows_ahead(next.offsets, tile, index * ahead_of_rows, ahead_of_rows),
+                        ],
+                    };
+                    // SAFETY: the kernels are of a supported instruction set; rows and panel were packed just now for all
+                    // the chunk's pixels; the tile of sums is this piece's own.
+                    unsafe { table[plan.tiles[tile].height - 1](&call) };
                 }
             }
         }
+    }
+
+    /// Some columns of the next group: those of panel `index` of pixels from `first` on.
+    fn columns_ahead(&self, next: &Group, index: usize, first: usize, count: usize) -> Ahead {
+        let (pixel, panel) = (next.pixels.start + first, next.panels.start + index);
+        if pixel >= next.pixels.end || panel >= next.panels.end {
+            return Ahead::NONE;
+        }
+        let stride = self.g.out_channels;
+        let start = pixel * stride + panel * self.kernels.columns();
+        let count = count.min(next.pixels.end - pixel);
+        Ahead { start: self.output_gradient.as_ptr().wrapping_add(start), stride, count }
+    }
+
+    /// Some rows under the next chunk's windows: the cache line that begins in a tile, for windows from `first` on. With
+    /// several taps rows are read often, and soon in the cache.
+    fn rows_ahead(&self, next_offsets: &[usize], tile: usize, first: usize, count: usize) -> Ahead {
+        let (start, height) = (self.plan.starts[tile], self.plan.tiles[tile].height);
+        let line = (start + height - 1) / LINE * LINE;
+        if first >= next_offsets.len() || line < start || self.layout.rows.len() > self.g.in_channels {
+            return Ahead::NONE;
+        }
+        let offsets = &next_offsets[first..next_offsets.len().min(first + count)];
+        let stride = offsets.get(1).map_or(0, |second| second - offsets[0]);
+        let start = self.input.as_ptr().wrapping_add(offsets[0] + line);
+        Ahead { start, stride, count: offsets.len() }
     }
 
     /// Where the windows of the output pixels from `start` on begin in the input.
@@ -245,32 +404,26 @@ impl Call<'_> {
     }
 
     /// Copies columns of the output gradient: `packed[panel][pixel, column]`, panels [`PANEL_ROWS`] rows apart, the last one
-    /// filled up with zeros.
+    /// filled up with zeros; and sums them over the pixels.
     ///
     /// # Safety
-    /// `packed` must have room for all panels.
-    unsafe fn pack_panels(&self, pixels: Range<usize>, panels: Range<usize>, packed: *mut f32) {
-        let width = self.kernels.columns();
-        let columns = self.g.out_channels;
-        for (index, row) in self.output_gradient[pixels.start * columns..pixels.end * columns]
-            .chunks_exact(columns)
-            .enumerate()
-        {
-            for panel in panels.clone() {
-                let from = &row[panel * width..columns.min((panel + 1) * width)];
-                let to = packed.wrapping_add(((panel - panels.start) * PANEL_ROWS + index) * width);
-                // SAFETY: room for the panel by contract.
-                unsafe {
-                    match (from.first_chunk::<16>(), width) {
-                        (Some(from), 16) => to.cast::<[f32; 16]>().write_unaligned(*from),
-                        _ => {
-                            for column in 0..width {
-                                to.add(column).write(from.get(column).copied().unwrap_or(0.0));
-                            }
-                        }
-                    }
-                }
-            }
+    /// The group must have at most `GROUP` columns, and as many pixels as panels have room for.
+    unsafe fn pack_panels(
+        &self,
+        group: &Group,
+        packed: *mut [f32; PANEL_ROWS * GROUP],
+        sums: *mut [f32; GROUP],
+    ) {
+        let (width, stride) = (self.kernels.columns(), self.g.out_channels);
+        let columns = group.panels.start * width..stride.min(group.panels.end * width);
+        let source = &self.output_gradient[group.pixels.start * stride..group.pixels.end * stride];
+        let rows = source[columns.start..].as_ptr();
+        let (count, distance) = (group.pixels.len(), PANEL_ROWS * width);
+        // SAFETY: the kernels are of a supported instruction set; the pixels have all these columns; there is room by
+        // contract.
+        unsafe {
+            let pack = self.kernels.pack_columns;
+            pack(rows, stride, count, columns.len(), packed.cast(), distance, sums.cast());
         }
     }
 

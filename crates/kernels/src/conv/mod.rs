@@ -210,7 +210,7 @@ impl Convolution {
         match self.way(Pass::BackwardWeights) {
             Way::Grouped(grouped) => grouped.backward_weights_scratch() + ALIGNMENT,
             Way::Winograd(winograd) => winograd.backward_weights_scratch(),
-            Way::Direct => self.weights_plan().scratch() + ALIGNMENT,
+            Way::Direct => self.weights_plan().scratch(&self.geometry) + ALIGNMENT,
         }
     }
 
@@ -356,6 +356,9 @@ impl Convolution {
         check("backward_weights", "input", input.len(), g.input_len());
         check("backward_weights", "output gradient", output_gradient.len(), g.output_len());
         check("backward_weights", "weight gradient", weight_gradient.len(), g.weights_len());
+        if let Some(bias_gradient) = &bias_gradient {
+            check("backward_weights", "bias gradient", bias_gradient.len(), g.out_channels);
+        }
         match self.way(Pass::BackwardWeights) {
             Way::Grouped(grouped) => {
                 let scratch = aligned("backward_weights", scratch, grouped.backward_weights_scratch());
@@ -366,12 +369,21 @@ impl Convolution {
             }
             Way::Direct => {
                 let plan = self.weights_plan();
-                let scratch = aligned("backward_weights", scratch, plan.scratch());
-                plan.run(g, self.layout(), self.kernels, input, output_gradient, weight_gradient, scratch);
+                let scratch = aligned("backward_weights", scratch, plan.scratch(g));
+                let (layout, kernels) = (self.layout(), self.kernels);
+                return plan.run(
+                    g,
+                    layout,
+                    kernels,
+                    input,
+                    output_gradient,
+                    weight_gradient,
+                    bias_gradient,
+                    scratch,
+                );
             }
         }
         if let Some(bias_gradient) = bias_gradient {
-            check("backward_weights", "bias gradient", bias_gradient.len(), g.out_channels);
             let rows = output_gradient.len() / g.out_channels;
             reduce::sum_rows(rows, g.out_channels, output_gradient, bias_gradient);
         }

@@ -41,6 +41,8 @@ pub(crate) struct Kernels {
     pub outer: [&'static [outer::Kernel]; 2],
     /// Packs the rows of `outer`.
     pub pack_rows: outer::Pack,
+    /// Packs the columns of `outer`.
+    pub pack_columns: outer::PackColumns,
 }
 
 impl Kernels {
@@ -98,6 +100,20 @@ macro_rules! kernels {
             unsafe { $crate::gemm::outer::pack::<$simd>(input, tiles, offsets, x, distance) }
         }
 
+        $(#[$feature])?
+        unsafe fn pack_columns(
+            rows: *const f32,
+            stride: usize,
+            count: usize,
+            columns: usize,
+            b: *mut f32,
+            distance: usize,
+            sums: *mut f32,
+        ) {
+            // SAFETY: as above.
+            unsafe { $crate::gemm::outer::pack_columns::<$simd>(rows, stride, count, columns, b, distance, sums) }
+        }
+
         pub(super) static KERNELS: $crate::gemm::Kernels = $crate::gemm::Kernels {
             rows: $full,
             scattered_rows: $scattered,
@@ -115,6 +131,7 @@ macro_rules! kernels {
                 $crate::gemm::kernels!(@table $outer, 2; $rows),
             ],
             pack_rows,
+            pack_columns,
         };
     };
     (@table $kernel:ident, $vectors:literal, $variant:literal; [$($rows:literal)*]) => {

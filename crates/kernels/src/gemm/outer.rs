@@ -22,6 +22,25 @@ pub(crate) struct Tile {
     pub c_stride: usize,
     /// Whether C is added to; otherwise it is overwritten.
     pub accumulate: bool,
+    /// What calls after this one will read.
+    pub ahead: [Ahead; 2],
+}
+
+/// Rows of memory that are brought into the cache while a tile is computed, each as far as a tile is wide. They may lie
+/// anywhere: nothing but time is lost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ahead {
+    /// The first row.
+    pub start: *const f32,
+    /// Elements from one row to the next.
+    pub stride: usize,
+    /// Number of rows.
+    pub count: usize,
+}
+
+impl Ahead {
+    /// No rows.
+    pub(crate) const NONE: Self = Self { start: std::ptr::null(), stride: 0, count: 0 };
 }
 
 /// A compiled kernel.
@@ -30,6 +49,9 @@ pub(crate) struct Tile {
 /// The machine must have the instruction set. X and B must be readable as their shapes say; the tile of C must be
 /// writable (and readable, to be added to) in full and overlap nothing else.
 pub(crate) type Kernel = unsafe fn(&Tile);
+
+/// Elements of a cache line.
+pub(crate) const LINE: usize = 16;
 
 /// The kernel's one text, for `ROWS × VECTORS·LANES`.
 ///
@@ -43,6 +65,13 @@ pub(super) unsafe fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(tile:
         for row in 0..ROWS {
             for v in 0..VECTORS {
                 S::prefetch(tile.c.wrapping_add(row * tile.c_stride + v * S::LANES));
+            }
+        }
+        for ahead in &tile.ahead {
+            for row in 0..ahead.count {
+                for column in (0..VECTORS * S::LANES).step_by(LINE) {
+                    S::prefetch(ahead.start.wrapping_add(row * ahead.stride + column));
+                }
             }
         }
         let (mut x, mut b) = (tile.x, tile.b);
@@ -88,6 +117,22 @@ pub(crate) struct Rows {
 pub(crate) type Pack =
     unsafe fn(input: *const f32, tiles: &[Rows], offsets: &[usize], x: *mut f32, distance: usize);
 
+/// A compiled packing of B: panels of two vectors of columns, `distance` apart, `b[panel][m, column] = rows[m, column]`,
+/// the last one filled up with zeros, and `sums[column] = Σ_m rows[m, column]`.
+///
+/// # Safety
+/// The machine must have the instruction set. `count` rows of `columns` elements, `stride` apart, must be readable, and
+/// each panel's `count` rows and, of the sums, whole panels writable.
+pub(crate) type PackColumns = unsafe fn(
+    rows: *const f32,
+    stride: usize,
+    count: usize,
+    columns: usize,
+    b: *mut f32,
+    distance: usize,
+    sums: *mut f32,
+);
+
 /// Offsets whose rows are packed for all tiles before the next are: their lines stay in the cache even where a power of
 /// two lies between them.
 const TOGETHER: usize = 8;
@@ -120,6 +165,46 @@ pub(super) unsafe fn pack<S: Simd>(
                         }
                     }
                 }
+            }
+        }
+    }
+}
+
+/// The packing of B in one text.
+///
+/// # Safety
+/// See [`PackColumns`].
+#[inline(always)]
+pub(super) unsafe fn pack_columns<S: Simd>(
+    rows: *const f32,
+    stride: usize,
+    count: usize,
+    columns: usize,
+    b: *mut f32,
+    distance: usize,
+    sums: *mut f32,
+) {
+    for first in (0..count).step_by(TOGETHER) {
+        let together = TOGETHER.min(count - first);
+        for (index, column) in (0..columns.next_multiple_of(2 * S::LANES)).step_by(S::LANES).enumerate() {
+            let rows = rows.wrapping_add(first * stride + column);
+            let b = b.wrapping_add(index / 2 * distance + (2 * first + index % 2) * S::LANES);
+            let have = columns.saturating_sub(column);
+            // SAFETY: the contract of `PackColumns` covers every access.
+            unsafe {
+                let mut sum = S::splat(0.0);
+                for m in 0..together {
+                    let row = rows.wrapping_add(m * stride);
+                    let value = match have {
+                        0 => S::splat(0.0),
+                        _ if have < S::LANES => S::load_partial(row, have),
+                        _ => S::load(row),
+                    };
+                    S::store(b.add(2 * m * S::LANES), value);
+                    sum = S::add(sum, value);
+                }
+                let to = sums.add(column);
+                S::store(to, if first == 0 { sum } else { S::add(S::load(to), sum) });
             }
         }
     }

@@ -10,7 +10,7 @@ use super::transform::{Scatter, Taps, Transforms};
 use super::{TileSize, odd_lines};
 use crate::conv::work::{self, for_each_tile};
 use crate::gemm::Kernels;
-use crate::gemm::outer::Tile;
+use crate::gemm::outer::{Ahead, Tile};
 use crate::par::{self, Shared};
 use std::ops::Range;
 
@@ -208,6 +208,7 @@ impl Products<'_> {
                 c: self.sums.pointer_at(point * plan.sums_point + (panel * channels + start) * width),
                 c_stride: width,
                 accumulate: tiles.start > 0,
+                ahead: [Ahead::NONE; 2],
             };
             // SAFETY: the kernels are of a supported instruction set; tiles have all channels and, of the output's
             // gradient, whole panels; these rows of the sums are this piece's own.

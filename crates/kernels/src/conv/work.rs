@@ -1,7 +1,7 @@
 //! How the work of a pass is cut: by shape and tile only, so that results do not depend on threads.
 
-/// Multiply-adds of a piece that is worth its own start: some 20 µs.
-pub(crate) const PIECE: u64 = 1 << 20;
+/// Multiply-adds of a piece that is worth its own start: some 5 µs.
+pub(crate) const PIECE: u64 = 1 << 18;
 
 /// Pieces that keep a good number of threads busy.
 pub(crate) const PIECES: usize = 32;

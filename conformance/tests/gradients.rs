@@ -139,6 +139,32 @@ fn depthwise(name: &'static str, x: &'static [usize], kernel: &'static [usize], 
     )
 }
 
+/// Zeros around a picture, which a pass makes the padding of the convolution and of its gradients.
+fn bordered(name: &'static str, groups: usize, sliding: Sliding) -> Case {
+    let border = vec![(0, 1), (2, 1)];
+    let geometry = ConvGeometry {
+        batch: 2,
+        in_channels: 3,
+        out_channels: 3,
+        groups,
+        window: window(&[6, 8], &[3, 3], sliding),
+    };
+    let w: &[usize] = if groups == 1 { &[3, 3, 3, 3] } else { &[3, 3, 1, 3] };
+    Case::new(
+        name,
+        &[&[2, 5, 5, 3], w],
+        move |graph, inputs| {
+            let x = graph.apply(Pad { border: border.clone(), value: 0.0 }, &inputs[..1]).unwrap();
+            graph.apply(Convolution::linear(sliding, groups), &[x, inputs[1]]).unwrap()
+        },
+        move |inputs| {
+            let sides = [(0, 0), (0, 1), (2, 1), (0, 0)];
+            let x = reference::borders::pad(&inputs[0], [2, 5, 5, 3], sides, 0.0);
+            reference::convolution::forward(&geometry, &x, &inputs[1], None)
+        },
+    )
+}
+
 /// With bias and activation, weights `(kernel…, filters / groups, channels)`, and the output that Keras gives.
 fn transposed(
     name: &'static str,
@@ -327,6 +353,13 @@ fn cases() -> Vec<Case> {
         depthwise("depthwise convolution, multiplier 2", &[1, 5, 4, 3], &[3, 2, 3, 2], sliding(1, 1, valid)),
         depthwise("1-D depthwise convolution", &[2, 8, 3], &[3, 3, 2], sliding(1, 2, same)),
         depthwise("3-D depthwise convolution", &[1, 3, 4, 3, 2], &[2, 2, 2, 2, 1], sliding(1, 1, same)),
+        bordered("border before a convolution", 1, Sliding { strides: [1, 2, 2], ..Sliding::default() }),
+        bordered(
+            "border before a depthwise convolution",
+            3,
+            Sliding { strides: [1, 2, 2], ..Sliding::default() },
+        ),
+        bordered("border before a convolution with padding", 1, sliding(1, 1, same)),
         transposed("transposed convolution", &[2, 3, 4, 2], &[3, 3, 3, 2], 1, sliding(2, 1, valid), None),
         transposed(
             "transposed convolution, same",

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
 use convnet_engine::ops::{
-    Activate, Activation, BatchMean, BiasAdd, Convolution, MaxPool, Reshape, Sliding, SoftmaxCrossEntropy,
-    Target,
+    Activate, Activation, BatchMean, BiasAdd, Convolution, MaxPool, Pad, Padding, Reshape, Sliding,
+    SoftmaxCrossEntropy, Target,
 };
 use convnet_engine::{Plan, Program, Shape, gradients};
 
@@ -54,6 +54,46 @@ fn rectifier_and_pool_have_one_gradient() {
     let calls = calls(&plan);
     assert!(calls.contains(&"rectified max pool") && calls.contains(&"max pool gradient"), "{calls:?}");
     assert!(!calls.contains(&"activation gradient"), "{calls:?}");
+}
+
+/// A strided convolution over a picture with a border that the window does or does not slide along, and its gradients.
+fn bordered(border: &[(usize, usize)], value: f32, padding: Padding) -> Plan {
+    let mut program = Program::default();
+    let graph = &mut program.graph;
+    let image = graph.input(Shape::batched([8, 8, 2]));
+    let channels = 2 + border.get(2).map_or(0, |(before, after)| before + after);
+    let weights = graph.parameter(Shape::fixed([3, 3, channels, 4]), 0);
+    let sliding = Sliding { strides: [1, 2, 2], padding: [padding; 3], ..Sliding::default() };
+    let padded = graph.apply(Pad { border: border.to_vec(), value }, &[image]).unwrap();
+    let maps = graph.apply(Convolution::linear(sliding, 1), &[padded, weights]).unwrap();
+    let seed = graph.input(graph.shape(maps).clone());
+    let found = gradients(graph, maps, Some(seed), &[image, weights]).unwrap();
+    program.fetches = std::iter::once(maps).chain(found.into_iter().flatten()).collect();
+    Plan::new(program, 2)
+}
+
+#[test]
+fn a_border_of_zeros_becomes_padding_of_the_convolution_and_its_gradients() {
+    let plan = bordered(&[(0, 1), (3, 1)], 0.0, Padding::Valid);
+    let mut calls = calls(&plan);
+    calls.sort_unstable();
+    assert_eq!(calls, ["convolution", "convolution data gradient", "convolution weights gradient"]);
+}
+
+#[test]
+fn other_borders_stay() {
+    for (border, value, padding) in [
+        (&[(0, 1), (0, 1)][..], 1.0, Padding::Valid),
+        (&[(0, 1), (0, 1)], 0.0, Padding::Same),
+        (&[(0, 1), (0, 1), (1, 0)], 0.0, Padding::Valid),
+    ] {
+        let plan = bordered(border, value, padding);
+        let calls = calls(&plan);
+        assert!(
+            calls.contains(&"pad") && calls.contains(&"crop"),
+            "{border:?}, {value}, {padding:?}: {calls:?}"
+        );
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! unread is dropped by the plan.
 
 mod fold_batch_norm;
+mod fold_padding;
 mod fuse_epilogue;
 pub(crate) mod recompute;
 mod relu_before_pool;
@@ -17,6 +18,7 @@ pub type Pass = fn(&mut Program);
 
 /// The passes, in the order in which they run.
 pub const PASSES: &[(&str, Pass)] = &[
+    ("fold padding", fold_padding::run),
     ("fold batch norm", fold_batch_norm::run),
     ("fuse epilogue", fuse_epilogue::run),
     ("relu before pool", relu_before_pool::run),

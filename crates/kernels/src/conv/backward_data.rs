@@ -6,6 +6,7 @@
 
 use super::forward::WHOLE_WEIGHTS;
 use super::work::{self, PIECE, PIECES, for_each_tile};
+use crate::elementwise::Bounds;
 use crate::gemm::brgemm::{Run, Tile};
 use crate::gemm::{Kernels, MAX_ROWS, pack};
 use crate::geometry::{Axis, ConvGeometry};
@@ -235,8 +236,7 @@ impl Call<'_> {
             columns: 0,
             bias: std::ptr::null(),
             residual: [std::ptr::null(); MAX_ROWS],
-            rectified: false,
-            ceiling: f32::INFINITY,
+            bounds: Bounds::NONE,
         };
         for panel in panels {
             let start = panel * width;

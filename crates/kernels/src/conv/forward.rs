@@ -4,7 +4,7 @@ use super::layout::Layout;
 use super::vector;
 use super::work::{self, Cut, for_each_tile};
 use super::{Epilogue, Residual};
-use crate::elementwise::{Activation, activate_piece_in_place};
+use crate::elementwise::{Bounds, activate_piece_in_place};
 use crate::gemm::brgemm::Tile;
 use crate::gemm::{Kernels, MAX_ROWS, pack};
 use crate::geometry::ConvGeometry;
@@ -145,8 +145,7 @@ impl Call<'_> {
             columns: 0,
             bias: std::ptr::null(),
             residual: [std::ptr::null(); MAX_ROWS],
-            rectified: self.epilogue.activation == Activation::Relu,
-            ceiling: f32::INFINITY,
+            bounds: self.epilogue.activation.bounds().unwrap_or(Bounds::NONE),
         };
         if (panel_end - panel_start) * width * self.layout.rows.len() <= WHOLE_WEIGHTS {
             // Each tile's rows are looked up once for all panels, and whole pixels of the output are written at a time.
@@ -209,7 +208,7 @@ impl Call<'_> {
     /// Activations that the micro-kernel does not have, on rows that are still in the cache.
     fn activate(&self, first: usize, rows: usize, start: usize, end: usize) {
         let activation = self.epilogue.activation;
-        if matches!(activation, Activation::Linear | Activation::Relu) {
+        if activation.bounds().is_some() {
             return;
         }
         let columns = self.g.out_channels;

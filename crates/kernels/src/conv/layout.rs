@@ -1,8 +1,8 @@
 //! Where the elements under a window lie: tables over the input, with its padding made real.
 
+use crate::elementwise::{self, Border, Borders};
 use crate::gemm::brgemm::Run;
 use crate::geometry::{Axis, ConvGeometry};
-use crate::par;
 
 /// The input as the kernels see it: an image of the padded size, a start for each window, and the taps as distances.
 ///
@@ -10,8 +10,8 @@ use crate::par;
 /// padding is read where it is.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
-    /// Whether the input must be copied.
-    pub padded: bool,
+    /// What is around the input, if it must be copied.
+    borders: Option<Borders>,
     /// Elements of an image with its padding.
     pub image_len: usize,
     /// For each output position of an image, its window's first element.
@@ -28,6 +28,10 @@ impl Layout {
     pub(super) fn new(g: &ConvGeometry) -> Self {
         let [d, h, w] = &g.window.axes;
         let padded = g.window.axes.iter().any(Axis::is_padded);
+        let border =
+            |axis: &Axis| Border { size: axis.input, before: axis.pad_before, after: axis.pad_after };
+        let pixel = Border { size: g.in_channels, before: 0, after: 0 };
+        let borders = padded.then(|| Borders::new(&[border(d), border(h), border(w), pixel]));
         let [_, height, width] = [d.padded_input(), h.padded_input(), w.padded_input()];
         let place = |d: usize, h: usize, w: usize| ((d * height + h) * width + w) * g.in_channels;
         let mut windows = Vec::with_capacity(g.window.output_positions());
@@ -53,45 +57,22 @@ impl Layout {
                 }
             }
         }
-        Self { padded, image_len: place(d.padded_input(), 0, 0), windows, runs, run_len, rows }
+        Self { borders, image_len: place(d.padded_input(), 0, 0), windows, runs, run_len, rows }
     }
 
     /// Elements of the copy of the input, if one is needed.
     pub(super) fn copy_len(&self, g: &ConvGeometry) -> usize {
-        if self.padded { g.batch * self.image_len } else { 0 }
+        if self.borders.is_some() { g.batch * self.image_len } else { 0 }
     }
 
     /// The input with its padding: itself, or a copy in `copy`.
     pub(super) fn prepare<'a>(&self, g: &ConvGeometry, input: &'a [f32], copy: &'a mut [f32]) -> &'a [f32] {
-        if !self.padded {
-            return input;
-        }
-        let image_len = g.window.input_positions() * g.in_channels;
-        par::for_each_chunk(copy, self.image_len, input.len() as u64 / 4, |start, copy| {
-            let n = start / self.image_len;
-            pad_image(g, &input[n * image_len..][..image_len], copy);
-        });
-        copy
-    }
-}
-
-/// Copies one image between its zeros.
-fn pad_image(g: &ConvGeometry, image: &[f32], padded: &mut [f32]) {
-    let [d, h, w] = &g.window.axes;
-    let line = w.padded_input() * g.in_channels;
-    let mut lines = image.chunks_exact(w.input * g.in_channels);
-    let (left, right) = (w.pad_before * g.in_channels, w.pad_after * g.in_channels);
-    for (index, padded) in padded.chunks_exact_mut(line).enumerate() {
-        let (depth, height) = (index / h.padded_input(), index % h.padded_input());
-        let inside =
-            |axis: &Axis, place: usize| (axis.pad_before..axis.pad_before + axis.input).contains(&place);
-        let source = if inside(d, depth) && inside(h, height) { lines.next() } else { None };
-        match source {
-            None => padded.fill(0.0),
-            Some(source) => {
-                padded[..left].fill(0.0);
-                padded[left..line - right].copy_from_slice(source);
-                padded[line - right..].fill(0.0);
+        match &self.borders {
+            None => input,
+            Some(borders) => {
+                let copy = &mut copy[..self.copy_len(g)];
+                elementwise::pad(borders, 0.0, input, copy);
+                copy
             }
         }
     }

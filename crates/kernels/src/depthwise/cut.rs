@@ -13,6 +13,12 @@ pub(super) const BAND: usize = 8;
 const PIECE: usize = 1 << 19;
 const PIECES: usize = 32;
 
+/// Multiply-adds of a piece that is worth a step of a loop whose threads are awake.
+const FINE_PIECE: usize = 1 << 15;
+
+/// As many pieces as are enough to have all threads finish at about the same time.
+const FINE_PIECES: usize = 6;
+
 /// Fewest lines of a piece, unless there is no other way to cut: neighbours read the same lines of the source.
 const LINES: usize = 4;
 
@@ -55,13 +61,40 @@ impl Cut {
         lanes: usize,
         multiply_adds: usize,
     ) -> Self {
-        let wanted = (multiply_adds / PIECE).clamp(1, PIECES);
+        Self::of(lines, columns, channels, lanes, (multiply_adds / PIECE).clamp(1, PIECES))
+    }
+
+    fn of(lines: usize, columns: usize, channels: usize, lanes: usize, wanted: usize) -> Self {
         let piece_lines = lines.div_ceil(wanted.min(lines.div_ceil(LINES)));
         let rest = wanted.div_ceil(lines.div_ceil(piece_lines));
         let block = block_of(channels, lanes);
         let blocks = channels.div_ceil(block);
         let piece_channels = block * blocks.div_ceil(rest.min(blocks));
         let rest = rest.div_ceil(channels.div_ceil(piece_channels));
+        let piece_columns = columns.div_ceil(rest.min(columns));
+        Self { all: [lines, columns, channels], piece: [piece_lines, piece_columns, piece_channels] }
+    }
+
+    /// Cuts channels first, whose pieces read nothing in common, then lines and columns, into pieces worth the start of a loop
+    /// whose threads are awake.
+    pub(super) fn fine(
+        lines: usize,
+        columns: usize,
+        channels: usize,
+        lanes: usize,
+        multiply_adds: usize,
+    ) -> Self {
+        let wanted = (multiply_adds / FINE_PIECE).clamp(1, PIECES);
+        // Lines as long as those of large images are read in whole stretches.
+        if lines >= FINE_PIECES * LINES {
+            return Self::of(lines, columns, channels, lanes, wanted);
+        }
+        let block = block_of(channels, lanes);
+        let blocks = channels.div_ceil(block);
+        let piece_channels = block * blocks.div_ceil(wanted.min(blocks));
+        let rest = wanted.div_ceil(channels.div_ceil(piece_channels));
+        let piece_lines = lines.div_ceil(rest.min(lines.div_ceil(LINES)));
+        let rest = rest.div_ceil(lines.div_ceil(piece_lines));
         let piece_columns = columns.div_ceil(rest.min(columns));
         Self { all: [lines, columns, channels], piece: [piece_lines, piece_columns, piece_channels] }
     }
@@ -115,17 +148,20 @@ mod tests {
             [(1, 16000, 32), (112, 112, 33), (7, 7, 960), (3, 2, 1), (1, 1, 5000)]
         {
             for multiply_adds in [1000, 3 << 19, 40 << 19] {
-                let cut = Cut::new(lines, columns, channels, 8, multiply_adds);
-                let mut covered = 0;
-                for index in 0..cut.pieces() {
-                    let piece = cut.piece(index);
-                    assert!(
-                        !piece.lines.is_empty() && !piece.columns.is_empty() && !piece.channels.is_empty()
-                    );
-                    assert_eq!(piece.lines.start, cut.line_piece(index) * cut.piece[0]);
-                    covered += piece.lines.len() * piece.columns.len() * piece.channels.len();
+                for cut in [Cut::new, Cut::fine].map(|cut| cut(lines, columns, channels, 8, multiply_adds)) {
+                    let mut covered = 0;
+                    for index in 0..cut.pieces() {
+                        let piece = cut.piece(index);
+                        assert!(
+                            !piece.lines.is_empty()
+                                && !piece.columns.is_empty()
+                                && !piece.channels.is_empty()
+                        );
+                        assert_eq!(piece.lines.start, cut.line_piece(index) * cut.piece[0]);
+                        covered += piece.lines.len() * piece.columns.len() * piece.channels.len();
+                    }
+                    assert_eq!(covered, lines * columns * channels, "{cut:?}");
                 }
-                assert_eq!(covered, lines * columns * channels, "{cut:?}");
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The inner loop of the forward pass and of the data gradient: each target pixel gathers its sources.
 
 use super::walk::Tap;
+use crate::elementwise::Bounds;
 use crate::simd::Simd;
 
 /// Most pixels of a tile.
@@ -26,8 +27,8 @@ pub(super) struct Tile<'a> {
     pub channels: usize,
     /// Added to each pixel; null for none.
     pub bias: *const f32,
-    /// Negative results become zero.
-    pub relu: bool,
+    /// Between which numbers results are kept.
+    pub bounds: Bounds,
 }
 
 /// A compiled kernel.
@@ -129,10 +130,14 @@ unsafe fn sliding_vector<S: Simd, const TAPS: usize, const STRIDE: usize, const 
                 }
             }
         }
-        if tile.relu {
+        if tile.bounds.rectified {
             // In this order a NaN stays one.
             let zero = S::splat(0.0);
             sums.iter_mut().for_each(|sum| *sum = S::max(zero, *sum));
+        }
+        if tile.bounds.ceiling < f32::INFINITY {
+            let ceiling = S::splat(tile.bounds.ceiling);
+            sums.iter_mut().for_each(|sum| *sum = S::min(ceiling, *sum));
         }
         let mut target = tile.target.add(channel);
         for (pixel, sum) in sums.into_iter().enumerate() {
@@ -170,10 +175,14 @@ unsafe fn vector<S: Simd, const PIXELS: usize, const FULL: bool>(
                 }
             }
         }
-        if tile.relu {
+        if tile.bounds.rectified {
             // In this order a NaN stays one.
             let zero = S::splat(0.0);
             sums.iter_mut().for_each(|sum| *sum = S::max(zero, *sum));
+        }
+        if tile.bounds.ceiling < f32::INFINITY {
+            let ceiling = S::splat(tile.bounds.ceiling);
+            sums.iter_mut().for_each(|sum| *sum = S::min(ceiling, *sum));
         }
         let mut target = tile.target.add(channel);
         for (pixel, sum) in sums.into_iter().enumerate() {

@@ -13,7 +13,7 @@ mod weights;
 
 use crate::conv::{Epilogue, for_each_tile};
 use crate::cpu::Isa;
-use crate::elementwise::{Activation, activate_piece_in_place};
+use crate::elementwise::{Bounds, activate_piece_in_place};
 use crate::geometry::ConvGeometry;
 use crate::par::{self, Shared};
 use cut::{BAND, Cut, Piece, block_of, blocks, cost};
@@ -193,7 +193,7 @@ impl Pass<'_> {
         let walk = self.walk;
         let multiply_adds = self.batch * walk.products() * self.width;
         let lines = self.batch * walk.lines.len();
-        let cut = Cut::new(lines, walk.columns, self.width, kernels.lanes, multiply_adds);
+        let cut = Cut::fine(lines, walk.columns, self.width, kernels.lanes, multiply_adds);
         let target = Shared::new(target);
         par::for_each(cut.pieces(), cost(multiply_adds), |index| {
             let piece = cut.piece(index);
@@ -299,12 +299,12 @@ impl Pass<'_> {
             target_step: steps.target * width,
             channels,
             bias: self.epilogue.bias.map_or(std::ptr::null(), |bias| bias[channel..].as_ptr()),
-            relu: activation == Activation::Relu,
+            bounds: activation.bounds().unwrap_or(Bounds::NONE),
         };
         // SAFETY: the kernels are of a supported instruction set; the walk's sources lie inside the image and its weights
         // inside the weights for each pixel of the tile; no other piece has these pixels and channels.
         unsafe { kernel(&tile) };
-        if !matches!(activation, Activation::Linear | Activation::Relu) {
+        if activation.bounds().is_none() {
             for pixel in 0..pixels {
                 // SAFETY: this piece's own pixels and channels.
                 let pixel = unsafe { target.part(start + pixel * steps.target * width, channels) };

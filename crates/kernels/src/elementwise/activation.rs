@@ -107,6 +107,20 @@ pub enum Activation {
     },
 }
 
+/// Between which numbers results are kept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Bounds {
+    /// Whether negative results become zero.
+    pub rectified: bool,
+    /// Results above it become it; +∞ for no bound.
+    pub ceiling: f32,
+}
+
+impl Bounds {
+    /// Results stay as they are.
+    pub(crate) const NONE: Self = Self { rectified: false, ceiling: f32::INFINITY };
+}
+
 impl Activation {
     /// relu cut at 6.
     pub const RELU6: Self = Self::Rectifier { negative_slope: 0.0, max_value: 6.0, threshold: 0.0 };
@@ -194,6 +208,18 @@ impl Activation {
             | Self::Square
             | Self::Log
             | Self::Power { .. } => false,
+        }
+    }
+
+    /// The bounds that make up the whole function, if it is nothing else: kernels apply these to sums before they store them.
+    pub(crate) const fn bounds(self) -> Option<Bounds> {
+        match self {
+            Self::Linear => Some(Bounds::NONE),
+            Self::Relu => Some(Bounds { rectified: true, ceiling: f32::INFINITY }),
+            Self::Rectifier { negative_slope: 0.0, max_value, threshold: 0.0 } => {
+                Some(Bounds { rectified: true, ceiling: max_value })
+            }
+            _ => None,
         }
     }
 

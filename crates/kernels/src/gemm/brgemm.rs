@@ -4,6 +4,7 @@
 //! along the kernel it *is* convolution, without building a matrix of patches.
 
 use super::MAX_ROWS;
+use crate::elementwise::Bounds;
 use crate::simd::Simd;
 
 /// Part of the inner loop: `length` products at a distance from the start of each row of A and of the panel of B.
@@ -37,10 +38,8 @@ pub(crate) struct Tile<'a> {
     pub bias: *const f32,
     /// Rows like those of C that are added before the bounds apply; the first is null for none. They may be C itself.
     pub residual: [*const f32; MAX_ROWS],
-    /// Whether negative results become zero.
-    pub rectified: bool,
-    /// Results above it become it; +∞ for no bound.
-    pub ceiling: f32,
+    /// Between which numbers results are kept.
+    pub bounds: Bounds,
 }
 
 /// A compiled kernel.
@@ -116,7 +115,7 @@ pub(super) unsafe fn run<S: Simd, const ROWS: usize, const VECTORS: usize, const
                 }
             }
         }
-        if tile.rectified {
+        if tile.bounds.rectified {
             // In this order a NaN stays one.
             let zero = S::splat(0.0);
             for row in 0..ROWS {
@@ -125,8 +124,8 @@ pub(super) unsafe fn run<S: Simd, const ROWS: usize, const VECTORS: usize, const
                 }
             }
         }
-        if tile.ceiling < f32::INFINITY {
-            let ceiling = S::splat(tile.ceiling);
+        if tile.bounds.ceiling < f32::INFINITY {
+            let ceiling = S::splat(tile.bounds.ceiling);
             for row in 0..ROWS {
                 for v in 0..VECTORS {
                     sums[row][v] = S::min(ceiling, sums[row][v]);

@@ -10,7 +10,7 @@ use super::transform::{Gather, Scatter, Taps, Transforms};
 use super::{TileSize, odd_lines};
 use crate::conv::work::{self, PIECE, PIECES, for_each_tile};
 use crate::conv::{Epilogue, Residual};
-use crate::elementwise::{Activation, activate_piece_in_place};
+use crate::elementwise::{Bounds, activate_piece_in_place};
 use crate::gemm::brgemm::{Run, Tile};
 use crate::gemm::{Kernels, MAX_ROWS};
 use crate::par::{self, Shared};
@@ -318,8 +318,7 @@ impl Call<'_> {
             columns: width,
             bias: std::ptr::null(),
             residual: [std::ptr::null(); MAX_ROWS],
-            rectified: false,
-            ceiling: f32::INFINITY,
+            bounds: Bounds::NONE,
         };
         for_each_tile(rows, self.kernels.rows, |start, height| {
             for row in 0..height {
@@ -358,7 +357,7 @@ impl Call<'_> {
                 Residual::Slice(values) => values[at..].as_ptr(),
                 Residual::Output => target,
             },
-            relu: self.epilogue.activation == Activation::Relu,
+            bounds: self.epilogue.activation.bounds().unwrap_or(Bounds::NONE),
         };
         // SAFETY: the instruction set is supported; products have full panels at all points; rows and columns, of the residual too, lie within
         // the tile's image, and no other piece has its pixels with these filters.
@@ -368,7 +367,7 @@ impl Call<'_> {
     /// Activations that the transform does not have, on pixels that are still in the cache.
     fn activate(&self, tiles: Range<usize>, panels: Range<usize>) {
         let activation = self.epilogue.activation;
-        if matches!(activation, Activation::Linear | Activation::Relu) {
+        if activation.bounds().is_some() {
             return;
         }
         let picture = &self.plan.picture;

@@ -3,6 +3,7 @@
 use super::TileSize;
 use super::points::{self, Four, MAX, Points, Six, Two};
 use crate::cpu::Isa;
+use crate::elementwise::Bounds;
 use crate::simd::{Plain, Simd};
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -47,8 +48,8 @@ pub(super) struct Gather {
     pub bias: *const f32,
     /// Pixels like those of the target that are added before; null for none. They may be the target itself.
     pub residual: *const f32,
-    /// Negative results become zero.
-    pub relu: bool,
+    /// Between which numbers results are kept.
+    pub bounds: Bounds,
 }
 
 /// Nine taps for many rows of a panel: to points (`G·g·Gᵀ`), or back as a gradient (`Gᵀ·s·G`).
@@ -272,9 +273,12 @@ unsafe fn gather<S: Simd, P: Points>(call: &Gather) {
                         let pixel = residual.wrapping_add(column * call.pixel_stride);
                         *result = S::add(*result, load::<S>(pixel, wanted));
                     }
-                    if call.relu {
-                        // In this order a NaN stays one.
+                    // In this order a NaN stays one.
+                    if call.bounds.rectified {
                         *result = S::max(S::splat(0.0), *result);
+                    }
+                    if call.bounds.ceiling < f32::INFINITY {
+                        *result = S::min(S::splat(call.bounds.ceiling), *result);
                     }
                 }
                 let target = call.target.wrapping_add(row * call.row_stride + channel);

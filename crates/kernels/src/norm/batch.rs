@@ -158,23 +158,27 @@ vectorized! {
     fn normalize(x: &[f32], of_channels: [&[f32]; 3], residual: Residual<'_>, clip: Clip, y: &mut [f32]) {
         let channels = of_channels[0].len();
         let [mean, scale, shift] = of_channels.map(|values| &values[..channels]);
-        let rows = y.chunks_exact_mut(channels).zip(x.chunks_exact(channels));
-        match residual {
-            Residual::None => rows.for_each(|(y, x)| {
-                for c in 0..channels {
-                    y[c] = clip.apply((x[c] - mean[c]) * scale[c] + shift[c]);
+        // No closures: they would be compiled without the instruction set of the function around them.
+        for (row, y) in y.chunks_exact_mut(channels).enumerate() {
+            let x = &x[row * channels..][..channels];
+            match residual {
+                Residual::None => {
+                    for c in 0..channels {
+                        y[c] = clip.apply((x[c] - mean[c]) * scale[c] + shift[c]);
+                    }
                 }
-            }),
-            Residual::Slice(values) => rows.zip(values.chunks_exact(channels)).for_each(|((y, x), other)| {
-                for c in 0..channels {
-                    y[c] = clip.apply((x[c] - mean[c]) * scale[c] + shift[c] + other[c]);
+                Residual::Slice(values) => {
+                    let other = &values[row * channels..][..channels];
+                    for c in 0..channels {
+                        y[c] = clip.apply((x[c] - mean[c]) * scale[c] + shift[c] + other[c]);
+                    }
                 }
-            }),
-            Residual::Output => rows.for_each(|(y, x)| {
-                for c in 0..channels {
-                    y[c] = clip.apply((x[c] - mean[c]) * scale[c] + shift[c] + y[c]);
+                Residual::Output => {
+                    for c in 0..channels {
+                        y[c] = clip.apply((x[c] - mean[c]) * scale[c] + shift[c] + y[c]);
+                    }
                 }
-            }),
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use common::{Tensor, placeholders, run};
 use convnet_conformance as reference;
 use convnet_engine::kernels::geometry::{Axis, ConvGeometry, PoolGeometry, Window};
 use convnet_engine::ops::*;
-use convnet_engine::{Graph, Memory, Plan, Program, RunContext, Shape, Value, gradients};
+use convnet_engine::{Graph, Memory, Plan, Program, RunContext, Shape, Value, gradients, passes};
 
 /// An operation on inputs of given sizes, and what it means.
 struct Case {
@@ -311,6 +311,43 @@ fn apply<O: convnet_engine::Op + Clone>(op: O) -> Box<dyn Fn(&mut Graph, &[Value
     Box::new(move |graph, inputs| graph.apply(op.clone(), inputs).unwrap())
 }
 
+/// Something of each of three columns.
+fn columns(x: &[f64], f: &dyn Fn(&mut dyn Iterator<Item = f64>) -> f64) -> Vec<f64> {
+    (0..3).map(|c| f(&mut x.iter().copied().skip(c).step_by(3))).collect()
+}
+
+const CUT_RELU: Activation = Activation::Rectifier { negative_slope: 0.0, max_value: 0.9, threshold: 0.0 };
+
+/// Normalisation with the batch's statistics and what it takes in.
+fn batch_norm(name: &'static str, activation: Activation, residual: bool) -> Case {
+    let dims: [&[usize]; 4] = [&[4, 2, 3], &[3], &[3], &[6, 6]];
+    let dims = if residual { &dims[..] } else { &dims[..3] };
+    let build = move |graph: &mut Graph, v: &[Value]| {
+        let mut inputs = v[..3].to_vec();
+        // Only the first input has a batch: the other branch is made from it too.
+        inputs.extend(residual.then(|| {
+            let rows = graph.apply(Reshape { dims: vec![6] }, &[v[0]]).unwrap();
+            let mixed = graph.apply(Convolution::linear(Sliding::default(), 1), &[rows, v[3]]).unwrap();
+            graph.apply(Reshape { dims: vec![2, 3] }, &[mixed]).unwrap()
+        }));
+        let norm = BatchNorm { residual, activation, ..BatchNorm::linear(0.01, true, true) };
+        graph.apply(norm, &inputs).unwrap()
+    };
+    Case::new(name, dims, build, move |inputs| {
+        let mean = columns(&inputs[0], &|column| column.sum::<f64>() / 8.0);
+        let square = columns(&inputs[0], &|column| column.map(|x| x * x).sum::<f64>() / 8.0);
+        let variance: Vec<f64> = (0..3).map(|c| square[c] - mean[c] * mean[c]).collect();
+        let mut z = normalise(&inputs[0], 3, &mean, &variance, &inputs[1], &inputs[2]);
+        if residual {
+            for (i, z) in z.iter_mut().enumerate() {
+                let row = &inputs[0][i / 6 * 6..][..6];
+                *z += (0..6).map(|k| row[k] * inputs[3][k * 6 + i % 6]).sum::<f64>();
+            }
+        }
+        z.into_iter().map(|z| reference::activation::value(activation, z)).collect()
+    })
+}
+
 /// Normalises columns of rows of `columns` with given or found statistics.
 fn normalise(
     x: &[f64],
@@ -329,9 +366,6 @@ fn normalise(
 
 fn cases() -> Vec<Case> {
     let (valid, same) = (Padding::Valid, Padding::Same);
-    let columns = |x: &[f64], f: &dyn Fn(&mut dyn Iterator<Item = f64>) -> f64| -> Vec<f64> {
-        (0..3).map(|c| f(&mut x.iter().copied().skip(c).step_by(3))).collect()
-    };
     let mut cases = vec![
         convolution("convolution", &[2, 5, 6, 2], &[3, 3, 2, 4], sliding(1, 1, valid)),
         convolution("convolution, same, stride 2", &[2, 5, 6, 3], &[3, 2, 3, 2], sliding(2, 1, same)),
@@ -509,17 +543,12 @@ fn cases() -> Vec<Case> {
         Case::new("crop", &[&[2, 4, 5, 2]], apply(Crop { border: vec![(1, 0), (2, 1)] }), |inputs| {
             reference::borders::crop(&inputs[0], [2, 4, 5, 2], [(0, 0), (1, 0), (2, 1), (0, 0)])
         }),
-        Case::new(
-            "batch norm",
-            &[&[4, 2, 3], &[3], &[3]],
-            apply(BatchNorm { epsilon: 0.01, scale: true, center: true }),
-            move |inputs| {
-                let mean = columns(&inputs[0], &|column| column.sum::<f64>() / 8.0);
-                let square = columns(&inputs[0], &|column| column.map(|x| x * x).sum::<f64>() / 8.0);
-                let variance: Vec<f64> = (0..3).map(|c| square[c] - mean[c] * mean[c]).collect();
-                normalise(&inputs[0], 3, &mean, &variance, &inputs[1], &inputs[2])
-            },
-        ),
+        batch_norm("batch norm", Activation::Linear, false),
+        batch_norm("batch norm and relu", Activation::Relu, false),
+        batch_norm("batch norm and relu with a largest value", CUT_RELU, false),
+        batch_norm("batch norm and sum", Activation::Linear, true),
+        batch_norm("batch norm, sum and relu", Activation::Relu, true),
+        batch_norm("batch norm, sum and relu with a largest value", CUT_RELU, true),
         Case::new(
             "frozen batch norm",
             &[&[4, 3], &[3], &[3], &[3], &[3]],
@@ -722,6 +751,58 @@ fn dropout_scales_what_it_keeps_and_its_gradient_drops_the_same() {
     assert!(fetched[0].iter().all(|&y| y == 0.0 || (y - 1.0 / 0.7).abs() < 1e-6));
     assert_eq!(fetched[0], fetched[1]);
     assert_ne!(fetched[0], fetched[2]);
+}
+
+/// Two branches of normalised convolutions, the first of them with a rectifier inside, their sum, a rectifier, a convolution.
+fn normalised_block(graph: &mut Graph, v: &[Value], inner: Activation) -> Value {
+    let linear = Convolution::linear(Sliding::default(), 1);
+    let norm = BatchNorm::linear(0.01, true, true);
+    let maps = graph.apply(linear.clone(), &[v[0], v[1], v[2]]).unwrap();
+    let maps = graph.apply(norm.clone(), &[maps, v[3], v[4]]).unwrap();
+    let maps = graph.apply(Activate(inner), &[maps]).unwrap();
+    let maps = graph.apply(linear.clone(), &[maps, v[5]]).unwrap();
+    let maps = graph.apply(norm.clone(), &[maps, v[3], v[4]]).unwrap();
+    let other = graph.apply(linear.clone(), &[v[0], v[6], v[2]]).unwrap();
+    let other = graph.apply(norm, &[other, v[4], v[3]]).unwrap();
+    let sum = graph.apply(Sum, &[maps, other]).unwrap();
+    let maps = graph.apply(Activate(Activation::Relu), &[sum]).unwrap();
+    graph.apply(linear, &[maps, v[5]]).unwrap()
+}
+
+#[test]
+fn normalisations_that_take_in_what_follows_have_the_same_gradients() {
+    let dims: [&[usize]; 7] = [&[3, 4, 5, 2], &[1, 1, 2, 4], &[4], &[4], &[4], &[1, 1, 4, 4], &[1, 1, 2, 4]];
+    let inputs: Vec<Tensor> = (1..).zip(dims).map(|(seed, dims)| values(seed, dims, -1.0, 1.0)).collect();
+    let seed_values = values(99, &[3, 4, 5, 4], -1.0, 1.0);
+    let results = |inner: Activation, fused: bool| {
+        let mut program = Program::default();
+        let mut x = placeholders(&mut program.graph, &inputs[..1], true);
+        x.extend(placeholders(&mut program.graph, &inputs[1..], false));
+        let y = normalised_block(&mut program.graph, &x, inner);
+        program.fetches = vec![y];
+        if fused {
+            passes::before_gradients(&mut program);
+        }
+        let seed = program.graph.input(seed_values.batched());
+        program.forward_nodes = program.graph.nodes().len();
+        let found = gradients(&mut program.graph, y, Some(seed), &x).unwrap();
+        program.fetches.extend(found.into_iter().map(Option::unwrap));
+        let calls: Vec<&str> = Plan::new(program.clone(), 3).calls().map(|(_, op, _)| op).collect();
+        let slices: Vec<&[f32]> = inputs.iter().chain([&seed_values]).map(|tensor| &*tensor.values).collect();
+        (run(program, 3, &slices, &mut [], fused), calls)
+    };
+    for inner in [Activation::Relu, CUT_RELU, Activation::Tanh] {
+        let (plain, _) = results(inner, false);
+        let (fused, calls) = results(inner, true);
+        assert_eq!(fused[0], plain[0], "the forward pass has the same bits");
+        for (i, (fused, plain)) in fused.iter().zip(&plain).enumerate().skip(1) {
+            reference::assert_close(&format!("gradient {i}"), fused, &reference::widen(plain), 2e-5, 1e-5);
+        }
+        let activations = calls.iter().filter(|call| call.starts_with("activation")).count();
+        let left = if BatchNorm::takes(inner) { 0 } else { 2 };
+        assert_eq!(activations, left, "{calls:?}");
+        assert_eq!(calls.iter().filter(|&&call| call == "batch norm").count(), 3, "{calls:?}");
+    }
 }
 
 /// Operations that have no case of their own, and why.

@@ -5,6 +5,7 @@ use convnet_conformance::problem::{Guarded, numbers};
 use convnet_conformance::{
     activation, assert_close, batch_norm, borders, broadcast, numeric_gradient, widen,
 };
+use convnet_kernels::conv::Residual;
 use convnet_kernels::elementwise::{self, Activation, BinaryFunction, Border, Borders, Broadcast};
 use convnet_kernels::reduce::Reduction;
 use convnet_kernels::{cpu, images, norm, reduce};
@@ -351,7 +352,8 @@ fn moments_of_values_far_from_zero_stay_exact() {
     on_every_isa(|| {
         let x: Vec<f32> = numbers(1, rows * columns).iter().map(|x| 1000.0 + x).collect();
         let (mut mean, mut variance) = ([0.0; 3], [0.0; 3]);
-        reduce::mean_variance(rows, columns, &x, &mut mean, &mut variance);
+        let mut scratch = vec![f32::NAN; reduce::mean_variance_scratch(columns)];
+        reduce::mean_variance(rows, columns, &x, &mut mean, &mut variance, &mut scratch);
         let expected = batch_norm::forward(&widen(&x), &[1.0; 3], &[0.0; 3], 0.0);
         assert_close("mean", &mean, &expected.mean, 2e-7, 0.0);
         assert_close("variance", &variance, &expected.variance, 1e-4, 0.0);
@@ -361,46 +363,90 @@ fn moments_of_values_far_from_zero_stay_exact() {
 
 #[test]
 fn batch_norm_and_its_gradient_agree_with_the_reference() {
-    const EPSILON: f64 = 1e-3;
-    for (rows, channels) in [(2, 1), (9, 3), (40, 70)] {
-        on_every_isa(|| {
-            let (x, dy) = (numbers(1, rows * channels), numbers(2, rows * channels));
-            let (gamma, beta) = (numbers(3, channels), numbers(4, channels));
-            let (x64, dy64, gamma64, beta64) = (widen(&x), widen(&dy), widen(&gamma), widen(&beta));
-            let expected = batch_norm::forward(&x64, &gamma64, &beta64, EPSILON);
-            let mut y = vec![f32::NAN; x.len()];
-            let [mut mean, mut variance, mut inv_std] = [(); 3].map(|()| vec![f32::NAN; channels]);
-            let statistics =
-                norm::Statistics { mean: &mut mean, variance: &mut variance, inv_std: &mut inv_std };
-            norm::batch_norm_forward(&x, Some(&gamma), Some(&beta), EPSILON as f32, &mut y, statistics);
-            assert_close("y", &y, &expected.y, 1e-5, 2e-6);
-            assert_close("mean", &mean, &expected.mean, 1e-5, 1e-6);
-            assert_close("variance", &variance, &expected.variance, 1e-5, 1e-6);
-
-            let mut dx = vec![f32::NAN; x.len()];
-            let (mut dgamma, mut dbeta) = (vec![f32::NAN; channels], vec![f32::NAN; channels]);
-            let from = norm::BatchNormBackward {
-                x: &x,
-                dy: &dy,
-                gamma: Some(&gamma),
-                mean: &mean,
-                inv_std: &inv_std,
-            };
-            norm::batch_norm_backward(from, &mut dx, &mut dgamma, &mut dbeta);
-            let loss = |x: &[f64], gamma: &[f64], beta: &[f64]| -> f64 {
-                batch_norm::forward(x, gamma, beta, EPSILON).y.iter().zip(&dy64).map(|(y, dy)| y * dy).sum()
-            };
-            if rows * channels < 100 {
-                let wanted = numeric_gradient(|x| loss(x, &gamma64, &beta64), &x64, 1e-5);
-                assert_close("dx", &dx, &wanted, 1e-3, 1e-4);
+    let ceiling = Activation::Rectifier { negative_slope: 0.0, max_value: 0.7, threshold: 0.0 };
+    for (rows, channels) in [(2, 1), (9, 3), (40, 70), (35, 300), (1100, 4)] {
+        for activation in [Activation::Linear, Activation::Relu, ceiling] {
+            for residual in [false, true] {
+                on_every_isa(|| check_batch_norm(rows, channels, activation, residual));
             }
-            let wanted = numeric_gradient(|gamma| loss(&x64, gamma, &beta64), &gamma64, 1e-4);
-            assert_close("dgamma", &dgamma, &wanted, 1e-4, 1e-4);
-            let wanted = numeric_gradient(|beta| loss(&x64, &gamma64, beta), &beta64, 1e-4);
-            assert_close("dbeta", &dbeta, &wanted, 1e-4, 1e-5);
-            y.into_iter().chain(dx).chain(dgamma).chain(dbeta).collect()
-        });
+        }
     }
+}
+
+/// Both passes of batch normalisation, gradients in place and beside it; returns all results.
+fn check_batch_norm(rows: usize, channels: usize, activation: Activation, residual: bool) -> Vec<f32> {
+    const EPSILON: f64 = 1e-3;
+    let len = rows * channels;
+    let clip = norm::Clip::of(activation).expect("a rectifier");
+    let (x, dy, other) = (numbers(1, len), numbers(2, len), numbers(5, len));
+    let (gamma, beta) = (numbers(3, channels), numbers(4, channels));
+    let [x64, dy64, gamma64, beta64, other64] = [&x, &dy, &gamma, &beta, &other].map(|values| widen(values));
+    let reference = |x: &[f64], gamma: &[f64], beta: &[f64], other: &[f64]| -> Vec<f64> {
+        let z = batch_norm::forward(x, gamma, beta, EPSILON).y;
+        let z = z.iter().zip(other).map(|(z, other)| if residual { z + other } else { *z });
+        z.map(|z| activation::value(activation, z)).collect()
+    };
+    let mut scratch = vec![f32::NAN; norm::batch_norm_scratch(channels)];
+    let [mut mean, mut variance, mut inv_std] = [(); 3].map(|()| vec![f32::NAN; channels]);
+    let statistics = norm::Statistics { mean: &mut mean, variance: &mut variance, inv_std: &mut inv_std };
+    let slice = if residual { Residual::Slice(&other) } else { Residual::None };
+    let (gamma_, beta_) = (Some(&gamma[..]), Some(&beta[..]));
+    let from = norm::BatchNormForward { x: &x, gamma: gamma_, beta: beta_, residual: slice, clip };
+    let mut y = vec![f32::NAN; len];
+    norm::batch_norm_forward(from, EPSILON as f32, &mut y, statistics, &mut scratch);
+    let statistics = batch_norm::forward(&x64, &gamma64, &beta64, EPSILON);
+    assert_close("y", &y, &reference(&x64, &gamma64, &beta64, &other64), 1e-5, 4e-6);
+    assert_close("mean", &mean, &statistics.mean, 1e-5, 1e-6);
+    assert_close("variance", &variance, &statistics.variance, 1e-5, 1e-6);
+    if residual {
+        let mut in_place = other.clone();
+        let from = norm::BatchNormForward { residual: Residual::Output, ..from };
+        norm::batch_norm_apply(from, &mean, &inv_std, &mut in_place, &mut scratch);
+        assert!(y == in_place, "y in the residual's place");
+    }
+
+    let mut results = Vec::new();
+    for in_place in [false, true] {
+        let (mean, inv_std) = (&mean, &inv_std);
+        let dy_ = (!in_place).then_some(&dy[..]);
+        let from =
+            norm::BatchNormBackward { x: &x, dy: dy_, gamma: gamma_, beta: beta_, mean, inv_std, clip };
+        let mut first = if in_place { dy.clone() } else { vec![f32::NAN; len] };
+        let (mut dx, mut again) = (vec![f32::NAN; len], vec![f32::NAN; len]);
+        let (mut dgamma, mut dbeta) = (vec![f32::NAN; channels], vec![f32::NAN; channels]);
+        let of_channels = [&mut dgamma[..], &mut dbeta[..]];
+        if residual {
+            norm::batch_norm_residual_backward(from, &y, [&mut first, &mut dx], of_channels, &mut scratch);
+        } else {
+            norm::batch_norm_backward(from, &mut first, of_channels, Some(&mut again), &mut scratch);
+            assert!(y == again, "y once more");
+            dx.clone_from(&first);
+        }
+        let all = [&y, &first, &dx, &dgamma, &dbeta].map(|values| values.to_vec()).concat();
+        if in_place {
+            assert!(results == all, "the gradient in place");
+            continue;
+        }
+        results = all;
+        let loss = |x: &[f64], gamma: &[f64], beta: &[f64], other: &[f64]| -> f64 {
+            reference(x, gamma, beta, other).iter().zip(&dy64).map(|(y, dy)| y * dy).sum()
+        };
+        if len < 100 {
+            let wanted = numeric_gradient(|x| loss(x, &gamma64, &beta64, &other64), &x64, 1e-6);
+            assert_close("dx", &dx, &wanted, 1e-3, 1e-4);
+            if residual {
+                let wanted = numeric_gradient(|other| loss(&x64, &gamma64, &beta64, other), &other64, 1e-6);
+                assert_close("gradient of the other branch", &first, &wanted, 1e-3, 1e-4);
+            }
+        }
+        if channels < 100 {
+            let wanted = numeric_gradient(|gamma| loss(&x64, gamma, &beta64, &other64), &gamma64, 1e-7);
+            assert_close("dgamma", &dgamma, &wanted, 1e-4, 1e-4);
+            let wanted = numeric_gradient(|beta| loss(&x64, &gamma64, beta, &other64), &beta64, 1e-7);
+            assert_close("dbeta", &dbeta, &wanted, 1e-4, 1e-4);
+        }
+    }
+    results
 }
 
 #[test]

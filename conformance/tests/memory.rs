@@ -12,7 +12,7 @@ use convnet_kernels::geometry::{Axis, ConvGeometry, Padding, PoolGeometry, Windo
 use convnet_kernels::optimizer::{Adam, adam};
 use convnet_kernels::random::Philox;
 use convnet_kernels::winograd::{Method, TileSize, Winograd};
-use convnet_kernels::{pool, reduce, softmax};
+use convnet_kernels::{norm, pool, reduce, softmax};
 use std::process::Command;
 use std::sync::Mutex;
 
@@ -209,6 +209,29 @@ fn pools_keep_to_their_slices() {
     });
 }
 
+/// Both passes of batch normalisation, with all that it takes in.
+fn batch_norm(x: &[f32], channels: usize, edge: Edge) {
+    let of_channels = || zeros(channels, edge);
+    let (mut mean, mut variance, mut inv_std) = (of_channels(), of_channels(), of_channels());
+    let (mut dgamma, mut dbeta) = (of_channels(), of_channels());
+    let (mut y, mut dz, mut dx) = (zeros(x.len(), edge), zeros(x.len(), edge), zeros(x.len(), edge));
+    let mut scratch = zeros(norm::batch_norm_scratch(channels), edge);
+    let clip = norm::Clip::of(Activation::Relu).expect("a rectifier");
+    let (gamma, beta) = (None, None);
+    for residual in [Residual::None, Residual::Slice(x), Residual::Output] {
+        let from = norm::BatchNormForward { x, gamma, beta, residual, clip };
+        let statistics = norm::Statistics { mean: &mut mean, variance: &mut variance, inv_std: &mut inv_std };
+        norm::batch_norm_forward(from, 1e-3, &mut y, statistics, &mut scratch);
+    }
+    for dy in [Some(x), None] {
+        let from = norm::BatchNormBackward { x, dy, gamma, beta, mean: &mean, inv_std: &inv_std, clip };
+        let of_channels = [&mut dgamma[..], &mut dbeta[..]];
+        norm::batch_norm_residual_backward(from, &y, [&mut dz, &mut dx], of_channels, &mut scratch);
+        let of_channels = [&mut dgamma[..], &mut dbeta[..]];
+        norm::batch_norm_backward(from, &mut dx, of_channels, Some(&mut dz), &mut scratch);
+    }
+}
+
 #[test]
 fn sums_and_optimizers_keep_to_their_slices() {
     in_a_process("sums_and_optimizers_keep_to_their_slices", || {
@@ -221,7 +244,9 @@ fn sums_and_optimizers_keep_to_their_slices() {
                 let (mut mean, mut variance) = (zeros(columns, edge), zeros(columns, edge));
                 reduce::sum(&x);
                 reduce::sum_rows(rows, columns, &x, &mut mean);
-                reduce::mean_variance(rows, columns, &x, &mut mean, &mut variance);
+                let mut scratch = zeros(reduce::mean_variance_scratch(columns), edge);
+                reduce::mean_variance(rows, columns, &x, &mut mean, &mut variance, &mut scratch);
+                batch_norm(&x, columns, edge);
                 softmax::softmax(columns, &x, &mut y);
                 softmax::softmax_gradient(columns, &x, &g, &mut y);
                 let (mut m, mut v) = (zeros(len, edge), zeros(len, edge));

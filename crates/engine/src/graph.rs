@@ -188,6 +188,16 @@ impl Graph {
         self.inputs
     }
 
+    /// Drops nodes that nobody reads.
+    pub(crate) fn drop_nodes(&mut self, dropped: &[usize]) {
+        let mut index = 0;
+        self.nodes.retain(|_| {
+            index += 1;
+            !dropped.contains(&(index - 1))
+        });
+        self.renew_sources();
+    }
+
     /// Puts the nodes back into an order in which they can be run, after some were added at the end for earlier ones to
     /// read; otherwise they stay as they are.
     pub(crate) fn restore_order(&mut self) {
@@ -212,6 +222,11 @@ impl Graph {
             }
         }
         self.nodes = order.iter().map(|&node| self.nodes[node].clone()).collect();
+        self.renew_sources();
+    }
+
+    /// Tells values which nodes they come from, after these have moved.
+    pub(crate) fn renew_sources(&mut self) {
         for (index, node) in self.nodes.iter().enumerate() {
             for (output, value) in node.outputs.iter().enumerate() {
                 self.values[value.index()].source = Source::Node { node: index, output };

@@ -4,13 +4,14 @@
 //! `cargo bench -p convnet-kernels [-- NAME]` prints a line per layer, pass and number of threads whose name contains
 //! NAME. `CONVNET_ISA` chooses the instruction set.
 
-use convnet_kernels::conv::{Convolution, Epilogue};
+use convnet_kernels::conv::{Convolution, Epilogue, Residual};
 use convnet_kernels::elementwise::{self, Activation};
 use convnet_kernels::geometry::{Axis, ConvGeometry, Padding, PoolGeometry, Window};
+use convnet_kernels::norm::{self, Clip};
 use convnet_kernels::optimizer::{self, Adam, RmsProp};
 use convnet_kernels::par::Pool;
 use convnet_kernels::random::Philox;
-use convnet_kernels::{cpu, norm, peak, pool, reduce};
+use convnet_kernels::{cpu, peak, pool, reduce};
 use std::time::{Duration, Instant};
 
 /// Seconds of the fastest of many calls.
@@ -188,17 +189,20 @@ fn norm_cases(name: &str, rows: usize, channels: usize) -> Vec<Case> {
     let gigabytes = |arrays: usize| (4 * len * arrays) as f64 * 1e-9;
     let per_channel = || [numbers(channels), vec![1.0; channels], vec![1.0; channels]];
     let (x, mut y, mut of_channels) = (numbers(len), numbers(len), per_channel());
+    let mut scratch = vec![0.0; norm::batch_norm_scratch(channels)];
     let forward = Box::new(move || {
         let [mean, variance, inv_std] = &mut of_channels;
         let statistics = norm::Statistics { mean, variance, inv_std };
-        norm::batch_norm_forward(&x, None, None, 1e-3, &mut y, statistics);
+        norm::batch_norm_forward(plain(&x), 1e-3, &mut y, statistics, &mut scratch);
     });
     let (x, dy, mut dx, [mean, inv_std, gamma]) = (numbers(len), numbers(len), numbers(len), per_channel());
     let [mut dgamma, mut dbeta, _] = per_channel();
+    let mut scratch = vec![0.0; norm::batch_norm_scratch(channels)];
     let backward = Box::new(move || {
-        let gamma = Some(&gamma[..]);
-        let from = norm::BatchNormBackward { x: &x, dy: &dy, gamma, mean: &mean, inv_std: &inv_std };
-        norm::batch_norm_backward(from, &mut dx, &mut dgamma, &mut dbeta);
+        let (dy, gamma) = (Some(&dy[..]), Some(&gamma[..]));
+        let (mean, inv_std, clip) = (&mean, &inv_std, Clip::NONE);
+        let from = norm::BatchNormBackward { x: &x, dy, gamma, beta: None, mean, inv_std, clip };
+        norm::batch_norm_backward(from, &mut dx, [&mut dgamma, &mut dbeta], None, &mut scratch);
     });
     let case = |pass: &str, arrays: usize, run: Box<dyn FnMut() + Send>| Case {
         name: format!("{name} batch_norm {pass}"),
@@ -207,6 +211,11 @@ fn norm_cases(name: &str, rows: usize, channels: usize) -> Vec<Case> {
         run,
     };
     vec![case("forward", 3, forward), case("backward", 5, backward)]
+}
+
+/// Normalisation and nothing else.
+fn plain(x: &[f32]) -> norm::BatchNormForward<'_> {
+    norm::BatchNormForward { x, gamma: None, beta: None, residual: Residual::None, clip: Clip::NONE }
 }
 
 fn memory_cases() -> Vec<Case> {
@@ -234,19 +243,14 @@ fn memory_cases() -> Vec<Case> {
     cases.push(case("sum_rows of 32", 1, Box::new(move || reduce::sum_rows(LEN / 32, 32, &x, &mut sums))));
     let (x, mut y) = pair();
     let mut per_channel = [numbers(32), numbers(32), numbers(32)];
+    let mut scratch = vec![0.0; norm::batch_norm_scratch(32)];
     cases.push(case(
         "batch_norm_forward of 32",
         4,
         Box::new(move || {
             let [mean, variance, inv_std] = &mut per_channel;
-            norm::batch_norm_forward(
-                &x,
-                None,
-                None,
-                1e-3,
-                &mut y,
-                norm::Statistics { mean, variance, inv_std },
-            );
+            let statistics = norm::Statistics { mean, variance, inv_std };
+            norm::batch_norm_forward(plain(&x), 1e-3, &mut y, statistics, &mut scratch);
         }),
     ));
     let (mut w, g) = pair();

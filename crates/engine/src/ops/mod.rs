@@ -38,6 +38,7 @@ mod sum;
 pub use accuracy::{Accuracy, AccuracyKind};
 pub use activate::{Activate, ActivateGradient};
 pub use adaptive_pool::{AdaptiveAveragePool, AdaptiveMaxPool};
+pub(crate) use batch_norm::Y_AGAIN;
 pub use batch_norm::{BatchNorm, BatchNormAgain, BatchNormFrozen, BatchNormGradient, MovingAverage};
 pub use bias_add::{BiasAdd, SumRows};
 pub use binary::Binary;

@@ -3,9 +3,12 @@
 //! A pass replaces nodes where they stand, so that the order of the list stays one in which it can be run; what it leaves
 //! unread is dropped by the plan.
 
+mod bias_before_norm;
 mod fold_batch_norm;
 mod fold_padding;
+mod fuse_batch_norm;
 mod fuse_epilogue;
+mod normal_again;
 pub(crate) mod recompute;
 mod relu_before_pool;
 
@@ -22,7 +25,14 @@ pub const PASSES: &[(&str, Pass)] = &[
     ("fold batch norm", fold_batch_norm::run),
     ("fuse epilogue", fuse_epilogue::run),
     ("relu before pool", relu_before_pool::run),
+    ("bias before norm", bias_before_norm::run),
+    ("normal again", normal_again::run),
 ];
+
+/// What is rewritten before gradients are added: operations that have a gradient of their own for what several did before.
+pub fn before_gradients(program: &mut Program) {
+    fuse_batch_norm::run(program);
+}
 
 /// Runs all passes.
 pub fn optimize(program: &mut Program) {

@@ -35,7 +35,8 @@ impl Extent {
         match self {
             Self::Cheap => {
                 node.op_as::<Activate>().is_some()
-                    || node.op_as::<BatchNorm>().is_some()
+                    // Blocks with a residual read each other: all of them would be computed again at once.
+                    || node.op_as::<BatchNorm>().is_some_and(|norm| !norm.residual)
                     || node.op_as::<BatchNormFrozen>().is_some()
                     || node.op_as::<BiasAdd>().is_some()
                     || node.op_as::<ChannelAffine>().is_some()
@@ -87,9 +88,7 @@ impl Again {
         graph.set_label(&node.label);
         let copies = if let Some(norm) = node.op_as::<BatchNorm>() {
             inputs.splice(1..1, [node.outputs[1], node.outputs[3]]);
-            graph
-                .apply(BatchNormAgain { scale: norm.scale, center: norm.center }, &inputs)
-                .map(|copy| vec![copy])
+            graph.apply(BatchNormAgain(norm.clone()), &inputs).map(|copy| vec![copy])
         } else {
             graph.add_shared(node.op.clone(), &inputs)
         };

@@ -1,9 +1,65 @@
-//! Batch normalisation over `(rows, channels)`, rows being all positions of all images.
+//! Batch normalisation over `(rows, channels)`, rows being all positions of all images, with what follows it in a network: the
+//! sum with another branch, and a rectifier.
+//!
+//! All this is bound by memory: each pass reads whole rows in order, and what belongs together is one pass.
 
 use super::piece;
+use crate::conv::Residual;
+use crate::elementwise::Activation;
 use crate::par;
-use crate::reduce::{self, tree};
+use crate::reduce::{self, mean_variance_scratch};
 use crate::simd::vectorized;
+
+/// The activations that normalisation takes in: `y = min(max(z, low), high)`, the gradient passing where z lies between.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Clip {
+    pub(super) low: f32,
+    pub(super) high: f32,
+}
+
+impl Clip {
+    /// y = z.
+    pub const NONE: Self = Self { low: f32::NEG_INFINITY, high: f32::INFINITY };
+
+    /// The linear activation, relu, and relu with a largest value.
+    pub fn of(activation: Activation) -> Option<Self> {
+        match activation {
+            Activation::Linear => Some(Self::NONE),
+            Activation::Relu => Some(Self { low: 0.0, high: f32::INFINITY }),
+            Activation::Rectifier { negative_slope: 0.0, max_value, threshold: 0.0 } if max_value > 0.0 => {
+                Some(Self { low: 0.0, high: max_value })
+            }
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn apply(self, z: f32) -> f32 {
+        let z = if z < self.low { self.low } else { z };
+        if z > self.high { self.high } else { z }
+    }
+
+    /// The gradient by z; y tells as much as z.
+    #[inline(always)]
+    pub(super) fn gradient(self, z: f32, dy: f32) -> f32 {
+        if z > self.low && z < self.high { dy } else { 0.0 }
+    }
+}
+
+/// What the forward pass reads.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchNormForward<'a> {
+    /// `(rows, channels)`.
+    pub x: &'a [f32],
+    /// Scale, or 1 where absent.
+    pub gamma: Option<&'a [f32]>,
+    /// Shift, or 0 where absent.
+    pub beta: Option<&'a [f32]>,
+    /// Added to what is normalised, scaled and shifted.
+    pub residual: Residual<'a>,
+    /// Applied last.
+    pub clip: Clip,
+}
 
 /// What [`batch_norm_forward`] hands back besides y: one value per channel in each.
 #[derive(Debug)]
@@ -16,181 +72,113 @@ pub struct Statistics<'a> {
     pub inv_std: &'a mut [f32],
 }
 
-/// `y = gamma · (x − mean) · inv_std + beta` with the statistics of this batch; gamma is 1 and beta 0 where absent.
+/// Floats of working memory of all functions of batch normalisation.
+pub fn batch_norm_scratch(channels: usize) -> usize {
+    COEFFICIENTS * channels + mean_variance_scratch(channels)
+}
+
+/// Numbers for each channel that are worked out once for a call.
+pub(super) const COEFFICIENTS: usize = 5;
+
+/// `y = clip(gamma · (x − mean) · inv_std + beta + residual)` with the statistics of this batch.
 ///
 /// # Panics
 /// If the lengths do not fit `(rows, statistics.mean.len())`.
 pub fn batch_norm_forward(
-    x: &[f32],
-    gamma: Option<&[f32]>,
-    beta: Option<&[f32]>,
+    from: BatchNormForward<'_>,
     epsilon: f32,
     y: &mut [f32],
     statistics: Statistics<'_>,
+    scratch: &mut [f32],
 ) {
     let Statistics { mean, variance, inv_std } = statistics;
-    let channels = mean.len();
+    let (x, channels) = (from.x, mean.len());
     assert!(channels > 0 && x.len().is_multiple_of(channels), "batch_norm_forward: no whole number of rows");
-    assert_eq!(x.len(), y.len(), "batch_norm_forward: lengths differ");
     assert!(
         variance.len() == channels && inv_std.len() == channels,
         "batch_norm_forward: one value per channel"
     );
-    assert!(gamma.is_none_or(|gamma| gamma.len() == channels), "batch_norm_forward: one gamma per channel");
-    assert!(beta.is_none_or(|beta| beta.len() == channels), "batch_norm_forward: one beta per channel");
-    reduce::mean_variance(x.len() / channels, channels, x, mean, variance);
+    reduce::mean_variance(x.len() / channels, channels, x, mean, variance, scratch);
     inv_std
         .iter_mut()
         .zip(&*variance)
         .for_each(|(inv_std, variance)| *inv_std = 1.0 / (variance + epsilon).sqrt());
-    batch_norm_apply(x, gamma, beta, mean, inv_std, y);
+    batch_norm_apply(from, mean, inv_std, y, scratch);
 }
 
-/// `y = gamma · (x − mean) · inv_std + beta` with statistics that [`batch_norm_forward`] left: the same y, to the bit.
+/// The same y, to the bit, with statistics that [`batch_norm_forward`] left.
 ///
 /// # Panics
 /// If the lengths do not fit `(rows, mean.len())`.
 pub fn batch_norm_apply(
-    x: &[f32],
-    gamma: Option<&[f32]>,
-    beta: Option<&[f32]>,
+    from: BatchNormForward<'_>,
     mean: &[f32],
     inv_std: &[f32],
     y: &mut [f32],
+    scratch: &mut [f32],
 ) {
+    let BatchNormForward { x, gamma, beta, residual, clip } = from;
     let channels = mean.len();
     let lengths = [inv_std.len(), gamma.map_or(channels, <[f32]>::len), beta.map_or(channels, <[f32]>::len)];
-    assert!(lengths.iter().all(|&len| len == channels), "batch_norm_apply: one value per channel");
+    assert!(lengths.iter().all(|&len| len == channels), "batch_norm: one value per channel");
     assert!(
         x.len() == y.len() && channels > 0 && x.len().is_multiple_of(channels),
-        "batch_norm_apply: lengths do not fit"
+        "batch_norm: lengths do not fit"
     );
+    if let Residual::Slice(values) = residual {
+        assert_eq!(values.len(), y.len(), "batch_norm: the residual has another length");
+    }
+    let (scale, shift) = scratch[..2 * channels].split_at_mut(channels);
+    scale_and_shift([gamma, beta], inv_std, scale, shift);
+    let (scale, shift) = (&*scale, &*shift);
     par::for_each_chunk(y, piece(channels), x.len() as u64 / 3, |start, y| {
-        normalize(&x[start..start + y.len()], gamma, beta, mean, inv_std, y);
+        let range = start..start + y.len();
+        let residual = match residual {
+            Residual::Slice(values) => Residual::Slice(&values[range.clone()]),
+            other => other,
+        };
+        normalize(&x[range], [mean, scale, shift], residual, clip, y);
     });
 }
 
-vectorized! {
-    pub(super) fn normalize(x: &[f32], gamma: Option<&[f32]>, beta: Option<&[f32]>, mean: &[f32], inv_std: &[f32], y: &mut [f32]) {
-        const WIDTH: usize = 256;
-        let channels = mean.len();
-        let mut start = 0;
-        while start < channels {
-            let width = WIDTH.min(channels - start);
-            let (mut scale, mut shift) = ([0.0; WIDTH], [0.0; WIDTH]);
-            for i in 0..width {
-                scale[i] = inv_std[start + i] * gamma.map_or(1.0, |gamma| gamma[start + i]);
-                shift[i] = beta.map_or(0.0, |beta| beta[start + i]);
-            }
-            let (scale, shift, mean) = (&scale[..width], &shift[..width], &mean[start..][..width]);
-            for (y, x) in y.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
-                let (y, x) = (&mut y[start..][..width], &x[start..][..width]);
-                for i in 0..width {
-                    y[i] = (x[i] - mean[i]) * scale[i] + shift[i];
-                }
-            }
-            start += width;
-        }
-    }
-}
-
-/// What the gradient of batch normalisation reads: the input, the gradient of the output, and what the forward pass
-/// left per channel.
-#[derive(Clone, Copy, Debug)]
-pub struct BatchNormBackward<'a> {
-    /// `(rows, channels)`.
-    pub x: &'a [f32],
-    /// `(rows, channels)`.
-    pub dy: &'a [f32],
-    /// Scale, or 1 where absent.
-    pub gamma: Option<&'a [f32]>,
-    /// Mean of the batch.
-    pub mean: &'a [f32],
-    /// `1 / √(variance + ε)` of the batch.
-    pub inv_std: &'a [f32],
-}
-
-/// With x̂ = (x − mean)·inv_std: `dgamma = Σ dy·x̂`, `dbeta = Σ dy`,
-/// `dx = gamma·inv_std·(dy − dbeta/rows − x̂·dgamma/rows)`.
-///
-/// # Panics
-/// If the lengths do not fit.
-pub fn batch_norm_backward(
-    from: BatchNormBackward<'_>,
-    dx: &mut [f32],
-    dgamma: &mut [f32],
-    dbeta: &mut [f32],
+/// What normalisation comes down to: z = (x − mean) · scale + shift.
+pub(super) fn scale_and_shift(
+    [gamma, beta]: [Option<&[f32]>; 2],
+    inv_std: &[f32],
+    scale: &mut [f32],
+    shift: &mut [f32],
 ) {
-    let BatchNormBackward { x, dy, gamma, mean, inv_std } = from;
-    let channels = mean.len();
-    assert!(channels > 0 && x.len().is_multiple_of(channels), "batch_norm_backward: no whole number of rows");
-    assert!(x.len() == dy.len() && x.len() == dx.len(), "batch_norm_backward: lengths differ");
-    let per_channel = [inv_std.len(), dgamma.len(), dbeta.len(), gamma.map_or(channels, <[f32]>::len)];
-    assert!(per_channel.iter().all(|&len| len == channels), "batch_norm_backward: one value per channel");
-    let rows = x.len() / channels;
-    tree::<2>(
-        rows,
-        channels,
-        x.len() as u64 / 3,
-        |block, partial| {
-            let (start, width) = (block.column, block.width);
-            let (mean, inv_std) = (&mean[start..][..width], &inv_std[start..][..width]);
-            for row in block.start..block.end {
-                let at = row * channels + start;
-                add_products(&x[at..][..width], &dy[at..][..width], mean, inv_std, partial);
-            }
-        },
-        |column, width, total| {
-            dgamma[column..column + width].copy_from_slice(&total[0][..width]);
-            dbeta[column..column + width].copy_from_slice(&total[1][..width]);
-        },
-    );
-    let (dgamma, dbeta) = (&*dgamma, &*dbeta);
-    par::for_each_chunk(dx, piece(channels), x.len() as u64 / 2, |start, dx| {
-        let range = start..start + dx.len();
-        let from = BatchNormBackward { x: &x[range.clone()], dy: &dy[range], gamma, mean, inv_std };
-        input_gradient(from, rows as f32, dgamma, dbeta, dx);
-    });
-}
-
-vectorized! {
-    pub(super) fn add_products(x: &[f32], dy: &[f32], mean: &[f32], inv_std: &[f32], sums: &mut [[f32; 256]; 2]) {
-        let [dgamma, dbeta] = sums;
-        let width = x.len();
-        let (dgamma, dbeta) = (&mut dgamma[..width], &mut dbeta[..width]);
-        let (dy, mean, inv_std) = (&dy[..width], &mean[..width], &inv_std[..width]);
-        for c in 0..width {
-            dgamma[c] += dy[c] * ((x[c] - mean[c]) * inv_std[c]);
-            dbeta[c] += dy[c];
-        }
+    for c in 0..inv_std.len() {
+        scale[c] = inv_std[c] * gamma.map_or(1.0, |gamma| gamma[c]);
+        shift[c] = beta.map_or(0.0, |beta| beta[c]);
     }
 }
 
 vectorized! {
-    fn input_gradient(from: BatchNormBackward<'_>, rows: f32, dgamma: &[f32], dbeta: &[f32], dx: &mut [f32]) {
-        const WIDTH: usize = 256;
-        let BatchNormBackward { x, dy, gamma, mean, inv_std } = from;
-        let channels = mean.len();
-        let mut start = 0;
-        while start < channels {
-            let width = WIDTH.min(channels - start);
-            // dx = dy·a + (x − mean)·b + c
-            let (mut a, mut b, mut c) = ([0.0; WIDTH], [0.0; WIDTH], [0.0; WIDTH]);
-            for i in 0..width {
-                let at = start + i;
-                a[i] = inv_std[at] * gamma.map_or(1.0, |gamma| gamma[at]);
-                b[i] = -a[i] * inv_std[at] * (dgamma[at] / rows);
-                c[i] = -a[i] * (dbeta[at] / rows);
-            }
-            let (a, b, c, mean) = (&a[..width], &b[..width], &c[..width], &mean[start..][..width]);
-            let rows = x.chunks_exact(channels).zip(dy.chunks_exact(channels));
-            for (dx, (x, dy)) in dx.chunks_exact_mut(channels).zip(rows) {
-                let (dx, x, dy) = (&mut dx[start..][..width], &x[start..][..width], &dy[start..][..width]);
-                for i in 0..width {
-                    dx[i] = dy[i] * a[i] + (x[i] - mean[i]) * b[i] + c[i];
+    fn normalize(x: &[f32], of_channels: [&[f32]; 3], residual: Residual<'_>, clip: Clip, y: &mut [f32]) {
+        let channels = of_channels[0].len();
+        let [mean, scale, shift] = of_channels.map(|values| &values[..channels]);
+        // No closures: they would be compiled without the instruction set of the function around them.
+        for (row, y) in y.chunks_exact_mut(channels).enumerate() {
+            let x = &x[row * channels..][..channels];
+            match residual {
+                Residual::None => {
+                    for c in 0..channels {
+                        y[c] = clip.apply((x[c] - mean[c]) * scale[c] + shift[c]);
+                    }
+                }
+                Residual::Slice(values) => {
+                    let other = &values[row * channels..][..channels];
+                    for c in 0..channels {
+                        y[c] = clip.apply((x[c] - mean[c]) * scale[c] + shift[c] + other[c]);
+                    }
+                }
+                Residual::Output => {
+                    for c in 0..channels {
+                        y[c] = clip.apply((x[c] - mean[c]) * scale[c] + shift[c] + y[c]);
+                    }
                 }
             }
-            start += width;
         }
     }
 }

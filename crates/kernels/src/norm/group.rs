@@ -1,15 +1,17 @@
 //! Normalisation of groups of channels, image by image.
 
-use super::batch::{add_products, normalize};
 use super::piece;
 use crate::par;
-use crate::reduce::{mean_variance, tree};
+use crate::reduce::{mean_variance, mean_variance_scratch, tree};
 use crate::simd::vectorized;
 
 /// Floats of working memory of [`group_norm_forward`] and [`group_norm_backward`].
 pub fn group_norm_scratch(channels: usize) -> usize {
-    7 * channels
+    PARTS * channels + mean_variance_scratch(channels)
 }
+
+/// Numbers for each channel that are worked out for an image.
+const PARTS: usize = 7;
 
 /// Sizes of a group normalisation of `(batch, positions, channels)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,10 +62,10 @@ pub fn group_norm_forward(
     let per_group = channels / groups;
     let (channel_mean, rest) = scratch[..group_norm_scratch(channels)].split_at_mut(channels);
     let (channel_variance, rest) = rest.split_at_mut(channels);
-    let factor = &mut rest[..channels];
+    let (factor, rest) = rest.split_at_mut(channels);
     for n in 0..batch {
         let x = &x[n * image..][..image];
-        mean_variance(image / channels, channels, x, channel_mean, channel_variance);
+        mean_variance(image / channels, channels, x, channel_mean, channel_variance, rest);
         for g in 0..groups {
             let of_group = g * per_group..(g + 1) * per_group;
             let (m, variance) = pool(&channel_mean[of_group.clone()], &channel_variance[of_group.clone()]);
@@ -125,7 +127,7 @@ pub fn group_norm_backward(
     let count = (image / channels * per_group) as f32;
     dgamma.fill(0.0);
     dbeta.fill(0.0);
-    let mut parts = scratch[..group_norm_scratch(channels)].chunks_exact_mut(channels);
+    let mut parts = scratch[..PARTS * channels].chunks_exact_mut(channels);
     let [shift, inv, products, sums, a, b, c] = std::array::from_fn(|_| parts.next().expect("seven parts"));
     for n in 0..batch {
         let (x, dy) = (&x[n * image..][..image], &dy[n * image..][..image]);
@@ -190,6 +192,43 @@ vectorized! {
             for i in 0..channels {
                 dx[i] = dy[i] * a[i] + (x[i] - shift[i]) * b[i] + c[i];
             }
+        }
+    }
+}
+
+vectorized! {
+    fn normalize(x: &[f32], gamma: Option<&[f32]>, beta: Option<&[f32]>, mean: &[f32], inv_std: &[f32], y: &mut [f32]) {
+        const WIDTH: usize = 256;
+        let channels = mean.len();
+        let mut start = 0;
+        while start < channels {
+            let width = WIDTH.min(channels - start);
+            let (mut scale, mut shift) = ([0.0; WIDTH], [0.0; WIDTH]);
+            for i in 0..width {
+                scale[i] = inv_std[start + i] * gamma.map_or(1.0, |gamma| gamma[start + i]);
+                shift[i] = beta.map_or(0.0, |beta| beta[start + i]);
+            }
+            let (scale, shift, mean) = (&scale[..width], &shift[..width], &mean[start..][..width]);
+            for (y, x) in y.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
+                let (y, x) = (&mut y[start..][..width], &x[start..][..width]);
+                for i in 0..width {
+                    y[i] = (x[i] - mean[i]) * scale[i] + shift[i];
+                }
+            }
+            start += width;
+        }
+    }
+}
+
+vectorized! {
+    fn add_products(x: &[f32], dy: &[f32], mean: &[f32], inv_std: &[f32], sums: &mut [[f32; 256]; 2]) {
+        let [dgamma, dbeta] = sums;
+        let width = x.len();
+        let (dgamma, dbeta) = (&mut dgamma[..width], &mut dbeta[..width]);
+        let (dy, mean, inv_std) = (&dy[..width], &mean[..width], &inv_std[..width]);
+        for c in 0..width {
+            dgamma[c] += dy[c] * ((x[c] - mean[c]) * inv_std[c]);
+            dbeta[c] += dy[c];
         }
     }
 }

@@ -8,13 +8,13 @@ mod axis;
 mod moments;
 
 pub use axis::{Reduction, reduce_axis};
-pub use moments::mean_variance;
+pub use moments::{mean_variance, mean_variance_scratch};
 
 use crate::par::{self, Shared};
 use crate::simd::vectorized;
 
 /// Row blocks summed in parallel.
-const BLOCKS: usize = 16;
+pub(crate) const BLOCKS: usize = 16;
 /// Columns handled at once, so that the partial sums fit on the stack.
 const COLUMNS: usize = 256;
 /// Rows of a run.

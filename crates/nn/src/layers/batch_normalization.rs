@@ -157,7 +157,7 @@ impl Layer for BatchNormalization {
             return at.graph.apply(BatchNormFrozen { epsilon, scale, center }, &inputs);
         }
         let inputs: Vec<Value> = inputs.iter().chain(affine).copied().collect();
-        let outputs = at.graph.add(BatchNorm { epsilon, scale, center }, &inputs)?;
+        let outputs = at.graph.add(BatchNorm::linear(epsilon, scale, center), &inputs)?;
         let average = MovingAverage { momentum: self.momentum as f32 };
         for (i, &moving) in moving.iter().enumerate() {
             let value = at.graph.apply(average.clone(), &[moving, outputs[1 + i]])?;

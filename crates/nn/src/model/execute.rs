@@ -3,7 +3,7 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use convnet_engine::ops::BatchMean;
-use convnet_engine::{Memory, Plan, Program, RunContext, Slab, Target, Value, gradients};
+use convnet_engine::{Memory, Plan, Program, RunContext, Slab, Target, Value, gradients, passes};
 use ndarray::{ArrayD, ArrayView, ArrayViewD, Axis, Dimension, IxDyn, Slice};
 
 use super::{Model, Slot};
@@ -91,6 +91,7 @@ impl Model {
     pub(crate) fn training_program(&self) -> Result<Program> {
         let mut updates = Vec::new();
         let mut program = self.scoring_program(Some(&mut updates))?;
+        passes::before_gradients(&mut program);
         let loss = program.fetches[0];
         let trained: Vec<usize> = self.trainable_slots().map(|(start, _)| start).collect();
         let parameters: Vec<(Value, usize)> =

@@ -3,6 +3,7 @@
 //! ```toml
 //! name = "my-net"                 # optional
 //! input_shape = [28, 28, 1]       # height, width, channels
+//! precision = "f32"               # optional; or bf16, which halves the memory for activations in training
 //!
 //! [[layers]]
 //! type = "Conv2D"                 # Keras's class name; then its arguments
@@ -34,6 +35,7 @@ const MAX_BYTES: u64 = 1 << 20;
 struct Description {
     name: Option<String>,
     input_shape: Vec<usize>,
+    precision: Option<String>,
     layers: Vec<Spanned<toml::Table>>,
     compile: Option<Compile>,
 }
@@ -86,6 +88,9 @@ fn parse(text: &str, file: &str) -> Result<Model> {
     })?;
     if let Some(name) = described.name {
         model = model.named(name);
+    }
+    if let Some(precision) = described.precision {
+        model.set_precision(precision.parse().with_context(|| format!("{file}: precision"))?);
     }
     if let Some(compile) = described.compile {
         let compiled = compiled(compile).with_context(|| format!("{file}: [compile]"))?;

@@ -212,6 +212,11 @@ impl Graph {
             }
         }
         self.nodes = order.iter().map(|&node| self.nodes[node].clone()).collect();
+        self.renumber();
+    }
+
+    /// Tells values where the nodes that make them stand, after nodes have moved.
+    pub(crate) fn renumber(&mut self) {
         for (index, node) in self.nodes.iter().enumerate() {
             for (output, value) in node.outputs.iter().enumerate() {
                 self.values[value.index()].source = Source::Node { node: index, output };

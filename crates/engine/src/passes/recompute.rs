@@ -7,7 +7,8 @@ use std::collections::HashMap;
 
 use crate::graph::{Graph, Node, Source, Value};
 use crate::ops::{
-    Activate, BatchNorm, BatchNormAgain, BatchNormFrozen, BiasAdd, ChannelAffine, Dropout, Pad, ScaleShift,
+    Activate, BatchNorm, BatchNormAgain, BatchNormFrozen, BiasAdd, ChannelAffine, Dropout, Pad, Round,
+    ScaleShift,
 };
 use crate::plan::Program;
 
@@ -41,6 +42,7 @@ impl Extent {
                     || node.op_as::<ChannelAffine>().is_some()
                     || node.op_as::<Dropout>().is_some()
                     || node.op_as::<Pad>().is_some()
+                    || node.op_as::<Round>().is_some()
                     || node.op_as::<ScaleShift>().is_some()
             }
             Self::AllBut { each } => !index.is_multiple_of(each),

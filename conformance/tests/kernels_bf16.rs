@@ -1,9 +1,18 @@
 //! Numbers of 16 bits against a search for the nearest one, on every instruction set.
 
 use convnet_conformance::problem::numbers;
-use convnet_kernels::elementwise::{from_bf16, narrow, narrow_in_place, round_in_place, to_bf16, widen};
+use convnet_conformance::{assert_close, convolution};
+use convnet_kernels::conv::{Convolution, Epilogue, Residual};
+use convnet_kernels::elementwise::{
+    Activation, from_bf16, narrow, narrow_in_place, round_in_place, to_bf16, widen,
+};
+use convnet_kernels::geometry::{Axis, ConvGeometry, Padding, Window};
 use convnet_kernels::par::Pool;
 use convnet_kernels::{cpu, elementwise};
+use std::sync::Mutex;
+
+/// The instruction set is one for the whole process, so tests that force it take turns.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// What a number of 16 bits is, from its sign, exponent and fraction; the one after the largest is 2¹²⁸.
 fn value(bits: u16) -> f64 {
@@ -66,6 +75,7 @@ fn what_has_16_bits_is_kept_exactly() {
 
 #[test]
 fn every_instruction_set_and_form_gives_the_same_bits_on_any_number_of_threads() {
+    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let special: Vec<f32> = cases().step_by(97).collect();
     for len in [0, 1, 7, 15, 16, 33, 1000, 40_001] {
         let x: Vec<f32> = special.iter().copied().chain(numbers(3, len)).take(len).collect();
@@ -93,4 +103,43 @@ fn every_instruction_set_and_form_gives_the_same_bits_on_any_number_of_threads()
             }
         }
     }
+}
+
+#[test]
+fn weights_of_16_bits_give_the_sums_of_what_they_are() {
+    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let axis = |input, kernel| Axis::new(input, kernel, 2, 1, Padding::Same).expect("a window");
+    let image = Window::image(axis(4, 3), axis(2, 3));
+    let problems = [
+        ConvGeometry::matrix(1, 1, 1),
+        ConvGeometry::matrix(2, 37, 21),
+        ConvGeometry::matrix(3, 200, 1300),
+        ConvGeometry { batch: 1, in_channels: 5, out_channels: 19, groups: 1, window: image },
+    ];
+    for g in problems {
+        let (x, bias) = (numbers(1, g.input_len()), numbers(2, g.out_channels));
+        let residual = numbers(3, g.output_len());
+        let mut weights = vec![0; g.weights_len()];
+        narrow(&numbers(4, g.weights_len()), &mut weights);
+        let wide = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();
+        let exact: Vec<f64> = weights.iter().map(|&bits| value(bits)).collect();
+        let sums = convolution::forward(&g, &wide(&x), &exact, Some(&wide(&bias)));
+        let expected: Vec<f64> =
+            sums.iter().zip(&residual).map(|(y, &r)| (y + f64::from(r)).max(0.0)).collect();
+        for isa in cpu::supported() {
+            cpu::force(isa).expect("it is supported");
+            let kernel = Convolution::with_isa(g, isa);
+            assert!(kernel.has_forward_bf16(), "{g:?}");
+            let epilogue = Epilogue {
+                bias: Some(&bias),
+                residual: Residual::Slice(&residual),
+                activation: Activation::Relu,
+            };
+            let (mut y, mut scratch) =
+                (vec![f32::NAN; g.output_len()], vec![f32::NAN; kernel.forward_scratch()]);
+            kernel.forward_bf16(&x, &weights, epilogue, &mut y, &mut scratch);
+            assert_close(&format!("{isa}, {g:?}"), &y, &expected, 1e-5, 1e-5);
+        }
+    }
+    assert!(!Convolution::new(ConvGeometry::matrix(4, 8, 8)).has_forward_bf16());
 }

@@ -42,7 +42,6 @@ impl Extent {
                     || node.op_as::<ChannelAffine>().is_some()
                     || node.op_as::<Dropout>().is_some()
                     || node.op_as::<Pad>().is_some()
-                    || node.op_as::<Round>().is_some()
                     || node.op_as::<ScaleShift>().is_some()
             }
             Self::AllBut { each } => !index.is_multiple_of(each),
@@ -73,6 +72,17 @@ struct Again {
 }
 
 impl Again {
+    fn includes(&self, graph: &Graph, index: usize) -> bool {
+        let node = &graph.nodes[index];
+        if node.op_as::<Round>().is_some()
+            && let Source::Node { node: rounded, .. } = graph.source(node.inputs[0])
+        {
+            // To keep what is not rounded yet would take twice the memory.
+            return self.includes(graph, rounded);
+        }
+        self.extent.includes(index, node)
+    }
+
     /// What a node of the backward sweep reads instead of `value`.
     fn value(&mut self, graph: &mut Graph, value: Value) -> Value {
         if let Some(&copy) = self.copies.get(&value) {
@@ -81,7 +91,7 @@ impl Again {
         let Source::Node { node: index, .. } = graph.source(value) else { return value };
         // What is fetched is kept anyway, and what does not grow with the batch (statistics) is small.
         let is_kept = index >= self.forward || !graph.shape(value).batched || self.fetched.contains(&value);
-        if is_kept || !self.extent.includes(index, &graph.nodes[index]) {
+        if is_kept || !self.includes(graph, index) {
             return value;
         }
         let node = graph.nodes[index].clone();

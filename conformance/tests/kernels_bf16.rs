@@ -3,12 +3,12 @@
 use convnet_conformance::problem::numbers;
 use convnet_conformance::{assert_close, convolution};
 use convnet_kernels::conv::{Convolution, Epilogue, Residual};
+use convnet_kernels::cpu;
 use convnet_kernels::elementwise::{
     Activation, from_bf16, narrow, narrow_in_place, round_in_place, to_bf16, widen,
 };
 use convnet_kernels::geometry::{Axis, ConvGeometry, Padding, Window};
 use convnet_kernels::par::Pool;
-use convnet_kernels::{cpu, elementwise};
 use std::sync::Mutex;
 
 /// The instruction set is one for the whole process, so tests that force it take turns.
@@ -89,7 +89,7 @@ fn every_instruction_set_and_form_gives_the_same_bits_on_any_number_of_threads()
                 let pool = Pool::new(threads).expect("threads start");
                 pool.install(|| {
                     let (mut stored, mut y) = (vec![1; len], x.clone());
-                    elementwise::narrow(&x, &mut stored);
+                    narrow(&x, &mut stored);
                     assert!(stored == expected, "{isa}: narrow, {len} elements");
                     round_in_place(&mut y);
                     assert!(bits(&y) == rounded, "{isa}: round, {len} elements");
@@ -97,7 +97,7 @@ fn every_instruction_set_and_form_gives_the_same_bits_on_any_number_of_threads()
                     narrow_in_place(&mut y, &mut stored);
                     assert!(stored == expected && bits(&y) == rounded, "{isa}: in place, {len} elements");
                     let mut wide = vec![f32::NAN; len];
-                    elementwise::widen(&stored, &mut wide);
+                    widen(&stored, &mut wide);
                     assert!(bits(&wide) == rounded, "{isa}: widen, {len} elements");
                 });
             }

@@ -148,6 +148,8 @@ fn to_json(table: &toml::Table) -> Result<Map<String, Json>> {
 
 #[cfg(test)]
 mod tests {
+    use convnet::prelude::Precision;
+
     use super::parse;
     use crate::failure::describe;
 
@@ -185,6 +187,15 @@ loss = "sparse_categorical_crossentropy"
         let compiled = model.compiled().unwrap();
         assert_eq!((compiled.optimizer.class_name(), compiled.optimizer.learning_rate()), ("Adam", 0.5));
         assert_eq!(compiled.metrics.len(), 1);
+    }
+
+    #[test]
+    fn a_precision_is_set_and_an_unknown_one_told_with_those_there_are() {
+        assert_eq!(parse(NET, "net.toml").unwrap().precision(), Precision::F32);
+        let with = |name: &str| format!("precision = \"{name}\"\n{NET}");
+        assert_eq!(parse(&with("bf16"), "net.toml").unwrap().precision(), Precision::Bf16);
+        let text = problem(&with("f16"));
+        assert!(text.contains("net.toml: precision") && text.contains("`bf16`"), "{text}");
     }
 
     #[test]

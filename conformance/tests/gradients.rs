@@ -816,6 +816,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("frozen batch norm factors", "made by a pass; the cases of frozen batch norm run it"),
     ("moving average", "no gradient; its values are checked against Keras"),
+    ("rounding to bf16", "made by a pass; tests of precision hold it to bounds and to the same bits"),
+    ("storing as bf16", "as above"),
+    ("reading of bf16", "as above"),
     ("rectified max pool", "made by a pass; the case of relu and max pool runs it"),
 ];
 

@@ -6,7 +6,7 @@
 use convnet_conformance::problem::{cases, numbers};
 use convnet_kernels::conv::{Convolution, Epilogue, Residual};
 use convnet_kernels::cpu::{self, Isa};
-use convnet_kernels::elementwise::Activation;
+use convnet_kernels::elementwise::{self, Activation};
 use convnet_kernels::fence::{Edge, Fenced};
 use convnet_kernels::geometry::{Axis, ConvGeometry, Padding, PoolGeometry, Window};
 use convnet_kernels::optimizer::{Adam, adam};
@@ -233,14 +233,19 @@ fn batch_norm(x: &[f32], channels: usize, edge: Edge) {
 }
 
 #[test]
-fn sums_and_optimizers_keep_to_their_slices() {
-    in_a_process("sums_and_optimizers_keep_to_their_slices", || {
+fn sums_bf16_and_optimizers_keep_to_their_slices() {
+    in_a_process("sums_bf16_and_optimizers_keep_to_their_slices", || {
         on_every_isa(|isa, edge| {
             for (rows, columns) in [(1, 1), (3, 7), (16, 33), (300, 5), (5, 5000), (40_001, 1)] {
                 eprintln!("{isa}, {edge:?}: {rows} × {columns}");
                 let len = rows * columns;
                 let (x, g) = (fenced(&numbers(7, len), edge), fenced(&numbers(8, len), edge));
                 let mut y = zeros(len, edge);
+                let mut halves = fenced(&vec![0_u16; len], edge);
+                elementwise::narrow(&x, &mut halves);
+                elementwise::widen(&halves, &mut y);
+                elementwise::round_in_place(&mut y);
+                elementwise::narrow_in_place(&mut y, &mut halves);
                 let (mut mean, mut variance) = (zeros(columns, edge), zeros(columns, edge));
                 reduce::sum(&x);
                 reduce::sum_rows(rows, columns, &x, &mut mean);

@@ -3,7 +3,8 @@
 use anyhow::Result;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use convnet::nn::optimizers;
+use convnet::nn::{Precision, optimizers};
+use convnet::prelude::Model;
 
 /// `--threads`, for the commands that compute.
 #[derive(Clone, Copy, Debug, Args)]
@@ -24,6 +25,24 @@ impl Threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             threads => threads,
         })
+    }
+}
+
+/// `--precision`, for the commands that run a model.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct PrecisionChoice {
+    /// Bits of stored values: f32, or bf16, which takes about half the memory for activations in training, rounded to 8 significant
+    /// bits [default: what the model says, else f32]
+    #[arg(long, value_name = "f32|bf16")]
+    precision: Option<Precision>,
+}
+
+impl PrecisionChoice {
+    /// Sets what was chosen, if something was.
+    pub fn apply(self, model: &mut Model) {
+        if let Some(precision) = self.precision {
+            model.set_precision(precision);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```toml
 //! name = "my-net"                 # optional
 //! input_shape = [28, 28, 1]       # height, width, channels
+//! precision = "f32"               # optional; or bf16, which halves the memory for activations in training
 //!
 //! [[layers]]
 //! type = "Conv2D"                 # Keras's class name; then its arguments
@@ -34,6 +35,7 @@ const MAX_BYTES: u64 = 1 << 20;
 struct Description {
     name: Option<String>,
     input_shape: Vec<usize>,
+    precision: Option<String>,
     layers: Vec<Spanned<toml::Table>>,
     compile: Option<Compile>,
 }
@@ -86,6 +88,9 @@ fn parse(text: &str, file: &str) -> Result<Model> {
     })?;
     if let Some(name) = described.name {
         model = model.named(name);
+    }
+    if let Some(precision) = described.precision {
+        model.set_precision(precision.parse().with_context(|| format!("{file}: precision"))?);
     }
     if let Some(compile) = described.compile {
         let compiled = compiled(compile).with_context(|| format!("{file}: [compile]"))?;
@@ -143,6 +148,8 @@ fn to_json(table: &toml::Table) -> Result<Map<String, Json>> {
 
 #[cfg(test)]
 mod tests {
+    use convnet::prelude::Precision;
+
     use super::parse;
     use crate::failure::describe;
 
@@ -180,6 +187,15 @@ loss = "sparse_categorical_crossentropy"
         let compiled = model.compiled().unwrap();
         assert_eq!((compiled.optimizer.class_name(), compiled.optimizer.learning_rate()), ("Adam", 0.5));
         assert_eq!(compiled.metrics.len(), 1);
+    }
+
+    #[test]
+    fn a_precision_is_set_and_an_unknown_one_told_with_those_there_are() {
+        assert_eq!(parse(NET, "net.toml").unwrap().precision(), Precision::F32);
+        let with = |name: &str| format!("precision = \"{name}\"\n{NET}");
+        assert_eq!(parse(&with("bf16"), "net.toml").unwrap().precision(), Precision::Bf16);
+        let text = problem(&with("f16"));
+        assert!(text.contains("net.toml: precision") && text.contains("`bf16`"), "{text}");
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub mod prelude {
     pub use convnet_nn::train::{Arrays, Observer, OneHot, Samples};
     pub use convnet_nn::utils::to_categorical;
     pub use convnet_nn::{
-        Activation, Fit, History, Initializer, Metric, Model, Sequential, Symbol, set_threads,
+        Activation, Fit, History, Initializer, Metric, Model, Precision, Sequential, Symbol, set_threads,
     };
 }
 

@@ -195,7 +195,7 @@ impl Graph {
             index += 1;
             !dropped.contains(&(index - 1))
         });
-        self.renew_sources();
+        self.renumber();
     }
 
     /// Puts the nodes back into an order in which they can be run, after some were added at the end for earlier ones to
@@ -222,11 +222,11 @@ impl Graph {
             }
         }
         self.nodes = order.iter().map(|&node| self.nodes[node].clone()).collect();
-        self.renew_sources();
+        self.renumber();
     }
 
-    /// Tells values which nodes they come from, after these have moved.
-    pub(crate) fn renew_sources(&mut self) {
+    /// Tells values where the nodes that make them stand, after nodes have moved.
+    pub(crate) fn renumber(&mut self) {
         for (index, node) in self.nodes.iter().enumerate() {
             for (output, value) in node.outputs.iter().enumerate() {
                 self.values[value.index()].source = Source::Node { node: index, output };

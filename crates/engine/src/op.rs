@@ -63,6 +63,11 @@ pub trait Op: Any + Debug + Send + Sync {
         None
     }
 
+    /// The same where 16 bits are precise enough for what stays the same.
+    fn prepared_bf16(&self, sizes: &Sizes<'_>) -> Option<Prepared> {
+        self.prepared(sizes)
+    }
+
     /// The kernel call for sizes that are now all known.
     fn lower(&self, sizes: &Sizes<'_>) -> Lowered;
 }
@@ -84,7 +89,7 @@ pub struct Sizes<'a> {
 pub struct Prepared {
     /// The input that is prepared.
     pub input: usize,
-    /// Makes another form of it.
+    /// Makes another form of it, its last output.
     pub prepare: Arc<dyn Op>,
     /// Does the rest, with that form in the input's place.
     pub op: Arc<dyn Op>,

@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 use crate::graph::{Graph, Source, Value};
 use crate::op::{Kernel, Sharing, Sizes};
 use crate::ops::Sum;
+use crate::precision::Precision;
 use crate::shape::{Bound, Element};
 use crate::slab::Slab;
 
@@ -41,6 +42,10 @@ pub struct Program {
     pub constant_variables: bool,
     /// Number of nodes of the forward sweep, the others having been added by [`gradients`](crate::gradients).
     pub forward_nodes: usize,
+    /// How exactly values are stored.
+    pub precision: Precision,
+    /// Values that stay as they are in any precision: what loss and metrics read and make.
+    pub exact: Vec<Value>,
     /// Most floats that the arena should take, if less than it takes by itself: values of the forward sweep are then computed
     /// again when the backward sweep needs them, as far as that helps.
     pub max_arena: Option<usize>,
@@ -143,15 +148,25 @@ impl Plan {
         if program.constant_variables {
             constants::prepare(&mut program, batch);
         }
+        let rounds = program.precision == Precision::Bf16 && program.forward_nodes > 0;
+        if rounds {
+            crate::passes::bf16::round(&mut program);
+        }
+        let make = |mut program| {
+            if rounds {
+                crate::passes::bf16::store(&mut program);
+            }
+            Self::without_passes(program, batch)
+        };
         let limit = program.max_arena;
-        let mut best = Self::without_passes(program.clone(), batch);
+        let mut best = make(program.clone());
         for extent in crate::passes::recompute::Extent::all(program.forward_nodes) {
             if limit.is_none_or(|limit| best.arena_len() <= limit) {
                 break;
             }
             let mut program = program.clone();
             crate::passes::recompute::run(&mut program, extent);
-            let plan = Self::without_passes(program, batch);
+            let plan = make(program);
             if plan.arena_len() < best.arena_len() {
                 best = plan;
             }
@@ -291,6 +306,7 @@ impl<'p> Planner<'p> {
         let len = self.bound(value).len();
         match self.graph.type_of(value).element {
             Element::F32 => len,
+            Element::Bf16 => len.div_ceil(2),
             Element::U8 => len.div_ceil(size_of::<f32>()),
         }
     }

@@ -61,6 +61,8 @@ impl fmt::Display for Shape {
 pub enum Element {
     /// 32-bit floating point.
     F32,
+    /// The upper 16 bits of a 32-bit floating point number.
+    Bf16,
     /// Bytes, such as the place of a maximum in its window.
     U8,
 }

@@ -6,7 +6,7 @@ use convnet_engine::ops::{
     Activate, Activation, BatchMean, BiasAdd, Convolution, MaxPool, Pad, Padding, Reshape, Sliding,
     SoftmaxCrossEntropy, Target,
 };
-use convnet_engine::{Plan, Program, Shape, gradients};
+use convnet_engine::{Plan, Precision, Program, Shape, gradients};
 
 /// Convolution, bias, rectifier and pool, each an operation of its own, then a dense layer and a loss; with gradients or without.
 fn program(training: bool) -> Program {
@@ -31,6 +31,7 @@ fn program(training: bool) -> Program {
     let loss = graph.apply(BatchMean, &[losses]).unwrap();
     program.fetches.push(loss);
     if training {
+        program.forward_nodes = graph.nodes().len();
         let found = gradients(graph, loss, None, &weights).unwrap();
         program.fetches.extend(found.into_iter().flatten());
     }
@@ -96,6 +97,23 @@ fn other_borders_stay() {
             "{border:?}, {value}, {padding:?}: {calls:?}"
         );
     }
+}
+
+#[test]
+fn in_bf16_what_the_backward_sweep_reads_is_stored_once_and_the_rest_is_left_alone() {
+    let mut rounded = Program { precision: Precision::Bf16, ..program(true) };
+    let loss = rounded.graph.nodes().iter().find(|node| node.op_as::<SoftmaxCrossEntropy>().is_some());
+    rounded.exact = loss.unwrap().inputs.clone();
+    let (exact, rounded) = (Plan::new(program(true), 64), Plan::new(rounded, 64));
+    let count = |plan: &Plan, op: &str| calls(plan).iter().filter(|call| **call == op).count();
+    assert_eq!((count(&exact, "storing as bf16"), count(&exact, "reading of bf16")), (0, 0));
+    // The pool's output, which the dense layer's gradient reads through a view. The scores are for the loss, the image is given.
+    assert_eq!(
+        (count(&rounded, "storing as bf16"), count(&rounded, "reading of bf16")),
+        (1, 1),
+        "{rounded:?}"
+    );
+    assert_eq!(count(&rounded, "rounding to bf16"), 0, "{rounded:?}");
 }
 
 #[test]

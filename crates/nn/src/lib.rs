@@ -22,7 +22,7 @@ pub mod utils;
 
 pub use activation::Activation;
 pub use convnet_engine as engine;
-pub use convnet_engine::Shape;
+pub use convnet_engine::{Precision, Shape};
 pub use error::{Error, Result};
 pub use initializers::Initializer;
 pub use layer::{Layer, LayerRef};

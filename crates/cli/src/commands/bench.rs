@@ -12,7 +12,7 @@ use convnet::nn::train::EpochLog;
 use convnet::prelude::*;
 use serde::Serialize;
 
-use crate::arguments::{Threads, image_size, memory_size, positive};
+use crate::arguments::{PrecisionChoice, Threads, image_size, memory_size, positive};
 use crate::format::{bytes, count, thousands};
 use crate::models;
 use crate::output::Output;
@@ -50,6 +50,8 @@ pub struct Args {
     /// Most memory for weights and activations in training, such as 1.5GB; activations are computed again to stay below
     #[arg(long, value_name = "SIZE", value_parser = memory_size)]
     max_memory: Option<usize>,
+    #[command(flatten)]
+    precision: PrecisionChoice,
     #[command(flatten)]
     threads: Threads,
     /// Also tell the time of each kernel call
@@ -134,6 +136,7 @@ impl Args {
         }
         let mut model = self.open()?;
         model.set_max_memory(self.max_memory);
+        self.precision.apply(&mut model);
         if let Some(steps) = self.steps {
             return self.take(&mut model, steps);
         }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::train::accuracy;
-use crate::arguments::Threads;
+use crate::arguments::{PrecisionChoice, Threads};
 use crate::format::{count, duration};
 use crate::models;
 use crate::output::Output;
@@ -26,6 +26,8 @@ pub struct Args {
     model: String,
     /// mnist, fashion-mnist, or a folder of IDX files
     dataset: String,
+    #[command(flatten)]
+    precision: PrecisionChoice,
     #[command(flatten)]
     threads: Threads,
     /// Print an object
@@ -50,6 +52,7 @@ impl Args {
         let mut output = Output::new(self.json);
         self.threads.start()?;
         let mut model = models::open(&self.model)?.model;
+        self.precision.apply(&mut model);
         if model.compiled().is_none() {
             models::compile_default(&mut model)?;
         }

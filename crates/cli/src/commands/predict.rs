@@ -10,7 +10,7 @@ use convnet::prelude::*;
 use ndarray::{Array4, ArrayViewD, Axis};
 use serde::Serialize;
 
-use crate::arguments::{Threads, positive};
+use crate::arguments::{PrecisionChoice, Threads, positive};
 use crate::models;
 use crate::failure;
 use crate::format::count;
@@ -35,6 +35,8 @@ pub struct Args {
     /// So many of the likeliest classes for each
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = positive)]
     top: usize,
+    #[command(flatten)]
+    precision: PrecisionChoice,
     #[command(flatten)]
     threads: Threads,
     /// Print an object a picture
@@ -65,7 +67,8 @@ impl Args {
     pub fn run(self) -> Result<()> {
         let mut output = Output::new(self.json);
         self.threads.start()?;
-        let model = models::open(&self.model)?.model;
+        let mut model = models::open(&self.model)?.model;
+        self.precision.apply(&mut model);
         let shape = models::image_shape(&model)?;
         let classifier = Classifier::new(&model)?;
         let mut unreadable = 0;

@@ -10,7 +10,7 @@ use convnet::nn::train::{History, Scores};
 use convnet::prelude::*;
 use serde::Serialize;
 
-use crate::arguments::{Threads, learning_rate, memory_size, optimizer, positive, share};
+use crate::arguments::{PrecisionChoice, Threads, learning_rate, memory_size, optimizer, positive, share};
 use crate::format::{count, duration, thousands};
 use crate::models::{self, Opened};
 use crate::output::Output;
@@ -52,6 +52,8 @@ pub struct Args {
     /// Most memory for weights and activations, such as 1.5GB; activations are computed again to stay below
     #[arg(long, value_name = "SIZE", value_parser = memory_size)]
     max_memory: Option<usize>,
+    #[command(flatten)]
+    precision: PrecisionChoice,
     #[command(flatten)]
     threads: Threads,
     /// Share of the training images, cut off at their end, to validate on; 0 validates on the test images
@@ -110,6 +112,7 @@ impl Args {
         }
         models::change_optimizer(&mut model, self.optimizer.as_deref(), self.learning_rate)?;
         model.set_max_memory(self.max_memory);
+        self.precision.apply(&mut model);
         if model.output_shapes()[0].channels() == dataset.class_names.len() {
             model.set_class_names(dataset.class_names.clone());
         }

@@ -6,7 +6,7 @@ use convnet_kernels::conv::{self, Epilogue, Residual};
 use convnet_kernels::elementwise::Activation;
 use convnet_kernels::geometry::{Axis, ConvGeometry, Padding, Window};
 
-use super::{ActivateGradient, PackWeights, PackedConvolution, SumRows};
+use super::{ActivateGradient, Bf16Convolution, Narrow, PackWeights, PackedConvolution, SumRows};
 use crate::error::{Mismatch, Result};
 use crate::graph::Value;
 use crate::op::{GradientContext, Lowered, Op, Prepared, Sharing, Sizes};
@@ -76,6 +76,11 @@ impl Convolution {
     /// A convolution in so many groups, without residual and activation.
     pub fn linear(sliding: Sliding, groups: usize) -> Self {
         Self { sliding, groups, residual: false, activation: Activation::Linear }
+    }
+
+    /// Geometry for inputs that were checked when the node was added.
+    pub(super) fn geometry(&self, inputs: &[Bound]) -> ConvGeometry {
+        bound_geometry(&self.sliding, self.groups, &inputs[0], &inputs[1].dims)
     }
 
     /// Which input is the bias, if there is one.
@@ -303,6 +308,13 @@ impl Op for Convolution {
         let weights = Shape::fixed(weights.clone());
         let packed = PackedConvolution { convolution: self.clone(), weights, geometry };
         Some(Prepared { input: 1, prepare: Arc::new(PackWeights { geometry, len }), op: Arc::new(packed) })
+    }
+
+    fn prepared_bf16(&self, sizes: &Sizes<'_>) -> Option<Prepared> {
+        if !conv::Convolution::new(self.geometry(sizes.inputs)).has_forward_bf16() {
+            return self.prepared(sizes);
+        }
+        Some(Prepared { input: 1, prepare: Arc::new(Narrow), op: Arc::new(Bf16Convolution(self.clone())) })
     }
 
     fn lower(&self, sizes: &Sizes<'_>) -> Lowered {

@@ -3,6 +3,7 @@
 //! A pass replaces nodes where they stand, so that the order of the list stays one in which it can be run; what it leaves
 //! unread is dropped by the plan.
 
+pub(crate) mod bf16;
 mod bias_before_norm;
 mod fold_batch_norm;
 mod fold_padding;

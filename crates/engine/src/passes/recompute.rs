@@ -7,7 +7,8 @@ use std::collections::HashMap;
 
 use crate::graph::{Graph, Node, Source, Value};
 use crate::ops::{
-    Activate, BatchNorm, BatchNormAgain, BatchNormFrozen, BiasAdd, ChannelAffine, Dropout, Pad, ScaleShift,
+    Activate, BatchNorm, BatchNormAgain, BatchNormFrozen, BiasAdd, ChannelAffine, Dropout, Pad, Round,
+    ScaleShift,
 };
 use crate::plan::Program;
 
@@ -72,6 +73,17 @@ struct Again {
 }
 
 impl Again {
+    fn includes(&self, graph: &Graph, index: usize) -> bool {
+        let node = &graph.nodes[index];
+        if node.op_as::<Round>().is_some()
+            && let Source::Node { node: rounded, .. } = graph.source(node.inputs[0])
+        {
+            // To keep what is not rounded yet would take twice the memory.
+            return self.includes(graph, rounded);
+        }
+        self.extent.includes(index, node)
+    }
+
     /// What a node of the backward sweep reads instead of `value`.
     fn value(&mut self, graph: &mut Graph, value: Value) -> Value {
         if let Some(&copy) = self.copies.get(&value) {
@@ -80,7 +92,7 @@ impl Again {
         let Source::Node { node: index, .. } = graph.source(value) else { return value };
         // What is fetched is kept anyway, and what does not grow with the batch (statistics) is small.
         let is_kept = index >= self.forward || !graph.shape(value).batched || self.fetched.contains(&value);
-        if is_kept || !self.extent.includes(index, &graph.nodes[index]) {
+        if is_kept || !self.includes(graph, index) {
             return value;
         }
         let node = graph.nodes[index].clone();

@@ -3,6 +3,7 @@
 use crate::graph::{Graph, Source};
 use crate::op::Sizes;
 use crate::plan::Program;
+use crate::precision::Precision;
 
 /// Whether each value stays the same as long as the variables do.
 fn constant_values(graph: &Graph) -> Vec<bool> {
@@ -41,14 +42,19 @@ pub(super) fn prepare(program: &mut Program, batch: usize) {
         let (inputs, outputs) = (bind(&node.inputs), bind(&node.outputs));
         let sizes = Sizes { inputs: &inputs, outputs: &outputs, in_place: false };
         let is_constant = node.outputs.iter().all(|output| constant[output.index()]);
-        let Some(prepared) = node.op.prepared(&sizes).filter(|_| !is_constant) else { continue };
+        let prepared = match program.precision {
+            Precision::F32 => node.op.prepared(&sizes),
+            Precision::Bf16 => node.op.prepared_bf16(&sizes),
+        };
+        let Some(prepared) = prepared.filter(|_| !is_constant) else { continue };
         let input = node.inputs[prepared.input];
         if !constant[input.index()] {
             continue;
         }
         graph.set_label(&node.label);
-        let form =
-            graph.add_shared(prepared.prepare, &[input]).expect("an operation prepares its own inputs")[0];
+        let forms =
+            graph.add_shared(prepared.prepare, &[input]).expect("an operation prepares its own inputs");
+        let form = forms[forms.len() - 1];
         graph.nodes[index].op = prepared.op;
         graph.nodes[index].inputs[prepared.input] = form;
     }

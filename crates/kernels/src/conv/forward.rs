@@ -67,6 +67,11 @@ impl ForwardPlan {
         (!self.is_vector).then_some(self.packed_len)
     }
 
+    /// Whether a call reads each weight once.
+    pub(super) fn is_vector(&self) -> bool {
+        self.is_vector
+    }
+
     pub(super) fn pack(&self, g: &ConvGeometry, kernels: &Kernels, weights: &[f32], packed: &mut [f32]) {
         pack::pack(weights, g.out_channels, kernels.columns(), packed);
     }

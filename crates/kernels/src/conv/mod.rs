@@ -307,6 +307,40 @@ impl Convolution {
         plan.run_packed(g, self.layout(), self.kernels, input, packed, epilogue, output, scratch);
     }
 
+    /// Whether there is [`Convolution::forward_bf16`]: where a call reads each weight once, and has to wait for memory. The dense layer of
+    /// up to three samples is such a call.
+    pub fn has_forward_bf16(&self) -> bool {
+        self.grouped.is_none()
+            && matches!(self.way(Pass::Forward), Way::Direct)
+            && self.forward_plan().is_vector()
+    }
+
+    /// As [`Convolution::forward`], with weights of 16 bits, whose reading takes half the time.
+    ///
+    /// # Panics
+    /// As [`Convolution::forward`], and if there is no such call for this shape.
+    pub fn forward_bf16(
+        &self,
+        input: &[f32],
+        weights: &[u16],
+        epilogue: Epilogue<'_>,
+        output: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        let g = &self.geometry;
+        assert!(self.has_forward_bf16(), "convolution forward_bf16: not for this shape");
+        check("forward_bf16", "input", input.len(), g.input_len());
+        check("forward_bf16", "weights", weights.len(), g.weights_len());
+        check("forward_bf16", "output", output.len(), g.output_len());
+        if let Some(bias) = epilogue.bias {
+            check("forward_bf16", "bias", bias.len(), g.out_channels);
+        }
+        check_residual(epilogue.residual, g);
+        let scratch = aligned("forward_bf16", scratch, self.forward_plan().scratch());
+        let input = self.layout().prepare(g, input, scratch);
+        vector::forward(g, self.layout(), input, weights, epilogue, output);
+    }
+
     /// `input_gradient[n,i,c] = Σ_{o,tap: source(o,tap)=i} Σ_f output_gradient[n,o,f] · weights[tap,c,f]`; what was in
     /// `input_gradient` is overwritten.
     ///

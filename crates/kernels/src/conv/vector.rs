@@ -1,10 +1,11 @@
 //! The forward pass of a few output pixels: a matrix times a few vectors, bound by reading the weights once.
 //!
-//! The weights are read as they lie, some rows at a time, so that memory delivers long stretches.
+//! The weights are read as they lie, some rows at a time, so that memory delivers long stretches. In 16 bits they are half
+//! the bytes, and become floats on the way to the sums.
 
 use super::layout::Layout;
 use super::{Epilogue, Residual};
-use crate::elementwise::activate_piece_in_place;
+use crate::elementwise::{activate_piece_in_place, from_bf16};
 use crate::geometry::ConvGeometry;
 use crate::par::{self, Shared};
 use crate::simd::vectorized;
@@ -18,12 +19,31 @@ const COLUMNS: usize = 512;
 /// Rows of the weights that are read together.
 const STEP: usize = 8;
 
+/// How weights lie in memory.
+pub(super) trait Weight: Copy + Sync {
+    /// `sums[c] += Σ_k x[k] · weights[k·stride + c]`.
+    fn add_products(x: &[f32], weights: &[Self], stride: usize, sums: &mut [f32]);
+}
+
+impl Weight for f32 {
+    fn add_products(x: &[f32], weights: &[f32], stride: usize, sums: &mut [f32]) {
+        add_products(x, weights, stride, sums);
+    }
+}
+
+/// The upper halves of floats.
+impl Weight for u16 {
+    fn add_products(x: &[f32], weights: &[u16], stride: usize, sums: &mut [f32]) {
+        add_products_bf16(x, weights, stride, sums);
+    }
+}
+
 /// `output = activation(input · weights + bias)` for at most [`MAX_ROWS`] output pixels.
-pub(super) fn forward(
+pub(super) fn forward<W: Weight>(
     g: &ConvGeometry,
     layout: &Layout,
     input: &[f32],
-    weights: &[f32],
+    weights: &[W],
     epilogue: Epilogue<'_>,
     output: &mut [f32],
 ) {
@@ -56,7 +76,7 @@ pub(super) fn forward(
                 // SAFETY: as above.
                 let sums = unsafe { output.part(row * columns + start, width) };
                 let weights = &weights[step * STEP * columns + start..];
-                add_products(&x[row * STEP..][..places.len()], weights, columns, sums);
+                W::add_products(&x[row * STEP..][..places.len()], weights, columns, sums);
             }
         }
         for row in 0..rows {
@@ -69,7 +89,6 @@ pub(super) fn forward(
 }
 
 vectorized! {
-    /// `sums[c] += Σ_k x[k] · weights[k·stride + c]`.
     fn add_products(x: &[f32], weights: &[f32], stride: usize, sums: &mut [f32]) {
         let width = sums.len();
         if let &[x0, x1, x2, x3, x4, x5, x6, x7] = x {
@@ -84,6 +103,27 @@ vectorized! {
         } else {
             for (k, x) in x.iter().enumerate() {
                 sums.iter_mut().zip(&weights[k * stride..]).for_each(|(sum, w)| *sum += x * w);
+            }
+        }
+    }
+}
+
+vectorized! {
+    fn add_products_bf16(x: &[f32], weights: &[u16], stride: usize, sums: &mut [f32]) {
+        let width = sums.len();
+        if let &[x0, x1, x2, x3, x4, x5, x6, x7] = x {
+            let row = |k: usize| &weights[k * stride..][..width];
+            let (w0, w1, w2, w3) = (row(0), row(1), row(2), row(3));
+            let (w4, w5, w6, w7) = (row(4), row(5), row(6), row(7));
+            for c in 0..width {
+                let w = |row: &[u16]| from_bf16(row[c]);
+                let low = (x0 * w(w0) + x1 * w(w1)) + (x2 * w(w2) + x3 * w(w3));
+                let high = (x4 * w(w4) + x5 * w(w5)) + (x6 * w(w6) + x7 * w(w7));
+                sums[c] += low + high;
+            }
+        } else {
+            for (k, x) in x.iter().enumerate() {
+                sums.iter_mut().zip(&weights[k * stride..]).for_each(|(sum, &w)| *sum += x * from_bf16(w));
             }
         }
     }

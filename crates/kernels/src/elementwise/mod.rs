@@ -3,6 +3,7 @@
 mod activate;
 mod activation;
 mod arithmetic;
+mod bf16;
 mod border;
 mod broadcast;
 mod copy;
@@ -18,6 +19,7 @@ pub use arithmetic::{
     add, add_assign, add_bias, affine_channels, affine_channels_in_place, multiply, scale_in_place,
     scale_shift, sum,
 };
+pub use bf16::{from_bf16, narrow, narrow_in_place, round_in_place, to_bf16, widen};
 pub use border::{Border, Borders, crop, pad};
 pub use broadcast::{BinaryFunction, Broadcast, binary, binary_in_place, expand};
 pub use copy::copy_block;

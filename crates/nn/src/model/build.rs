@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use convnet_engine::error::Mismatch;
-use convnet_engine::{EngineError, Graph, Shape, Slab, Value};
+use convnet_engine::{EngineError, Graph, Precision, Shape, Slab, Value};
 
 use super::order::{Maker, maker, order};
 use super::symbol::Origin;
@@ -130,6 +130,7 @@ impl Model {
             runtime: Mutex::default(),
             class_names: Vec::new(),
             max_memory: None,
+            precision: Precision::default(),
         })
     }
 

@@ -55,7 +55,7 @@ impl Runtime {
 impl Model {
     /// The forward pass, outputs fetched.
     fn prediction_program(&self) -> Result<Program> {
-        let mut program = Program::default();
+        let mut program = Program { precision: self.precision, ..Program::default() };
         let inputs = self.placeholders(&mut program);
         let values = self.add_to(&mut program.graph, &inputs, None)?;
         program.fetches = self.outputs.iter().map(|&tensor| values[tensor]).collect();
@@ -71,11 +71,12 @@ impl Model {
                 format!("it has {} outputs; only models with one output can be trained", self.outputs.len());
             return Err(Error::argument(format!("model `{}`", self.name), problem));
         };
-        let mut program = Program::default();
+        let mut program = Program { precision: self.precision, ..Program::default() };
         let inputs = self.placeholders(&mut program);
         let targets = program.graph.input(compiled.loss.target_shape(&self.tensors[output]));
         let predictions = self.add_to(&mut program.graph, &inputs, updates)?[output];
         let graph = &mut program.graph;
+        let model_nodes = graph.nodes().len();
         graph.set_label("loss");
         let losses = compiled.loss.build(graph, predictions, targets)?;
         program.fetches.push(graph.apply(BatchMean, &[losses])?);
@@ -84,6 +85,9 @@ impl Model {
             let scores = metric.build(graph, predictions, targets)?;
             program.fetches.push(graph.apply(BatchMean, &[scores])?);
         }
+        let scoring = &graph.nodes()[model_nodes..];
+        program.exact =
+            scoring.iter().flat_map(|node| node.inputs.iter().chain(&node.outputs)).copied().collect();
         Ok(program)
     }
 

@@ -11,7 +11,7 @@ mod variables;
 
 use std::sync::{Arc, Mutex};
 
-use convnet_engine::Shape;
+use convnet_engine::{Precision, Shape};
 
 pub use config::{from_config, from_layers};
 pub use sequential::Sequential;
@@ -125,6 +125,7 @@ pub struct Model {
     pub(crate) runtime: Mutex<Runtime>,
     pub(crate) class_names: Vec<String>,
     pub(crate) max_memory: Option<usize>,
+    pub(crate) precision: Precision,
 }
 
 impl Model {
@@ -190,6 +191,19 @@ impl Model {
     pub fn set_max_memory(&mut self, bytes: Option<usize>) {
         self.max_memory = bytes;
         self.runtime_mut().forget_plans();
+    }
+
+    /// In how many bits values are stored while the model is trained or predicts; [`Precision`] says which. Weights have 32 bits in
+    /// any case, in files too, so it can be changed at any time. Keras's dtype policies `float32` and `mixed_bfloat16` are
+    /// alike; Keras also computes in 16 bits under the latter (<https://keras.io/api/mixed_precision/>).
+    pub fn set_precision(&mut self, precision: Precision) {
+        self.precision = precision;
+        self.runtime_mut().forget_plans();
+    }
+
+    /// In how many bits values are stored.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Gives the model what it needs to be trained and evaluated, as Keras's `compile`. Restarts the optimizer.

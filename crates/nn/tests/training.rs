@@ -220,7 +220,7 @@ fn a_bound_on_memory_is_kept_and_changes_no_bit() {
     };
     let free = train(None).unwrap();
     let mut last = free.0;
-    for share in [0.95, 0.8, 0.6] {
+    for share in [0.95, 0.85, 0.7] {
         let limit = (free.0 as f64 * share) as usize;
         let bounded = train(Some(limit)).unwrap();
         assert!(bounded.0 <= limit && bounded.0 < last, "{} bytes of at most {limit}", bounded.0);

@@ -292,7 +292,6 @@ fn neutral(class: &str, key: &str, value: &Json) -> Option<bool> {
         "groups" if !matches!(class, "Conv1D" | "Conv2D" | "Conv3D") => Some(value == 1),
         "renorm" => Some(value == false),
         "noise_shape" | "renorm_clipping" | "quantization_config" | "lora_rank" => Some(value.is_null()),
-        _ if key.ends_with("_regularizer") || key.ends_with("_constraint") => Some(value.is_null()),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! The layers, one file each, and the registry of them that files, help texts and tests iterate.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::{Map, Value as Json};
 
@@ -27,6 +27,7 @@ mod permute;
 mod pooling;
 mod re_lu;
 mod repeat_vector;
+mod ruled;
 mod rescaling;
 mod reshape;
 mod separable_conv;
@@ -42,6 +43,7 @@ pub use depthwise_conv::DepthwiseConv;
 pub use global_pooling::GlobalPooling;
 pub use merging::{Differences, Maxima, Means, Merger, Merging, Minima, Products, Sums};
 pub use pooling::{Max, Mean, Pooling, Reduction};
+pub use ruled::{Ruled, WithRules};
 pub use separable_conv::SeparableConv;
 pub use up_sampling::{Interpolation, UpSampling};
 pub use zero_padding::ZeroPadding;
@@ -135,9 +137,30 @@ registry! {
 ///
 /// # Errors
 /// If the class is unknown (the error has the nearest name), or an argument is.
-pub fn from_config(class: &str, config: Map<String, Json>) -> Result<Arc<dyn Layer>> {
-    match REGISTRY.iter().find(|known| known.name == class) {
-        Some(known) => (known.from_config)(config),
-        None => Err(Error::unknown("layer", class, REGISTRY.iter().map(|known| known.name))),
-    }
+pub fn from_config(class: &str, mut config: Map<String, Json>) -> Result<Arc<dyn Layer>> {
+    let registered = registered().iter().find(|known| known.name == class).copied();
+    let Some(known) = registered.or_else(|| REGISTRY.iter().find(|known| known.name == class).copied()) else {
+        return Err(Error::unknown("layer", class, REGISTRY.iter().map(|known| known.name)));
+    };
+    let rules = Ruled::take(&mut config)?;
+    let layer = (known.from_config)(config)?;
+    Ok(match rules {
+        Some(rules) => Arc::new(rules.with_layer(layer)),
+        None => layer,
+    })
+}
+
+/// Kinds of layers that user code has made known.
+static REGISTERED: RwLock<Vec<LayerClass>> = RwLock::new(Vec::new());
+
+fn registered() -> std::sync::RwLockReadGuard<'static, Vec<LayerClass>> {
+    REGISTERED.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes a kind of layer known by its name for the rest of the program, so that files and descriptions that name it can be read. One of the same
+/// name that was known before is replaced. Keras's `register_keras_serializable`.
+pub fn register(class: LayerClass) {
+    let mut known = REGISTERED.write().unwrap_or_else(PoisonError::into_inner);
+    known.retain(|other| other.name != class.name);
+    known.push(class);
 }

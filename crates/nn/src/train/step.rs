@@ -7,6 +7,7 @@ use convnet_engine::{Memory, RunContext, Slab};
 use smallvec::SmallVec;
 
 use super::Batch;
+use crate::constraints::Constraint;
 use crate::error::{Error, Result};
 use crate::model::{Model, Purpose, Slot};
 use crate::threads;
@@ -21,6 +22,8 @@ pub struct TrainingState {
     pub(crate) steps: u64,
     /// The runs of parameters that are trained.
     trained: Vec<Range<usize>>,
+    /// What trained weights are held to, with their sizes and places.
+    constraints: Vec<(Constraint, Vec<usize>, Range<usize>)>,
 }
 
 /// Loss, then metrics, of one batch.
@@ -56,6 +59,9 @@ impl Model {
                     let parameters = &mut variables.parameters[range.clone()];
                     optimizer.update(state.steps, parameters, &state.gradients[range.clone()], &mut slots);
                 }
+                for (constraint, dims, range) in &state.constraints {
+                    constraint.apply(dims, &mut variables.parameters[range.clone()]);
+                }
             }
             scores
         })?;
@@ -79,7 +85,13 @@ impl Model {
             }
         }
         let slots = (0..slots).map(|_| Slab::new(len)).collect();
-        Ok(TrainingState { gradients: Slab::new(len), slots, steps: 0, trained })
+        let constraints = (self.trainable_weights())
+            .filter_map(|weight| {
+                let range = weight.start()..weight.start() + weight.len();
+                Some((weight.constraint.clone()?, weight.dims.clone(), range))
+            })
+            .collect();
+        Ok(TrainingState { gradients: Slab::new(len), slots, steps: 0, trained, constraints })
     }
 
     /// Where the first number that is not finite came from, for a batch whose loss is not.

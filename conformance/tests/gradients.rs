@@ -558,6 +558,7 @@ fn cases() -> Vec<Case> {
     cases.extend(families::reductions());
     cases.extend(families::norms());
     cases.extend(families::sizes());
+    cases.extend(families::rows());
     cases
 }
 
@@ -695,6 +696,7 @@ fn dropout_scales_what_it_keeps_and_its_gradient_drops_the_same() {
 const ELSEWHERE: &[(&str, &str)] = &[
     ("accuracy", "no gradient; its values are checked against Keras"),
     ("dropout", "random; it has a test of its own"),
+    ("noise", "random; it has a test of its own"),
     ("batch norm, recomputed", "made by a pass; a test of bounded memory holds it to the same bits"),
     (
         "packing of weights",

@@ -7,6 +7,7 @@
 //! To add a layer, loss, metric, initializer or optimizer: one file in its folder, one line in the folder's registry.
 
 pub mod activation;
+pub mod blocks;
 pub mod constraints;
 pub mod error;
 pub mod initializers;

@@ -70,8 +70,13 @@ fn last(path: &str) -> &str {
 fn inner_place<'a>(outer: &Place, places: &'a [Place], path: &str) -> Result<&'a Place> {
     let parents: Vec<&str> = path.split('/').rev().skip(1).collect();
     let inside = format!("{}/", outer.path);
-    let agreement =
-        |place: &Place| place.path.split('/').rev().zip(&parents).take_while(|(a, b)| a == *b).count();
+    // Parts of a layer, such as the cell of a recurrent one, stand between its name and the weight's.
+    let agreement = |place: &Place| {
+        let from = |skipped: usize| {
+            place.path.split('/').rev().zip(&parents[skipped..]).take_while(|(a, b)| a == *b).count()
+        };
+        (0..parents.len().min(4)).map(from).max().unwrap_or(0)
+    };
     let candidates = places.iter().filter(|place| !place.is_model && place.path.starts_with(&inside));
     let best = candidates.clone().map(agreement).max().unwrap_or(0);
     let mut best_places = candidates.filter(|place| agreement(place) == best);

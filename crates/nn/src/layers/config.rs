@@ -336,7 +336,11 @@ fn neutral(class: &str, key: &str, value: &Json) -> Option<bool> {
         "name" | "trainable" | "dtype" | "seed" | "synchronized" | "renorm_momentum"
         | "batch_input_shape" | "batch_shape" | "input_length" | "unroll" | "implementation" | "use_cudnn"
         | "lora_alpha" | "autocast" => Some(true),
-        "stateful" | "time_major" => Some(value == false),
+        "stateful" | "time_major" | "antialias" | "crop_to_aspect_ratio" | "pad_to_aspect_ratio" => {
+            Some(value == false)
+        }
+        // They say how to pad to an aspect ratio.
+        "fill_mode" | "fill_value" if class == "Resizing" => Some(true),
         "data_format" => Some(value.is_null() || value == "channels_last"),
         // Keras 2 wrote it for all convolutions, but only these have it.
         "groups" if !matches!(class, "Conv1D" | "Conv2D" | "Conv3D") => Some(value == 1),

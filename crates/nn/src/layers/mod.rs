@@ -44,6 +44,7 @@ mod repeat_vector;
 mod ruled;
 mod rescaling;
 mod reshape;
+mod resizing;
 mod separable_conv;
 mod softmax;
 mod spectral_normalization;
@@ -120,6 +121,7 @@ registry! {
     pooling::AveragePooling3D, "averages windows of a volume";
     batch_normalization::BatchNormalization, "brings each channel to mean 0 and deviation 1, then scales and shifts it";
     bidirectional::Bidirectional, "reads a sequence from both ends with a recurrent layer";
+    resizing::CenterCrop, "cuts the middle out of images";
     concatenate::Concatenate, "joins inputs along an axis";
     conv::Conv1D, "convolves a sequence with trained filters";
     conv_transpose::Conv1DTranspose, "spreads a sequence with trained filters, which makes it larger";
@@ -169,6 +171,7 @@ registry! {
     repeat_vector::RepeatVector, "repeats each sample";
     rescaling::Rescaling, "multiplies by a number and adds another";
     reshape::Reshape, "gives each sample other sizes";
+    resizing::Resizing, "brings images to a size";
     separable_conv::SeparableConv1D, "convolves each channel of a sequence by itself, then mixes the channels";
     separable_conv::SeparableConv2D, "convolves each channel of an image by itself, then mixes the channels";
     recurrent::SimpleRNN, "reads a sequence, step by step";

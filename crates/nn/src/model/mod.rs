@@ -5,6 +5,7 @@ mod config;
 mod execute;
 mod network;
 mod order;
+mod plot;
 mod sequential;
 mod summary;
 mod symbol;

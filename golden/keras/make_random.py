@@ -267,6 +267,9 @@ def save(model, path, rng):
         else:
             fan = np.prod(shape[:-1]) if len(shape) > 1 else 9
             weight.assign(rng.uniform(-1, 1, shape) * np.sqrt(2 / fan))
+    for layer in model._flatten_layers():
+        if isinstance(layer, L.Normalization):
+            layer.finalize_state()
     def values(x):
         if x.name.startswith("words_"):
             return rng.integers(0, int(x.name.split("_")[1]), (2, *x.shape[1:])).astype("f")

@@ -18,6 +18,9 @@ const CONFIG: &str = "config.json";
 const METADATA: &str = "metadata.json";
 const WEIGHTS: &str = "model.weights.h5";
 
+/// The layer whose file has the kernel of the layer inside it twice.
+const SPECTRAL: &str = "SpectralNormalization";
+
 pub(super) fn read(bytes: Vec<u8>) -> Result<KerasFile> {
     let mut archive = Archive::open(bytes)?;
     let config = archive.read(CONFIG)?.ok_or_else(|| missing(CONFIG))?;
@@ -41,6 +44,11 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<KerasFile> {
         if let Some(group) = layer_group(&root, &place)? {
             let depth = if place.is_model { 0 } else { MAX_PARTS };
             collect(&group, "", depth, &mut weights)?;
+        }
+        if place.class_name == SPECTRAL && weights.len() > 2 && weights[1].0 == "1" {
+            // The kernel of the layer inside stands in both.
+            weights.remove(0);
+            weights[0].0 = "0".into();
         }
         if !weights.is_empty() {
             layers.push(LayerWeights { path: place.path, class_name: place.class_name, weights });
@@ -140,6 +148,12 @@ fn weights(file: &KerasFile) -> Result<GroupWriter> {
     for place in places.iter().filter(|place| !place.group.is_empty()) {
         root.group(&place.group).group("vars").attribute("name", Text::Utf8(place.name.clone()));
         let mut counts: HashMap<&str, usize> = HashMap::new();
+        let kernel = |name: &str| ["layer/kernel", "layer/embeddings", "layer/0"].contains(&name);
+        let inner = file.weights(&place.path).iter().find(|(name, _)| kernel(name));
+        if let Some((_, kernel)) = inner.filter(|_| place.class_name == SPECTRAL) {
+            root.group(&place.group).group("vars").floats("0", kernel.view());
+            counts.insert("", 1);
+        }
         for (name, array) in file.weights(&place.path) {
             let part = name.rsplit_once('/').map_or("", |(part, _)| part);
             let count = counts.entry(part).or_default();

@@ -343,7 +343,7 @@ fn neutral(class: &str, key: &str, value: &Json) -> Option<bool> {
         "fill_mode" | "fill_value" if class == "Resizing" => Some(true),
         "data_format" => Some(value.is_null() || value == "channels_last"),
         // Keras 2 wrote it for all convolutions, but only these have it.
-        "groups" if !matches!(class, "Conv1D" | "Conv2D" | "Conv3D") => Some(value == 1),
+        "groups" if !matches!(class, "Conv1D" | "Conv2D" | "Conv3D" | "GroupNormalization") => Some(value == 1),
         "renorm" => Some(value == false),
         "noise_shape" | "renorm_clipping" | "quantization_config" | "lora_rank" => Some(value.is_null()),
         _ => None,

@@ -59,8 +59,8 @@ impl Embedding {
     }
 
     pub(super) fn examples() -> Vec<(Self, Vec<Vec<usize>>)> {
-        // Inputs of tests are between −1 and 1; what is cut off of them is the number 0.
-        vec![]
+        // Inputs of tests are between −1 and 1, which is cut to the number 0.
+        vec![(Self::new(3, 2), vec![vec![4]])]
     }
 }
 

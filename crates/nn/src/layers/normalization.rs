@@ -90,7 +90,12 @@ impl Normalization {
 
     /// Places among the sizes of a sample that have statistics of their own.
     fn kept(&self, shape: &Shape) -> Result<Vec<usize>, Mismatch> {
-        self.axis.as_ref().map_or_else(|| Ok(Vec::new()), |axis| axis.inner(shape))
+        match &self.axis {
+            // Keras writes an empty list for none.
+            None => Ok(Vec::new()),
+            Some(Axes::Many(axes)) if axes.is_empty() => Ok(Vec::new()),
+            Some(axes) => axes.inner(shape),
+        }
     }
 }
 

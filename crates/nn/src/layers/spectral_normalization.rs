@@ -11,7 +11,7 @@ use crate::layer::{Layer, LayerContext, LayerRef, WeightSpec};
 
 /// Divides the kernel of a layer by its largest singular value before each step of training; prediction takes the kernel as the last step left it.
 ///
-/// The singular value is estimated by power iteration, whose vector is the weight `vector_u` `(1, columns)`, before the layer's own. Input and output are
+/// The singular value is estimated by power iteration, whose vector is the weight `vector_u` `(1, columns)`, after the kernel. Input and output are
 /// those of the layer. As Keras's
 /// [SpectralNormalization](https://keras.io/api/layers/normalization_layers/spectral_normalization/) (Miyato et al., 2018).
 #[derive(Clone, Debug)]
@@ -67,8 +67,8 @@ impl Layer for SpectralNormalization {
 
     fn weights(&self, inputs: &[Shape]) -> Result<Vec<WeightSpec>, Mismatch> {
         let mut weights = self.layer.layer().weights(inputs)?;
-        let kernel = weights.iter().find(|weight| ["kernel", "embeddings"].contains(&weight.name));
-        let Some(&columns) = kernel.and_then(|kernel| kernel.dims.last()) else {
+        // Keras lists the kernel, the vector, and then what else the layer has.
+        let Some(&columns) = weights.first().filter(|weight| is_kernel(weight)).and_then(|kernel| kernel.dims.last()) else {
             return Err(Mismatch::new("a layer with a kernel or embeddings", self.layer.layer().class_name()));
         };
         if self.power_iterations == 0 {
@@ -78,18 +78,35 @@ impl Layer for SpectralNormalization {
         let mut vector = WeightSpec::state("vector_u", [1, columns], normal);
         vector.power_iterations = Some(self.power_iterations);
         weights = weights.into_iter().map(|weight| weight.in_group("layer")).collect();
-        weights.insert(0, vector);
+        weights.insert(1, vector);
         Ok(weights)
     }
 
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
-        let count = at.weights.len() - 1;
-        Ok(at.call_part(self.layer.layer(), 1, count, inputs)?[0])
+        let mut weights = at.weights.to_vec();
+        weights.remove(1);
+        let mut inner = LayerContext {
+            graph: at.graph,
+            weights: &weights,
+            training: at.training,
+            trainable: at.trainable,
+            stream: at.stream,
+            // Layers with a kernel have no states.
+            updates: &mut Vec::new(),
+            penalties: at.penalties,
+            mask: at.mask,
+            output_mask: None,
+        };
+        self.layer.layer().call(&mut inner, inputs)
     }
 
     fn passes_mask(&self) -> bool {
         self.layer.layer().passes_mask()
     }
+}
+
+fn is_kernel(weight: &WeightSpec) -> bool {
+    ["kernel", "embeddings"].contains(&weight.name)
 }
 
 /// A kernel of `columns` columns divided by its largest singular value, which power iteration from `vector` estimates; `vector` is where it gets to. A

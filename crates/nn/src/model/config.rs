@@ -361,6 +361,9 @@ fn functional(config: &Json) -> Result<Network> {
         let (class, config) = parts(object)?;
         let name = object.get("name").or_else(|| config.get("name")).and_then(Json::as_str);
         let name = name.ok_or_else(|| problem("a layer without a name"))?.to_owned();
+        if makes_masks(object) {
+            continue;
+        }
         if class == "InputLayer" {
             let input = placeholder(config, true)?.ok_or_else(|| problem("an input without a shape"))?;
             symbols.made.insert(name, vec![vec![input]]);
@@ -407,6 +410,13 @@ fn functional(config: &Json) -> Result<Network> {
     Network::new(&ends("input_layers")?, &ends("output_layers")?)
 }
 
+/// Whether something that is listed among the layers is an operation by which Keras makes masks. Here masks go from layer to layer by themselves.
+fn makes_masks(object: &Json) -> bool {
+    let text = |key: &str| object.get(key).and_then(Json::as_str).unwrap_or_default();
+    text("module").starts_with("keras.src.ops")
+        && ["NotEqual", "Any", "Squeeze", "LogicalAnd", "LogicalOr"].contains(&text("class_name"))
+}
+
 /// What the layers of a functional model have made so far, call by call.
 #[derive(Default)]
 struct Symbols {
@@ -439,7 +449,9 @@ fn read_node(node: &Json) -> Result<Node> {
     let arguments = node.get("args").unwrap_or(node);
     collect_tensors(arguments, &mut inputs);
     let named = node.get("kwargs").unwrap_or(&Json::Null);
-    collect_tensors(named, &mut inputs);
+    for (_, argument) in named.as_object().into_iter().flatten().filter(|(name, _)| *name != "mask") {
+        collect_tensors(argument, &mut inputs);
+    }
     if inputs.is_empty() {
         return Err(Error::argument("model configuration", format!("a call without inputs: {node}")));
     }

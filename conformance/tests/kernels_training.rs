@@ -2,9 +2,9 @@
 
 use convnet_conformance::problem::numbers;
 use convnet_conformance::{assert_close, optimizers as reference, widen};
+use convnet_kernels::elementwise::{gather_rows, scatter_rows};
 use convnet_kernels::optimizer::{Adam, RmsProp, Sgd, adam, rmsprop, sgd};
 use convnet_kernels::par::Pool;
-use convnet_kernels::elementwise::{gather_rows, scatter_rows};
 use convnet_kernels::random::{Noise, Philox, dropout, dropout_in_place, noise_in_place};
 
 const LEN: usize = 20_001;

@@ -300,11 +300,17 @@ def main(folder, count=70, seed=1):
     os.makedirs(folder, exist_ok=True)
     used = {}
     for index in range(int(count)):
-        keras.backend.clear_session()
-        keras.utils.set_random_seed(1000 * int(seed) + index)
-        rng = np.random.default_rng([int(seed), index])
-        model = random_model(Maker(rng, used), index)
-        save(model, os.path.join(folder, f"{index:03}.keras"), rng)
+        for attempt in range(9):
+            keras.backend.clear_session()
+            keras.utils.set_random_seed(1000 * int(seed) + 10 * index + attempt)
+            rng = np.random.default_rng([int(seed), index, attempt])
+            try:
+                save(random_model(Maker(rng, used), index), os.path.join(folder, f"{index:03}.keras"), rng)
+                break
+            except ValueError as problem:  # Keras foretells another shape than it then makes
+                print(f"model {index} again, Keras cannot run it:", str(problem).strip().splitlines()[2:3])
+        else:
+            raise ValueError(f"Keras runs none of nine models {index}")
     print(", ".join(f"{name} {times}" for name, times in sorted(used.items())))
     missing = (set(LAYERS) | set(MERGES) | set(OTHERS)) - set(used)
     assert not missing, f"more models are needed for {sorted(missing)}"

@@ -36,7 +36,10 @@ fn difference(model: &Model, case: &Value) -> Result<f32, String> {
             return Err(format!("an output has the sizes {:?}, not {:?}", output.shape(), expected.shape()));
         }
         let scale = expected.iter().fold(1e-3_f32, |scale, x| scale.max(x.abs()));
-        let worst = output.iter().zip(expected).map(|(a, b)| if a.is_nan() { f32::MAX } else { (a - b).abs() / scale });
+        let worst = output
+            .iter()
+            .zip(expected)
+            .map(|(a, b)| if a.is_nan() { f32::MAX } else { (a - b).abs() / scale });
         largest = worst.fold(largest, f32::max);
     }
     Ok(largest)

@@ -3,8 +3,8 @@
 use crate::activation::Activation;
 use crate::error::Result;
 use crate::layers::{
-    Activation as ActivationLayer, Add, BatchNormalization, Concatenate, Conv2D, Dense, GlobalAveragePooling2D,
-    MaxPooling2D, Multiply, Padding, Reshape,
+    Activation as ActivationLayer, Add, BatchNormalization, Concatenate, Conv2D, Dense,
+    GlobalAveragePooling2D, MaxPooling2D, Multiply, Padding, Reshape,
 };
 use crate::model::Symbol;
 

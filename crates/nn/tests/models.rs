@@ -6,7 +6,7 @@ use convnet_nn::engine::{EngineError, Value, ops};
 use convnet_nn::layer::{LayerContext, WeightSpec};
 use convnet_nn::layers::{
     self, ActivityRegularization, BatchNormalization, Conv2D, Dense, Dropout, Embedding, Flatten,
-    GlobalAveragePooling1D, Lambda, LSTM, SpectralNormalization, WithRules,
+    GlobalAveragePooling1D, LSTM, Lambda, SpectralNormalization, WithRules,
 };
 use convnet_nn::losses::MeanSquaredError;
 use convnet_nn::optimizers::Sgd;
@@ -34,7 +34,9 @@ fn with_head(base: impl Into<LayerRef>) -> Model {
 }
 
 fn images() -> ArrayD<f32> {
-    Array::from_shape_fn(IxDyn(&[8, 6, 6, 2]), |i| ((i[0] * 31 + i[1] * 7 + i[2] * 3 + i[3]) % 13) as f32 / 6.0)
+    Array::from_shape_fn(IxDyn(&[8, 6, 6, 2]), |i| {
+        ((i[0] * 31 + i[1] * 7 + i[2] * 3 + i[3]) % 13) as f32 / 6.0
+    })
 }
 
 fn train(model: &mut Model, epochs: usize) -> f64 {
@@ -171,7 +173,9 @@ fn regularizers_enter_the_loss_and_constraints_hold_weights() {
     // Rows of a constant matrix point the same way: every pair's product is 1.
     let apart = Regularizer::Orthogonal { factor: 0.1, columns: false };
     assert!((loss(dense().kernel_regularizer(apart).into()) - 0.1).abs() < 1e-6);
-    assert!(loss(LayerRef::from(dense().kernel_regularizer(Regularizer::l2(0.1))).trainable(false)).abs() < 1e-6);
+    assert!(
+        loss(LayerRef::from(dense().kernel_regularizer(Regularizer::l2(0.1))).trainable(false)).abs() < 1e-6
+    );
 
     let mut model = Sequential::new([6, 6, 2])
         .add(Flatten::new())
@@ -192,7 +196,8 @@ fn regularizers_enter_the_loss_and_constraints_hold_weights() {
 fn texts_are_learned_through_embeddings_and_recurrent_layers() {
     // The class is whether the word 3 occurs, which takes a memory.
     let x = Array2::from_shape_fn((64, 6), |(i, j)| ((i * 7 + j * j * 5 + i / 5) % 11 % 6) as f32);
-    let y = Array::from_shape_fn((64, 1), |(i, _)| f32::from(u8::from(x.row(i).iter().any(|&word| word == 3.0))));
+    let y =
+        Array::from_shape_fn((64, 1), |(i, _)| f32::from(u8::from(x.row(i).iter().any(|&word| word == 3.0))));
     for recurrent in [true, false] {
         let words = Sequential::new([6]).add(Embedding::new(6, 4).mask_zero(true)).add(Dropout::new(0.1));
         let row = if recurrent { words.add(LSTM::new(8)) } else { words.add(GlobalAveragePooling1D::new()) };
@@ -255,7 +260,7 @@ fn several_outputs_of_a_layer_are_tensors_of_their_own() {
     let outputs = Symbol::call(LSTM::new(3).return_state(true).return_sequences(true), &[&x], None).unwrap();
     assert_eq!(outputs[0].shape().dims, [4, 3]);
     let again = Symbol::merge(LSTM::new(3), &[&outputs[0], &outputs[1], &outputs[2]]).unwrap();
-    let model = Model::new(&[x.clone()], &[again, outputs[2].clone()]).unwrap();
+    let model = Model::new(std::slice::from_ref(&x), &[again, outputs[2].clone()]).unwrap();
     let copy = convnet_nn::model::from_config(&model.config()).unwrap();
     assert_eq!(copy.config(), model.config());
     let error = x.apply(LSTM::new(3).return_state(true)).unwrap_err().to_string();

@@ -281,9 +281,9 @@ impl UnitNormalization {
         Self::default()
     }
 
-    setters! {
-        /// Sets the axes, counted with the batch; negative from the end.
-        axis: into Axes,
+    /// Sets the axes, counted with the batch; negative from the end.
+    pub fn axis(self, axis: impl Into<Axes>) -> Self {
+        Self { axis: axis.into() }
     }
 
     pub(super) fn examples() -> Vec<(Self, Vec<Vec<usize>>)> {

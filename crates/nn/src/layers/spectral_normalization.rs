@@ -68,8 +68,13 @@ impl Layer for SpectralNormalization {
     fn weights(&self, inputs: &[Shape]) -> Result<Vec<WeightSpec>, Mismatch> {
         let mut weights = self.layer.layer().weights(inputs)?;
         // Keras lists the kernel, the vector, and then what else the layer has.
-        let Some(&columns) = weights.first().filter(|weight| is_kernel(weight)).and_then(|kernel| kernel.dims.last()) else {
-            return Err(Mismatch::new("a layer with a kernel or embeddings", self.layer.layer().class_name()));
+        let Some(&columns) =
+            weights.first().filter(|weight| is_kernel(weight)).and_then(|kernel| kernel.dims.last())
+        else {
+            return Err(Mismatch::new(
+                "a layer with a kernel or embeddings",
+                self.layer.layer().class_name(),
+            ));
         };
         if self.power_iterations == 0 {
             return Err(Mismatch::new("at least 1 power iteration", 0));

@@ -69,8 +69,7 @@ impl Model {
 fn texts(network: &Network, layer: usize) -> [String; 2] {
     let known = &network.layers[layer];
     let call = network.calls.iter().rev().find(|call| call.layer == layer).expect("every layer is called");
-    let shapes: Vec<String> =
-        network.tensors[call.outputs.clone()].iter().map(ToString::to_string).collect();
+    let shapes: Vec<String> = network.tensors[call.outputs.clone()].iter().map(ToString::to_string).collect();
     [format!("{} ({})", known.name, known.class_name()), shapes.join(" ")]
 }
 

@@ -307,7 +307,7 @@ def main(folder, count=70, seed=1):
             try:
                 save(random_model(Maker(rng, used), index), os.path.join(folder, f"{index:03}.keras"), rng)
                 break
-            except ValueError as problem:  # Keras foretells another shape than it then makes
+            except Exception as problem:  # Keras foretells another shape than it then makes, or fails
                 print(f"model {index} again, Keras cannot run it:", str(problem).strip().splitlines()[2:3])
         else:
             raise ValueError(f"Keras runs none of nine models {index}")

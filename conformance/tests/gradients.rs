@@ -620,6 +620,7 @@ fn cases() -> Vec<Case> {
     cases.extend(families::reductions());
     cases.extend(families::norms());
     cases.extend(families::sizes());
+    cases.extend(families::rows());
     cases
 }
 
@@ -809,6 +810,7 @@ fn normalisations_that_take_in_what_follows_have_the_same_gradients() {
 const ELSEWHERE: &[(&str, &str)] = &[
     ("accuracy", "no gradient; its values are checked against Keras"),
     ("dropout", "random; it has a test of its own"),
+    ("noise", "random; it has a test of its own"),
     ("batch norm, recomputed", "made by a pass; a test of bounded memory holds it to the same bits"),
     (
         "packing of weights",

@@ -2,9 +2,10 @@
 
 use convnet_conformance::problem::numbers;
 use convnet_conformance::{assert_close, optimizers as reference, widen};
+use convnet_kernels::elementwise::{gather_rows, scatter_rows};
 use convnet_kernels::optimizer::{Adam, RmsProp, Sgd, adam, rmsprop, sgd};
 use convnet_kernels::par::Pool;
-use convnet_kernels::random::{Philox, dropout, dropout_in_place};
+use convnet_kernels::random::{Noise, Philox, dropout, dropout_in_place, noise_in_place};
 
 const LEN: usize = 20_001;
 const STEPS: usize = 4;
@@ -127,6 +128,38 @@ fn dropout_keeps_its_share_and_scales_it() {
     assert_eq!(y, z, "a rate of zero keeps everything as it is");
     dropout_in_place(&mut z, 1.0, 1, 2, 3);
     assert!(z.iter().all(|&z| z == 0.0));
+}
+
+#[test]
+fn noise_has_its_deviation_and_is_made_again_alike() {
+    let x = vec![2.0; 50_001];
+    let noisy = |noise, seed, stream, step| {
+        let mut y = x.clone();
+        noise_in_place(noise, &mut y, 0.25, seed, stream, step);
+        y
+    };
+    for (noise, deviation) in [(Noise::Additive, 0.25), (Noise::Multiplicative, 0.5)] {
+        let y = noisy(noise, 1, 2, 3);
+        let mean = y.iter().map(|&y| f64::from(y)).sum::<f64>() / y.len() as f64;
+        let variance = y.iter().map(|&y| (f64::from(y) - mean).powi(2)).sum::<f64>() / y.len() as f64;
+        assert!((mean - 2.0).abs() < 0.02, "{noise:?}: mean {mean}");
+        assert!((variance.sqrt() / deviation - 1.0).abs() < 0.02, "{noise:?}: deviation {}", variance.sqrt());
+        assert_eq!(y, noisy(noise, 1, 2, 3));
+        let others = [(1, 2, 4), (1, 3, 3), (2, 2, 3)];
+        assert!(others.iter().all(|&(seed, stream, step)| noisy(noise, seed, stream, step) != y));
+    }
+}
+
+#[test]
+fn rows_are_looked_up_and_summed_by_number() {
+    let table = [0.0, 1.0, 10.0, 11.0, 20.0, 21.0];
+    let mut rows = vec![0.0; 8];
+    gather_rows(&[2.0, 0.0, 3.0, -1.0], &table, 2, &mut rows);
+    assert_eq!(rows[..4], [20.0, 21.0, 0.0, 1.0]);
+    assert!(rows[4..].iter().all(|x| x.is_nan()), "numbers of no row are noticed");
+    let mut sums = vec![f32::NAN; 6];
+    scatter_rows(&[2.0, 0.0, 2.0, 7.0], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 9.0, 9.0], 2, &mut sums);
+    assert_eq!(sums, [3.0, 4.0, 0.0, 0.0, 6.0, 8.0]);
 }
 
 #[test]

@@ -42,6 +42,14 @@ impl Layer for Example {
     ) -> Result<convnet_engine::Value, convnet_engine::EngineError> {
         self.0.call(at, inputs)
     }
+
+    fn call_all(
+        &self,
+        at: &mut convnet_nn::layer::LayerContext<'_>,
+        inputs: &[convnet_engine::Value],
+    ) -> Result<Vec<convnet_engine::Value>, convnet_engine::EngineError> {
+        self.0.call_all(at, inputs)
+    }
 }
 
 fn each_example(check: impl Fn(&str, Arc<dyn Layer>, Vec<Vec<usize>>)) {

@@ -240,6 +240,61 @@ def layer_cases():
     yield "multiply three", L.Multiply(), [(2, 3)] * 3
     yield "average of three", L.Average(), [(2, 3)] * 3
     yield "add of fewer axes", L.Add(), [(2, 3, 4), (2, 4)]
+    yield from further_layer_cases(square, odd, sequence, volume)
+
+
+def further_layer_cases(square, odd, sequence, volume):
+    yield "conv 1d causal", L.Conv1D(3, 3, padding="causal"), sequence
+    yield "conv 1d causal dilated strided", L.Conv1D(2, 2, strides=2, padding="causal", activation="relu"), sequence
+    yield "conv 1d causal dilated", L.Conv1D(2, 3, dilation_rate=2, padding="causal"), sequence
+    yield "batch norm over the second axis", L.BatchNormalization(axis=2), [(2, 3, 4, 2)]
+    yield "embedding", L.Embedding(7, 3), [(3, 4)]
+    yield "embedding of single numbers", L.Embedding(5, 2), [(4,)]
+    for axis in (-1, 1, [1, 2], [1, 3]):
+        yield f"layer norm {axis}", L.LayerNormalization(axis=axis), [(2, 3, 4, 2)]
+    yield "layer norm bare", L.LayerNormalization(center=False, scale=False, epsilon=1e-2), [(3, 5)]
+    yield "layer norm without beta", L.LayerNormalization(center=False), [(3, 5)]
+    for axis in (-1, [1, 2]):
+        yield f"rms norm {axis}", L.RMSNormalization(axis=axis), [(2, 3, 4)]
+        yield f"unit norm {axis}", L.UnitNormalization(axis=axis), [(2, 3, 4)]
+    yield "group norm", L.GroupNormalization(groups=2), [(2, 3, 2, 6)]
+    yield "instance norm", L.GroupNormalization(groups=-1, scale=False), [(2, 3, 2, 2)]
+    yield "spectral norm", L.SpectralNormalization(L.Conv2D(2, 3)), square
+    yield "spectral norm of a dense layer", L.SpectralNormalization(L.Dense(3, activation="tanh"), power_iterations=2), [(2, 4)]
+    yield "dot", L.Dot(1), [(3, 4), (3, 4)]
+    yield "dot of rows", L.Dot((2, 1)), [(2, 3, 4), (2, 4, 5)]
+    yield "dot normalized", L.Dot(-1, normalize=True), [(2, 3, 4), (2, 2, 4)]
+    for pool, size, shape in (
+        (L.AdaptiveAveragePooling1D, 3, sequence), (L.AdaptiveAveragePooling2D, (2, 3), odd),
+        (L.AdaptiveAveragePooling3D, 2, volume), (L.AdaptiveMaxPooling1D, 3, sequence),
+        (L.AdaptiveMaxPooling2D, (2, 3), odd), (L.AdaptiveMaxPooling3D, 2, volume),
+    ):
+        yield pool.__name__, pool(size), shape
+    yield "up sampling bilinear", L.UpSampling2D((2, 3), interpolation="bilinear"), [(1, 3, 4, 2)]
+    yield "normalization", L.Normalization(mean=[0.5, -1.0, 2.0], variance=[4.0, 0.25, 1.0]), [(2, 3, 3)]
+    yield "normalization undone", L.Normalization(axis=None, mean=0.5, variance=4.0, invert=True), [(2, 3)]
+    yield "normalization of rows", L.Normalization(axis=1, mean=[0.5, -1.0, 2.0], variance=[4.0, 0.25, 1.0]), [(2, 3, 2)]
+    yield "identity", L.Identity(), [(2, 3)]
+    yield "masking", L.Masking(), [(2, 3, 2)]
+    for layer in (L.GaussianNoise(0.3), L.GaussianDropout(0.3), L.AlphaDropout(0.3)):
+        yield type(layer).__name__ + " at rest", layer, [(2, 3)]
+    for layer, shape in ((L.SpatialDropout1D(0.3), sequence), (L.SpatialDropout2D(0.3), odd), (L.SpatialDropout3D(0.3), volume)):
+        yield type(layer).__name__ + " at rest", layer, shape
+    yield "time distributed dense", L.TimeDistributed(L.Dense(2, activation="relu")), sequence
+    yield "time distributed conv", L.TimeDistributed(L.Conv2D(2, 2)), [(2, 3, 4, 3, 2)]
+    for recurrent in (L.SimpleRNN, L.LSTM, L.GRU):
+        name = recurrent.__name__
+        yield name, recurrent(3), sequence
+        yield name + " sequences", recurrent(2, return_sequences=True, activation="relu"), sequence
+        yield name + " backwards without bias", recurrent(2, go_backwards=True, use_bias=False, return_sequences=True), sequence
+        yield name + " with dropout at rest", recurrent(2, dropout=0.3, recurrent_dropout=0.2), sequence
+    yield "LSTM hard", L.LSTM(2, recurrent_activation="hard_sigmoid", unit_forget_bias=False), sequence
+    yield "GRU reset before", L.GRU(3, reset_after=False, return_sequences=True), sequence
+    for mode in ("concat", "sum", "mul", "ave"):
+        yield "bidirectional " + mode, L.Bidirectional(L.GRU(2), merge_mode=mode), sequence
+    yield "bidirectional sequences", L.Bidirectional(L.LSTM(2, return_sequences=True)), sequence
+    yield ("bidirectional of two kinds", L.Bidirectional(L.SimpleRNN(2), backward_layer=L.SimpleRNN(2, activation="relu", go_backwards=True)),
+           sequence)
 
 
 def plain_config(layer):
@@ -248,7 +303,10 @@ def plain_config(layer):
 
 
 def layer_case(name, layer, shapes, training, rng):
-    inputs = [tf.Variable(uniform(rng, *shape, low=-2, high=2)) for shape in shapes]
+    counts = isinstance(layer, L.Embedding)
+    def values(shape):
+        return rng.integers(0, layer.input_dim, shape).astype("f") if counts else uniform(rng, *shape, low=-2, high=2)
+    inputs = [tf.Variable(values(shape)) for shape in shapes]
     argument = list(inputs) if len(inputs) > 1 else inputs[0]
     layer(argument)
     randomize(layer, rng)
@@ -259,19 +317,23 @@ def layer_case(name, layer, shapes, training, rng):
         total = tf.reduce_sum(output * grad_output)
     variables = layer.trainable_variables
     gradients = tape.gradient(total, inputs + [v.value for v in variables])
+    by_name = {}
+    for v, g in zip(variables, gradients[len(inputs):]):
+        count = sum(name.split("#")[0] == v.name for name in by_name)
+        by_name[f"{v.name}#{count}" if count else v.name] = tensor(tf.convert_to_tensor(g))
     updated = {w.name: tensor(w) for w in layer.non_trainable_variables if training and "moving" in w.name}
     return {
         "name": name + (" in training" if training else ""), "class_name": type(layer).__name__,
         "config": plain_config(layer), "training": training, "inputs": list(map(tensor, inputs)),
         "weights": [{"name": w.name, "value": tensor(v)} for w, v in zip(layer.weights, weights)],
         "output": tensor(output), "grad_output": tensor(grad_output),
-        "input_gradients": list(map(tensor, gradients[:len(inputs)])),
-        "weight_gradients": {v.name: tensor(g) for v, g in zip(variables, gradients[len(inputs):])},
+        "input_gradients": [] if counts else list(map(tensor, gradients[:len(inputs)])), "weight_gradients": by_name,
         "updated_weights": updated,
     }
 
 
 def layers():
+    keras.utils.set_random_seed(11)
     rng = np.random.default_rng(11)
     cases = []
     for name, layer, shapes in layer_cases():

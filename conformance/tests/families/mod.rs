@@ -224,3 +224,35 @@ pub fn sizes() -> Vec<Case> {
     }));
     cases
 }
+
+/// Rows of a table by numbers that follow from the first input, and a value taken apart.
+pub fn rows() -> Vec<Case> {
+    let gather = |graph: &mut Graph, inputs: &[Value]| {
+        let zero = graph.apply(Fill { value: 0.0, shape: Shape::fixed([]) }, &[]).unwrap();
+        let indices = graph.apply(Binary(BinaryFunction::Greater), &[inputs[0], zero]).unwrap();
+        let rows = graph.apply(Gather, &[indices, inputs[1]]).unwrap();
+        let x = graph.apply(Reshape { dims: vec![3, 1] }, &inputs[..1]).unwrap();
+        graph.apply(Binary(BinaryFunction::Add), &[rows, x]).unwrap()
+    };
+    let unstack = |axis: usize| {
+        move |graph: &mut Graph, inputs: &[Value]| {
+            let parts = graph.add(Unstack { axis }, inputs).unwrap();
+            graph.apply(Multiply, &[parts[0], parts[2]]).unwrap()
+        }
+    };
+    vec![
+        Case::new("gather", &[&[2, 3], &[4, 5]], gather, |inputs| {
+            let row = |x: &f64| {
+                let start = if *x > 0.0 { 5 } else { 0 };
+                inputs[1][start..start + 5].iter().map(|y| y + x).collect::<Vec<_>>()
+            };
+            inputs[0].iter().flat_map(row).collect()
+        }),
+        Case::new("unstack", &[&[2, 3, 4]], unstack(0), |inputs| {
+            inputs[0].chunks(12).flat_map(|x| (0..4).map(|i| x[i] * x[8 + i])).collect()
+        }),
+        Case::new("unstack, last axis", &[&[2, 4, 3]], unstack(1), |inputs| {
+            inputs[0].chunks(3).map(|x| x[0] * x[2]).collect()
+        }),
+    ]
+}

@@ -28,7 +28,7 @@ pub mod prelude {
     pub use convnet_interop::keras::{load_model, save_model};
     pub use convnet_nn::layers::{
         Add, AveragePooling2D, BatchNormalization, Concatenate, Conv2D, Dense, Dropout, Flatten,
-        GlobalAveragePooling2D, MaxPooling2D, Padding, Rescaling,
+        GlobalAveragePooling2D, MaxPooling2D, Padding, Rescaling, WithRules,
     };
     pub use convnet_nn::losses::{
         BinaryCrossentropy, CategoricalCrossentropy, MeanSquaredError, SparseCategoricalCrossentropy,
@@ -37,7 +37,8 @@ pub mod prelude {
     pub use convnet_nn::train::{Arrays, Observer, OneHot, Samples};
     pub use convnet_nn::utils::to_categorical;
     pub use convnet_nn::{
-        Activation, Fit, History, Initializer, Metric, Model, Precision, Sequential, Symbol, set_threads,
+        Activation, Constraint, Fit, History, Initializer, LayerRef, Metric, Model, Precision, Regularizer,
+        Sequential, Symbol, set_threads,
     };
 }
 

@@ -7,6 +7,8 @@
 //! To add a layer, loss, metric, initializer or optimizer: one file in its folder, one line in the folder's registry.
 
 pub mod activation;
+pub mod blocks;
+pub mod constraints;
 pub mod error;
 pub mod initializers;
 pub mod layer;
@@ -16,11 +18,13 @@ pub mod metrics;
 pub mod model;
 pub mod names;
 pub mod optimizers;
+pub mod regularizers;
 pub mod threads;
 pub mod train;
 pub mod utils;
 
 pub use activation::Activation;
+pub use constraints::Constraint;
 pub use convnet_engine as engine;
 pub use convnet_engine::{Precision, Shape};
 pub use error::{Error, Result};
@@ -30,5 +34,6 @@ pub use losses::Loss;
 pub use metrics::Metric;
 pub use model::{Model, Sequential, Symbol};
 pub use optimizers::Optimizer;
+pub use regularizers::Regularizer;
 pub use threads::set_threads;
 pub use train::{Fit, History, Samples};

@@ -1,5 +1,7 @@
 //! `convnet summary`: a model's layers and costs.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 
 use crate::arguments::positive;
@@ -15,6 +17,7 @@ gradients, the optimizer's state and activations, for batches of --batch-size.
 Examples:
   convnet summary mnist.keras
   convnet summary net.toml --batch-size 32
+  convnet summary net.keras --plot net.svg
   convnet summary mnist-sequential --json")]
 pub struct Args {
     #[arg(help = models::help(), long_help = models::long_help())]
@@ -22,6 +25,9 @@ pub struct Args {
     /// Images in a step, for the memory that training takes
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = positive)]
     batch_size: usize,
+    /// Draw the layers and how they are connected into an SVG file
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
     /// Print an object
     #[arg(long)]
     json: bool,
@@ -32,6 +38,9 @@ impl Args {
         let mut output = Output::new(self.json);
         let model = models::open(&self.model)?.model;
         let summary = model.summary(self.batch_size).context("cannot plan the model")?;
+        if let Some(path) = &self.plot {
+            convnet::interop::atomic::write(path, model.plot().as_bytes())?;
+        }
         output.object(&summary);
         output.line(summary.to_string().trim_end());
         output.finish()

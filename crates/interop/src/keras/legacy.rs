@@ -70,8 +70,13 @@ fn last(path: &str) -> &str {
 fn inner_place<'a>(outer: &Place, places: &'a [Place], path: &str) -> Result<&'a Place> {
     let parents: Vec<&str> = path.split('/').rev().skip(1).collect();
     let inside = format!("{}/", outer.path);
-    let agreement =
-        |place: &Place| place.path.split('/').rev().zip(&parents).take_while(|(a, b)| a == *b).count();
+    // Parts of a layer, such as the cell of a recurrent one, stand between its name and the weight's.
+    let agreement = |place: &Place| {
+        let from = |skipped: usize| {
+            place.path.split('/').rev().zip(&parents[skipped..]).take_while(|(a, b)| a == *b).count()
+        };
+        (0..parents.len().min(4)).map(from).max().unwrap_or(0)
+    };
     let candidates = places.iter().filter(|place| !place.is_model && place.path.starts_with(&inside));
     let best = candidates.clone().map(agreement).max().unwrap_or(0);
     let mut best_places = candidates.filter(|place| agreement(place) == best);
@@ -132,7 +137,10 @@ fn arrays_of<'a>(file: &'a KerasFile, outer: &Place, places: &[Place]) -> Vec<(S
     let mut sorted = [Vec::new(), Vec::new()];
     for place in places.iter().filter(|place| place.path == outer.path || place.path.starts_with(&inside)) {
         for (name, array) in file.weights(&place.path) {
-            let trains = place.trainable && !name.starts_with("moving_");
+            let last = name.rsplit('/').next().unwrap_or(name);
+            let is_state =
+                last.starts_with("moving_") || ["vector_u", "mean", "variance", "count"].contains(&last);
+            let trains = place.trainable && !is_state;
             sorted[usize::from(!trains)].push((format!("{}/{name}", place.path), array));
         }
     }

@@ -27,9 +27,9 @@ mod permute;
 mod pooling;
 mod re_lu;
 mod repeat_vector;
-mod ruled;
 mod rescaling;
 mod reshape;
+mod ruled;
 mod separable_conv;
 mod softmax;
 mod up_sampling;
@@ -139,7 +139,8 @@ registry! {
 /// If the class is unknown (the error has the nearest name), or an argument is.
 pub fn from_config(class: &str, mut config: Map<String, Json>) -> Result<Arc<dyn Layer>> {
     let registered = registered().iter().find(|known| known.name == class).copied();
-    let Some(known) = registered.or_else(|| REGISTRY.iter().find(|known| known.name == class).copied()) else {
+    let Some(known) = registered.or_else(|| REGISTRY.iter().find(|known| known.name == class).copied())
+    else {
         return Err(Error::unknown("layer", class, REGISTRY.iter().map(|known| known.name)));
     };
     let rules = Ruled::take(&mut config)?;

@@ -37,6 +37,15 @@ impl Model {
         Ok(model)
     }
 
+    /// As [`Model::new`], with zeros for weights, which take no memory before they are set: for weights from elsewhere, or
+    /// to look at a model only.
+    ///
+    /// # Errors
+    /// As [`Model::new`].
+    pub fn with_zeros(inputs: &[Symbol], outputs: &[Symbol]) -> Result<Self> {
+        Ok(Self::of_network(Network::new(inputs, outputs)?))
+    }
+
     /// Weights as a new model has them.
     pub(super) fn start(&mut self) {
         self.initialize(0);
@@ -152,10 +161,11 @@ impl Model {
             };
             let shapes = self.network.tensors[call.outputs.clone()].to_vec();
             let node = Arc::new(CallNode { origin, shapes });
-            tensors.extend(call.outputs.clone().map(|tensor| Symbol {
-                node: Arc::clone(&node),
-                output: tensor - call.outputs.start,
-            }));
+            tensors.extend(
+                call.outputs
+                    .clone()
+                    .map(|tensor| Symbol { node: Arc::clone(&node), output: tensor - call.outputs.start }),
+            );
             makers.extend(call.outputs.clone().map(|_| self.network.layers[call.layer].name.clone()));
         }
         let ends = |ends: &[usize]| ends.iter().map(|&tensor| tensors[tensor].clone()).collect();
@@ -188,7 +198,8 @@ impl Model {
             inputs.push(input);
         }
         for call in &self.network.calls {
-            let Origin::Call { layer, training, .. } = &symbols.tensors[call.outputs.start].node.origin else {
+            let Origin::Call { layer, training, .. } = &symbols.tensors[call.outputs.start].node.origin
+            else {
                 continue;
             };
             let known: Option<Vec<&Symbol>> =
@@ -202,7 +213,8 @@ impl Model {
         }
         let outputs = (to.iter())
             .map(|name| {
-                let problem = || Error::argument(format!("layer `{name}`"), "it needs other inputs than those given");
+                let problem =
+                    || Error::argument(format!("layer `{name}`"), "it needs other inputs than those given");
                 replaced[symbols.place_of(name)?].clone().ok_or_else(problem)
             })
             .collect::<Result<Vec<_>>>()?;

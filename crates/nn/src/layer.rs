@@ -69,6 +69,9 @@ pub struct WeightSpec {
     pub regularizer: Option<Regularizer>,
     /// What it is brought back to after each step.
     pub constraint: Option<Constraint>,
+    /// If it is the vector of a power iteration, how many of these are made before each step of training, by which the kernel of the same layer
+    /// is brought to spectral norm 1.
+    pub power_iterations: Option<usize>,
 }
 
 impl WeightSpec {
@@ -82,6 +85,7 @@ impl WeightSpec {
             group: String::new(),
             regularizer: None,
             constraint: None,
+            power_iterations: None,
         }
     }
 

@@ -4,7 +4,7 @@ use crate::par;
 
 /// The row that an index names, if it is the number of one.
 fn row(index: f32, rows: usize) -> Option<usize> {
-    (index >= 0.0 && index < rows as f32).then_some(index as usize)
+    (index > -1.0 && index < rows as f32).then_some(index as usize)
 }
 
 /// `out` row i is the row `indices[i]` of a table of rows of `width`. Fractions are cut off; an index that is no row's gives

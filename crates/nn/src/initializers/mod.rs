@@ -81,6 +81,9 @@ pub enum Initializer {
         /// The factor; Keras's default is 1.
         gain: f32,
     },
+    /// 1 in the second quarter and else 0: the bias of an LSTM whose forget gate starts open. It has no name in files; the
+    /// layer's argument `unit_forget_bias` stands for it.
+    ForgetBias,
 }
 
 /// What a variance is divided by.
@@ -146,6 +149,7 @@ impl Initializer {
             Self::VarianceScaling { .. } => "VarianceScaling",
             Self::Orthogonal { .. } => "Orthogonal",
             Self::Identity { .. } => "Identity",
+            Self::ForgetBias => "ForgetBias",
         }
     }
 
@@ -156,6 +160,11 @@ impl Initializer {
             Self::Zeros => weight.fill(0.0),
             Self::Ones => weight.fill(1.0),
             Self::Constant { value } => weight.fill(value),
+            Self::ForgetBias => {
+                let quarter = weight.len() / 4;
+                weight.fill(0.0);
+                weight[quarter..2 * quarter].fill(1.0);
+            }
             Self::RandomNormal { mean, stddev } => random.fill_normal(mean, stddev, weight),
             Self::TruncatedNormal { mean, stddev } => {
                 fill_truncated_normal(&random, stddev, weight);

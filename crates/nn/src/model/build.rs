@@ -331,6 +331,7 @@ impl Places {
             initializer: spec.initializer,
             regularizer: spec.regularizer,
             constraint: spec.constraint,
+            power_iterations: spec.power_iterations,
         }
     }
 }

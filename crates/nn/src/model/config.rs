@@ -85,7 +85,12 @@ impl Network {
         let ends = |tensors: &[usize]| {
             let ends: Vec<Json> = tensors
                 .iter()
-                .map(|&tensor| json!([self.layers[made[tensor].0].name, made[tensor].1, made[tensor].2]))
+                .map(|&tensor| {
+                    let (layer, call, output) = made[tensor];
+                    let layer = &self.layers[layer];
+                    let offset = usize::from(layer.network().is_some_and(|inner| inner.kind == Kind::Functional));
+                    json!([layer.name, call + offset, output])
+                })
                 .collect();
             if let [only] = &ends[..] { only.clone() } else { json!(ends) }
         };
@@ -350,7 +355,7 @@ fn functional(config: &Json) -> Result<Network> {
     let problem = |text: &str| Error::argument("model configuration", text);
     let objects =
         config.get("layers").and_then(Json::as_array).ok_or_else(|| problem("no list of layers"))?;
-    let mut symbols: HashMap<String, Vec<Vec<Symbol>>> = HashMap::new();
+    let mut symbols = Symbols::default();
     let mut waiting: Vec<(String, LayerRef, std::collections::VecDeque<Node>)> = Vec::new();
     for object in objects {
         let (class, config) = parts(object)?;
@@ -358,12 +363,17 @@ fn functional(config: &Json) -> Result<Network> {
         let name = name.ok_or_else(|| problem("a layer without a name"))?.to_owned();
         if class == "InputLayer" {
             let input = placeholder(config, true)?.ok_or_else(|| problem("an input without a shape"))?;
-            symbols.insert(name, vec![vec![input]]);
+            symbols.made.insert(name, vec![vec![input]]);
         } else {
             let nodes =
                 object.get("inbound_nodes").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+            symbols.is_keras2 |= nodes.first().is_some_and(Json::is_array);
             let nodes = nodes.iter().map(read_node).collect::<Result<_>>()?;
-            waiting.push((name.clone(), layer(class, config)?.named(name), nodes));
+            let layer = layer(class, config)?.named(&name);
+            if let LayerKind::Network(network) = &layer.0.kind {
+                symbols.networks.insert(name.clone(), network.kind);
+            }
+            waiting.push((name, layer, nodes));
         }
     }
     // Layers are mostly listed after those that feed them, but need not be.
@@ -371,11 +381,11 @@ fn functional(config: &Json) -> Result<Network> {
         let mut progress = false;
         for (name, layer, nodes) in &mut waiting {
             while let Some((node, inputs)) =
-                nodes.front().and_then(|node| Some((node, look_up(&symbols, &node.inputs)?)))
+                nodes.front().and_then(|node| Some((node, symbols.look_up(&node.inputs, false)?)))
             {
                 let inputs: Vec<&Symbol> = inputs.iter().collect();
                 let outputs = Symbol::call(layer.clone(), &inputs, node.training)?;
-                symbols.entry(name.clone()).or_default().push(outputs);
+                symbols.made.entry(name.clone()).or_default().push(outputs);
                 nodes.pop_front();
                 progress = true;
             }
@@ -392,16 +402,35 @@ fn functional(config: &Json) -> Result<Network> {
     }
     let ends = |key: &str| {
         let ends = read_ends(config.get(key).unwrap_or(&Json::Null))?;
-        look_up(&symbols, &ends).ok_or_else(|| problem(&format!("{key} names a tensor that is not there")))
+        symbols.look_up(&ends, true).ok_or_else(|| problem(&format!("{key} names a tensor that is not there")))
     };
     Network::new(&ends("input_layers")?, &ends("output_layers")?)
 }
 
-fn look_up(symbols: &HashMap<String, Vec<Vec<Symbol>>>, tensors: &[TensorName]) -> Option<Vec<Symbol>> {
-    tensors
-        .iter()
-        .map(|(layer, call, output)| symbols.get(layer)?.get(*call)?.get(*output).cloned())
-        .collect()
+/// What the layers of a functional model have made so far, call by call.
+#[derive(Default)]
+struct Symbols {
+    made: HashMap<String, Vec<Vec<Symbol>>>,
+    /// Which of the layers are models.
+    networks: HashMap<String, Kind>,
+    is_keras2: bool,
+}
+
+impl Symbols {
+    /// The tensors of these names, as inputs of a call or as ends of the model.
+    ///
+    /// A model has a call of its own before all others. Keras 2 counts it; Keras 3 only of functional models, and only where they are an end.
+    fn look_up(&self, tensors: &[TensorName], are_ends: bool) -> Option<Vec<Symbol>> {
+        let find = |(layer, call, output): &TensorName| {
+            let counts_own = match self.networks.get(layer) {
+                None => false,
+                Some(kind) => self.is_keras2 || (are_ends && *kind == Kind::Functional),
+            };
+            let calls = self.made.get(layer)?;
+            calls.get(call.saturating_sub(usize::from(counts_own)))?.get(*output).cloned()
+        };
+        tensors.iter().map(find).collect()
+    }
 }
 
 /// A call as Keras 3 writes it, with tensors anywhere in its arguments, or as Keras 2 does, a list of lists.

@@ -16,6 +16,7 @@ use convnet_engine::Shape;
 
 pub use build::Symbols;
 pub use config::{from_config, from_layers};
+pub(crate) use config::{inner_layer, inner_object};
 pub use network::{Kind, ModelLayer, Network};
 pub use sequential::Sequential;
 pub use summary::{LayerRow, Summary};

@@ -39,6 +39,8 @@ pub struct Weight {
     pub regularizer: Option<Regularizer>,
     /// What it is brought back to after each step.
     pub constraint: Option<Constraint>,
+    /// If it is the vector of a power iteration, how many of these are made before each step.
+    pub power_iterations: Option<usize>,
 }
 
 impl Weight {

@@ -1,10 +1,11 @@
 //! AlexNet: the network with which deep convolutional networks won the ImageNet challenge.
 
-use convnet_nn::layers::{Conv2D, Dense, Dropout, Flatten, MaxPooling2D, Padding};
+use convnet_nn::layers::{
+    Conv2D, Dense, Dropout, Flatten, LocalResponseNormalization, MaxPooling2D, Padding,
+};
 use convnet_nn::{Activation, Result, Symbol};
 
 use super::parts::named;
-use super::temporary::LocalResponse;
 use super::{Family, Network, Top};
 
 /// The network of Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional Neural Networks", 2012
@@ -14,13 +15,13 @@ use super::{Family, Network, Top};
 /// yₙ = xₙ / (k + α Σ x²)^β over the channels at most `depth_radius` away.
 #[derive(Clone, Debug)]
 pub struct AlexNet {
-    response: LocalResponse,
+    response: LocalResponseNormalization,
 }
 
 /// AlexNet: 60,965,224 parameters with 1000 classes. The images are 227 × 227: the paper says 224, from which its layers'
 /// sizes do not follow.
 pub fn alexnet() -> Network<AlexNet> {
-    Network::new(AlexNet { response: LocalResponse::of_paper() }).of_size(227)
+    Network::new(AlexNet { response: LocalResponseNormalization::alexnet() }).of_size(227)
 }
 
 impl Network<AlexNet> {
@@ -31,19 +32,19 @@ impl Network<AlexNet> {
     }
 
     /// Sets the summand k of the normalisation's divisor. Default 2.
-    pub fn k(mut self, k: f64) -> Self {
+    pub fn k(mut self, k: f32) -> Self {
         self.family.response.bias = k;
         self
     }
 
     /// Sets the factor α of the squares. Default 10⁻⁴.
-    pub fn lrn_alpha(mut self, alpha: f64) -> Self {
+    pub fn lrn_alpha(mut self, alpha: f32) -> Self {
         self.family.response.alpha = alpha;
         self
     }
 
     /// Sets the exponent β. Default 0.75.
-    pub fn beta(mut self, beta: f64) -> Self {
+    pub fn beta(mut self, beta: f32) -> Self {
         self.family.response.beta = beta;
         self
     }

@@ -74,7 +74,7 @@ impl Family for ConvNeXt {
         let mut x = image.clone();
         if x.shape().channels() == 3 {
             let variance = DEVIATION.map(|deviation| deviation * deviation);
-            let normalisation = Normalization::new().mean(MEAN).variance(variance);
+            let normalisation = Normalization::with_statistics(MEAN, variance);
             x = x.apply(named(format!("{network}_prestem_normalization"), normalisation))?;
         }
         for (stage, (&blocks, &channels)) in self.blocks.iter().zip(&self.channels).enumerate() {

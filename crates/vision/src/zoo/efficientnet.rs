@@ -1,13 +1,12 @@
 //! EfficientNet: width, depth and image size scaled together; and the lite form for small devices.
 
 use convnet_nn::layers::{
-    Add, BatchNormalization, Conv2D, DepthwiseConv2D, Dropout, GlobalAveragePooling2D, Multiply, Padding,
-    Rescaling, Reshape,
+    Add, BatchNormalization, Conv2D, DepthwiseConv2D, Dropout, GlobalAveragePooling2D, Multiply,
+    Normalization, Padding, Rescaling, Reshape,
 };
-use convnet_nn::{Activation, LayerRef, Result, Symbol};
+use convnet_nn::{Activation, Result, Symbol};
 
 use super::parts::{activation, named, pool_named, relu6, same_border};
-use super::temporary::{Normalization, drop_samples};
 use super::{Family, Network, Pooling, Top};
 
 /// The networks of Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", 2019
@@ -172,8 +171,12 @@ impl EfficientNet {
 
     fn preprocess(&self, image: &Symbol) -> Result<Symbol> {
         let x = image.apply(Rescaling::new(1.0 / 255.0))?.apply(Normalization::new())?;
-        let _ = (DEVIATIONS, self.rescaled);
-        Ok(x)
+
+        if self.rescaled {
+            x.apply(Rescaling::new(DEVIATIONS.map(|deviation| 1.0 / deviation.sqrt())))
+        } else {
+            Ok(x)
+        }
     }
 
     fn activate(&self, x: &Symbol, name: &str) -> Result<Symbol> {
@@ -205,7 +208,9 @@ impl EfficientNet {
         x = normalised(&x.apply(named(at("project_conv"), pointwise(block.channels)))?, &at("project_bn"))?;
         if block.strides == 1 && before == block.channels {
             if block.skipped > 0.0 {
-                x = x.apply(LayerRef::from(drop_samples(block.skipped)).named(at("drop")))?;
+                let skip =
+                    Dropout::new(block.skipped as f32).noise_shape(vec![None, Some(1), Some(1), Some(1)]);
+                x = x.apply(named(at("drop"), skip))?;
             }
             x = Symbol::merge(named(at("add"), Add::new()), &[&x, input])?;
         }

@@ -1,10 +1,11 @@
 //! GoogLeNet: inception modules, and classifiers half-way that help gradients through.
 
-use convnet_nn::layers::{AveragePooling2D, Conv2D, Dense, Dropout, Flatten, MaxPooling2D, Padding};
+use convnet_nn::layers::{
+    AveragePooling2D, Conv2D, Dense, Dropout, Flatten, LocalResponseNormalization, MaxPooling2D, Padding,
+};
 use convnet_nn::{Activation, LayerRef, Result, Symbol};
 
 use super::parts::named;
-use super::temporary::LocalResponse;
 use super::{End, Family, Network, Top};
 use crate::blocks::Inception;
 
@@ -87,10 +88,10 @@ fn trunk(image: &Symbol) -> Result<(Symbol, Vec<Symbol>)> {
         |x: &Symbol, name: &str| x.apply(named(name, MaxPooling2D::new(3).strides(2).padding(Padding::Same)));
     let first = Conv2D::new(64, 7).strides(2).padding(Padding::Same).activation(Activation::Relu);
     let x = halve(&image.apply(named("conv1", first))?, "pool1")?;
-    let x = x.apply(named("norm1", LocalResponse::of_caffe()))?;
+    let x = x.apply(named("norm1", response()))?;
     let x = x.apply(convolution(64, 1).named("conv2_reduce"))?;
     let x = x.apply(convolution(192, 3).named("conv2"))?;
-    let mut x = halve(&x.apply(named("norm2", LocalResponse::of_caffe()))?, "pool2")?;
+    let mut x = halve(&x.apply(named("norm2", response()))?, "pool2")?;
     let mut inner = Vec::new();
     for (name, one, three, five, pool) in MODULES {
         x = Inception::new(one, three, five, pool).named(name).call(&x)?;
@@ -102,6 +103,11 @@ fn trunk(image: &Symbol) -> Result<(Symbol, Vec<Symbol>)> {
         }
     }
     Ok((x, inner))
+}
+
+/// AlexNet's normalisation as Caffe's network has it, where α is divided by the number of channels.
+fn response() -> LocalResponseNormalization {
+    LocalResponseNormalization::alexnet().bias(1.0).alpha(1e-4 / 5.0)
 }
 
 /// A classifier half-way: mean of 5×5 windows, 128 1×1 filters, 1024 units, dropout of 70 per cent.

@@ -14,7 +14,7 @@
 //! ```
 
 mod alexnet;
-//mod convnext;
+mod convnext;
 mod densenet;
 mod efficientnet;
 mod fcn;
@@ -31,7 +31,6 @@ mod registry;
 mod resnet;
 mod resnet_v2;
 mod senet;
-mod temporary;
 mod unet;
 mod vgg;
 mod xception;
@@ -45,10 +44,7 @@ use convnet_nn::layers::{Dense, GlobalAveragePooling2D, GlobalMaxPooling2D};
 use convnet_nn::{Activation, LayerRef, Model, Result, Symbol};
 
 pub use alexnet::{AlexNet, alexnet};
-/*pub use convnext::{
-    ConvNeXt, convnext_base, convnext_large, convnext_small, convnext_tiny, convnext_xlarge,
-};
-*/
+pub use convnext::{ConvNeXt, convnext_base, convnext_large, convnext_small, convnext_tiny, convnext_xlarge};
 pub use densenet::{DenseNet, densenet121, densenet169, densenet201};
 pub use efficientnet::{
     EfficientNet, efficientnet_b0, efficientnet_b1, efficientnet_b2, efficientnet_b3, efficientnet_b4,

@@ -33,16 +33,16 @@ macro_rules! registry {
 
 registry! {
     "alexnet", alexnet, "five convolutions, two of them in halves, with local response normalisation", None;
-//    "convnext-tiny", convnext_tiny, "convolutions arranged as in a transformer, 3, 3, 9, 3 blocks of 96 channels on",
-//        keras!("convnext/convnext_tiny.h5");
-//    "convnext-small", convnext_small, "ConvNeXt of 3, 3, 27, 3 blocks of 96 channels on",
-//        keras!("convnext/convnext_small.h5");
-//    "convnext-base", convnext_base, "ConvNeXt of 3, 3, 27, 3 blocks of 128 channels on",
-//        keras!("convnext/convnext_base.h5");
-//    "convnext-large", convnext_large, "ConvNeXt of 3, 3, 27, 3 blocks of 192 channels on",
-//        keras!("convnext/convnext_large.h5");
-//    "convnext-xlarge", convnext_xlarge, "ConvNeXt of 3, 3, 27, 3 blocks of 256 channels on",
-//        keras!("convnext/convnext_xlarge.h5");
+    "convnext-tiny", convnext_tiny, "convolutions arranged as in a transformer, 3, 3, 9, 3 blocks of 96 channels on",
+        keras!("convnext/convnext_tiny.h5");
+    "convnext-small", convnext_small, "ConvNeXt of 3, 3, 27, 3 blocks of 96 channels on",
+        keras!("convnext/convnext_small.h5");
+    "convnext-base", convnext_base, "ConvNeXt of 3, 3, 27, 3 blocks of 128 channels on",
+        keras!("convnext/convnext_base.h5");
+    "convnext-large", convnext_large, "ConvNeXt of 3, 3, 27, 3 blocks of 192 channels on",
+        keras!("convnext/convnext_large.h5");
+    "convnext-xlarge", convnext_xlarge, "ConvNeXt of 3, 3, 27, 3 blocks of 256 channels on",
+        keras!("convnext/convnext_xlarge.h5");
     "densenet121", densenet121, "layers that see all before them, 121 deep",
         keras!("densenet/densenet121_weights_tf_dim_ordering_tf_kernels.h5");
     "densenet169", densenet169, "layers that see all before them, 169 deep",

@@ -1,11 +1,10 @@
 //! ZF Net: AlexNet with smaller filters and strides in front, found by looking at what its layers see.
 
-use convnet_nn::layers::{Conv2D, MaxPooling2D, Padding, ZeroPadding2D};
+use convnet_nn::layers::{Conv2D, LocalResponseNormalization, MaxPooling2D, Padding, ZeroPadding2D};
 use convnet_nn::{Activation, Result, Symbol};
 
 use super::alexnet::dense_top;
 use super::parts::named;
-use super::temporary::LocalResponse;
 use super::{Family, Network, Top};
 
 /// The network of Zeiler and Fergus, "Visualizing and Understanding Convolutional Networks", 2013
@@ -33,9 +32,9 @@ impl Family for ZfNet {
             |x: &Symbol, name| x.apply(named(name, MaxPooling2D::new(3).strides(2).padding(Padding::Same)));
         let x = image.apply(named("conv1_pad", ZeroPadding2D::new(1)))?;
         let x = halve(&x.apply(named("conv1", convolution(96, 7).strides(2)))?, "pool1")?;
-        let x = x.apply(named("norm1", LocalResponse::of_paper()))?;
+        let x = x.apply(named("norm1", LocalResponseNormalization::alexnet()))?;
         let x = halve(&x.apply(named("conv2", convolution(256, 5).strides(2)))?, "pool2")?;
-        let mut x = x.apply(named("norm2", LocalResponse::of_paper()))?;
+        let mut x = x.apply(named("norm2", LocalResponseNormalization::alexnet()))?;
         for (layer, filters) in [(3, 384), (4, 384), (5, 256)] {
             x = x.apply(named(format!("conv{layer}"), convolution(filters, 3).padding(Padding::Same)))?;
         }

@@ -79,13 +79,13 @@ variants! {
     efficientnet_b7, "b7", false, 2.0, 3.1, 600, 0.5;
     /// EfficientNet-Lite0: 4,694,024 parameters with 1000 classes, 4,652,008 of them trained.
     efficientnet_lite0, "_lite0", true, 1.0, 1.0, 224, 0.2;
-    /// EfficientNet-Lite1: 5,476,128 parameters with 1000 classes, 5,416,680 of them trained; images of 240 × 240.
+    /// EfficientNet-Lite1: 5,470,344 parameters with 1000 classes, 5,416,680 of them trained; images of 240 × 240.
     efficientnet_lite1, "_lite1", true, 1.0, 1.1, 240, 0.2;
-    /// EfficientNet-Lite2: 6,156,624 parameters with 1000 classes, 6,092,072 of them trained; images of 260 × 260.
+    /// EfficientNet-Lite2: 6,150,168 parameters with 1000 classes, 6,092,072 of them trained; images of 260 × 260.
     efficientnet_lite2, "_lite2", true, 1.1, 1.2, 260, 0.3;
-    /// EfficientNet-Lite3: 8,280,040 parameters with 1000 classes, 8,197,096 of them trained; images of 280 × 280.
+    /// EfficientNet-Lite3: 8,273,768 parameters with 1000 classes, 8,197,096 of them trained; images of 280 × 280.
     efficientnet_lite3, "_lite3", true, 1.2, 1.4, 280, 0.3;
-    /// EfficientNet-Lite4: 13,136,952 parameters with 1000 classes, 13,006,568 of them trained; images of 300 × 300.
+    /// EfficientNet-Lite4: 13,118,936 parameters with 1000 classes, 13,006,568 of them trained; images of 300 × 300.
     efficientnet_lite4, "_lite4", true, 1.4, 1.8, 300, 0.3;
 }
 

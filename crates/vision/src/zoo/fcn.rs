@@ -26,12 +26,12 @@ pub fn fcn32s() -> Network<Fcn> {
     Network::new(Fcn { stride: 32 }).classes(21)
 }
 
-/// FCN-16s: as [`fcn32s`], and from the maps of the fourth stage. 134,817,140 parameters with 21 classes.
+/// FCN-16s: as [`fcn32s`], and from the maps of the fourth stage. 134,815,994 parameters with 21 classes.
 pub fn fcn16s() -> Network<Fcn> {
     Network::new(Fcn { stride: 16 }).classes(21)
 }
 
-/// FCN-8s: as [`fcn16s`], and from the maps of the third stage. 134,490,917 parameters with 21 classes.
+/// FCN-8s: as [`fcn16s`], and from the maps of the third stage. 134,489,759 parameters with 21 classes.
 pub fn fcn8s() -> Network<Fcn> {
     Network::new(Fcn { stride: 8 }).classes(21)
 }

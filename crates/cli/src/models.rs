@@ -144,6 +144,7 @@ pub fn open(name: &str) -> Result<Opened> {
         }
         return Ok(Opened { model, trained: false });
     }
+    convnet::vision::layers::register();
     let model = load_model(path).context("cannot open the model")?;
     Ok(Opened { model, trained: true })
 }
@@ -153,14 +154,17 @@ pub fn zoo_network(name: &str) -> Option<Network<Box<dyn Family>>> {
     zoo::find(name)
 }
 
-/// A network of the zoo, compiled as such networks are usually trained: SGD with momentum 0.9.
+/// A network of the zoo, compiled, if it tells classes of images apart, as such networks are usually trained: SGD with
+/// momentum 0.9. Others (several classifiers, a class for each pixel) need a loss of their own.
 ///
 /// # Errors
 /// If its arguments are not possible.
 pub fn of_zoo(network: &Network<Box<dyn Family>>) -> Result<Opened> {
     let mut model = network.build()?;
-    let optimizer = Sgd::default().momentum(0.9);
-    model.compile(optimizer, SparseCategoricalCrossentropy::default(), [Metric::Accuracy])?;
+    if matches!(&model.output_shapes()[..], [shape] if shape.dims.len() == 1) {
+        let optimizer = Sgd::default().momentum(0.9);
+        model.compile(optimizer, SparseCategoricalCrossentropy::default(), [Metric::Accuracy])?;
+    }
     Ok(Opened { model, trained: false })
 }
 

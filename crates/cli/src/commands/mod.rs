@@ -39,4 +39,5 @@ commands! {
     bench::Bench;
     datasets::Datasets;
     layers::Layers;
+    zoo::Zoo;
 }

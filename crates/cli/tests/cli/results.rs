@@ -185,3 +185,33 @@ fn a_reader_that_leaves_is_no_error() {
     let outcome = folder.bash("set -o pipefail; convnet layers | true; echo ${PIPESTATUS[0]}");
     assert_eq!((&*outcome.stdout, &*outcome.stderr), ("0\n", ""));
 }
+
+#[test]
+fn zoo_lists_the_architectures_with_their_costs() {
+    let folder = Folder::new("zoo");
+    let rows = folder.run(&["zoo", "--json"]).objects();
+    assert!(rows.len() > 40);
+    let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap();
+    let figures = ["name", "parameters", "multiplications", "input", "weights", "about"];
+    assert_eq!(keys(row("resnet50")), figures);
+    assert_eq!(row("resnet50")["parameters"], 25_636_712);
+    assert_eq!(row("vgg16")["multiplications"], 15_470_264_320_u64);
+    assert_eq!(row("inception-v3")["input"], json!([299, 299, 3]));
+    assert!(row("xception")["weights"].as_str().unwrap().starts_with("https://"));
+    assert!(row("unet")["weights"].is_null());
+}
+
+#[test]
+fn zoo_saves_a_network_with_the_arguments_given() {
+    let folder = Folder::new("zoo-save");
+    let arguments =
+        ["--alpha", "0.25", "--input", "32x40x3", "--classes", "4", "--scores", "--save", "net.keras"];
+    let outcome = folder.run(&[&["zoo", "mobilenet"][..], &arguments].concat());
+    assert_eq!((outcome.code, &*outcome.stderr), (Some(0), ""));
+    let summary = folder.run(&["summary", "net.keras", "--json"]).last();
+    assert_eq!(summary["name"], "mobilenet_0.25_32");
+    let wrong = folder.run(&["zoo", "mobilnet"]);
+    assert!(wrong.code == Some(1) && wrong.stderr.contains("did you mean `mobilenet`"), "{}", wrong.stderr);
+    let wrong = folder.run(&["zoo", "vgg16", "--alpha", "0.5"]);
+    assert!(wrong.code == Some(1) && wrong.stderr.contains("alpha"), "{}", wrong.stderr);
+}

@@ -350,7 +350,8 @@ fn neutral(class: &str, key: &str, value: &Json) -> Option<bool> {
             Some(value == 1)
         }
         "renorm" => Some(value == false),
-        "noise_shape" | "renorm_clipping" | "quantization_config" | "lora_rank" => Some(value.is_null()),
+        "noise_shape" if class != "Dropout" => Some(value.is_null()),
+        "renorm_clipping" | "quantization_config" | "lora_rank" => Some(value.is_null()),
         _ => None,
     }
 }

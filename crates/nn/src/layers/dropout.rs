@@ -19,16 +19,50 @@ use crate::layer::{Layer, LayerContext, WeightSpec};
 pub struct Dropout {
     /// Share of the inputs that become zero, 0 ≤ rate < 1.
     pub rate: f32,
+    /// Sizes of the mask, the batch counted: along an axis of size 1 elements are dropped or kept together; `None` stands for the
+    /// input's size. `[None, 1, 1, 1]` drops whole images: stochastic depth. By default each element is dropped by itself.
+    #[serde(default)]
+    pub noise_shape: Option<Vec<Option<usize>>>,
 }
 
 impl Dropout {
     /// Drops a share of the inputs.
     pub fn new(rate: f32) -> Self {
-        Self { rate }
+        Self { rate, noise_shape: None }
+    }
+
+    /// Sets the sizes of the mask, the batch counted.
+    pub fn noise_shape(self, noise_shape: impl Into<Vec<Option<usize>>>) -> Self {
+        Self { noise_shape: Some(noise_shape.into()), ..self }
     }
 
     pub(super) fn examples() -> Vec<(Self, Vec<Vec<usize>>)> {
-        vec![(Self::new(0.5), vec![vec![4, 3]]), (Self::new(0.0), vec![vec![5]])]
+        vec![
+            (Self::new(0.5), vec![vec![4, 3]]),
+            (Self::new(0.0), vec![vec![5]]),
+            (Self::new(0.4).noise_shape([None, Some(1), None]), vec![vec![4, 3]]),
+        ]
+    }
+}
+
+impl Dropout {
+    /// The shape of the mask, if it is not the input's.
+    fn mask(&self, input: &Shape) -> Result<Option<Shape>, Mismatch> {
+        let Some(sizes) = &self.noise_shape else { return Ok(None) };
+        let wrong = || {
+            let expected = format!("a noise_shape of null and a size for each axis of {input}, 1 or its own");
+            Mismatch::new(expected, format!("{sizes:?}"))
+        };
+        let inner = match &sizes[..] {
+            [None, inner @ ..] if inner.len() == input.dims.len() => inner,
+            _ => return Err(wrong()),
+        };
+        let dims: Vec<usize> =
+            inner.iter().zip(&input.dims).map(|(size, &own)| size.unwrap_or(own)).collect();
+        match dims.iter().zip(&input.dims).all(|(&size, &own)| size == 1 || size == own) {
+            true => Ok(Some(Shape::batched(dims))),
+            false => Err(wrong()),
+        }
     }
 }
 
@@ -41,15 +75,26 @@ impl Layer for Dropout {
         to_map(self)
     }
 
-    fn weights(&self, _inputs: &[Shape]) -> Result<Vec<WeightSpec>, Mismatch> {
+    fn weights(&self, inputs: &[Shape]) -> Result<Vec<WeightSpec>, Mismatch> {
+        if let [input] = inputs {
+            self.mask(input)?;
+        }
         check_rate(self.rate)
     }
 
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
-        if at.training && self.rate > 0.0 {
-            at.graph.apply(ops::Dropout { rate: self.rate, stream: at.stream }, inputs)
-        } else {
-            Ok(inputs[0])
+        let x = inputs[0];
+        if !(at.training && self.rate > 0.0) {
+            return Ok(x);
+        }
+        let dropout = ops::Dropout { rate: self.rate, stream: at.stream };
+        match self.mask(at.graph.shape(x)).map_err(|mismatch| at.mismatch("dropout", mismatch))? {
+            None => at.graph.apply(dropout, inputs),
+            Some(shape) => {
+                let ones = at.graph.apply(ops::Fill { value: 1.0, shape }, &[])?;
+                let mask = at.graph.apply(dropout, &[ones])?;
+                at.graph.apply(ops::Binary(ops::BinaryFunction::Multiply), &[x, mask])
+            }
         }
     }
 

@@ -372,8 +372,9 @@ fn functional(config: &Json) -> Result<Network> {
             let nodes =
                 object.get("inbound_nodes").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
             symbols.is_keras2 |= nodes.first().is_some_and(Json::is_array);
+            let number = nodes.first().and_then(|node| with_number(class, node));
             let nodes = nodes.iter().map(read_node).collect::<Result<_>>()?;
-            let layer = layer(class, config)?.named(&name);
+            let layer = number.map_or_else(|| layer(class, config), Ok)?.named(&name);
             if let LayerKind::Network(network) = &layer.0.kind {
                 symbols.networks.insert(name.clone(), network.kind);
             }
@@ -461,6 +462,20 @@ fn read_node(node: &Json) -> Result<Node> {
     // Keras 2 writes them behind each tensor.
     let training = named.get("training").or_else(|| node.get(0)?.get(3)?.get("training"));
     Ok(Node { inputs, training: training.and_then(Json::as_bool) })
+}
+
+/// The layer that does what a tensor plus, minus, times or by a number is. Keras writes an operation without a layer for it.
+fn with_number(class: &str, node: &Json) -> Option<LayerRef> {
+    let arguments = node.get("args")?.as_array()?;
+    let [Json::Object(_), number] = &arguments[..] else { return None };
+    let number = number.as_f64()?;
+    Some(LayerRef::new(match class {
+        "Add" => layers::Rescaling::new(1.0).offset(number),
+        "Subtract" => layers::Rescaling::new(1.0).offset(-number),
+        "Multiply" => layers::Rescaling::new(number),
+        "Divide" | "TrueDivide" => layers::Rescaling::new(1.0 / number),
+        _ => return None,
+    }))
 }
 
 fn collect_tensors(json: &Json, tensors: &mut Vec<TensorName>) {

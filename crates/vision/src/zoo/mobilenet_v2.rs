@@ -1,9 +1,10 @@
 //! MobileNetV2: blocks that widen, filter each channel by itself, and narrow again.
 
-use convnet_nn::layers::{Add, BatchNormalization, Conv2D, DepthwiseConv2D, Padding, ReLU, ZeroPadding2D};
-use convnet_nn::{LayerRef, Result, Symbol};
+use convnet_nn::layers::{Add, BatchNormalization, Conv2D, DepthwiseConv2D, Padding};
+use convnet_nn::{Result, Symbol};
 
-use super::{Error, Family, Network};
+use super::parts::{check_alpha, divisible, named, relu6, same_border};
+use super::{Family, Network};
 
 /// The network of Sandler, Howard, Zhu, Zhmoginov and Chen, "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018
 /// ([arXiv:1801.04381](https://arxiv.org/abs/1801.04381)), table 2.
@@ -42,11 +43,12 @@ impl Family for MobileNetV2 {
         format!("mobilenetv2_{:.2}_{height}", self.alpha)
     }
 
+    fn width(&mut self) -> Option<&mut f64> {
+        Some(&mut self.alpha)
+    }
+
     fn features(&self, image: &Symbol) -> Result<Symbol> {
-        if !(self.alpha > 0.0 && self.alpha <= 1000.0) {
-            let problem = format!("alpha must be above 0 and at most 1000, got {}", self.alpha);
-            return Err(Error::argument("MobileNetV2", problem));
-        }
+        check_alpha("MobileNetV2", self.alpha)?;
         let first = Conv2D::new(divisible(32.0 * self.alpha), 3).strides(2).padding(Padding::Same);
         let mut x = normalise(&image.apply(named("Conv1", first.use_bias(false)))?, "bn_Conv1")?;
         x = x.apply(relu6("Conv1_relu"))?;
@@ -63,12 +65,6 @@ impl Family for MobileNetV2 {
         x = normalise(&x.apply(named("Conv_1", Conv2D::new(last, 1).use_bias(false)))?, "Conv_1_bn")?;
         x.apply(relu6("out_relu"))
     }
-}
-
-/// The multiple of 8 that is nearest, but not less than 90 per cent.
-fn divisible(channels: f64) -> usize {
-    let nearest = ((channels + 4.0) as usize / 8 * 8).max(8);
-    if (nearest as f64) < 0.9 * channels { nearest + 8 } else { nearest }
 }
 
 /// Widens by a 1×1 convolution, filters channel by channel, narrows by a 1×1 convolution, and adds the input where that has
@@ -93,10 +89,7 @@ fn inverted_residual(
     if strides == 1 {
         filter = filter.padding(Padding::Same);
     } else {
-        // A border of one pixel, but none before an even number of pixels.
-        let border = |size: usize| (size % 2, 1);
-        let sides = [border(x.shape().dims[0]), border(x.shape().dims[1])];
-        x = x.apply(named(at("pad"), ZeroPadding2D::new(sides)))?;
+        x = x.apply(named(at("pad"), same_border(&x, 3)))?;
         filter = filter.strides(strides);
     }
     x = normalise(&x.apply(named(at("depthwise"), filter))?, &at("depthwise_BN"))?;
@@ -110,23 +103,4 @@ fn inverted_residual(
 
 fn normalise(x: &Symbol, name: &str) -> Result<Symbol> {
     x.apply(named(name, BatchNormalization::new().momentum(0.999)))
-}
-
-fn relu6(name: impl Into<String>) -> LayerRef {
-    named(name, ReLU::new().max_value(6.0))
-}
-
-fn named(name: impl Into<String>, layer: impl Into<LayerRef>) -> LayerRef {
-    layer.into().named(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::divisible;
-
-    #[test]
-    fn channels_are_multiples_of_eight_and_not_much_fewer() {
-        let found: Vec<usize> = [1.0, 11.2, 12.0, 16.8, 24.0, 33.6, 41.6].map(divisible).to_vec();
-        assert_eq!(found, [8, 16, 16, 16, 24, 32, 40]);
-    }
 }

@@ -28,7 +28,7 @@ pub use initializers::Initializer;
 pub use layer::{Layer, LayerRef};
 pub use losses::Loss;
 pub use metrics::Metric;
-pub use model::{Model, Sequential, Symbol};
+pub use model::{Model, Sequential, Symbol, Weight};
 pub use optimizers::Optimizer;
 pub use threads::set_threads;
 pub use train::{Fit, History, Samples};

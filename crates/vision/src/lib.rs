@@ -1,3 +1,5 @@
-//! What the networks are for. Now: [`zoo`], the architectures of published papers.
+//! What the networks are for: [`zoo`], the architectures of published papers, and [`imagenet`], what those that were trained on
+//! it expect and say.
 
+pub mod imagenet;
 pub mod zoo;

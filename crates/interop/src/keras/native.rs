@@ -33,17 +33,7 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<KerasFile> {
         compiled.filter(|compiled| compiled.as_object().is_some_and(|compiled| !compiled.is_empty()));
     let weights = H5File::open(archive.read(WEIGHTS)?.ok_or_else(|| missing(WEIGHTS))?)?;
     let root = weights.root();
-    let mut layers = Vec::new();
-    for place in places(&config)?.into_iter().filter(|place| !place.group.is_empty()) {
-        if let Some(variables) = variables(&root, &place)? {
-            let arrays = numbered(&variables)?;
-            if !arrays.is_empty() {
-                let weights =
-                    arrays.into_iter().enumerate().map(|(i, array)| (i.to_string(), array)).collect();
-                layers.push(LayerWeights { path: place.path, class_name: place.class_name, weights });
-            }
-        }
-    }
+    let layers = layers(&root, &config)?;
     let optimizer =
         root.group("optimizer/vars")?.map(|variables| optimizer(&variables)).transpose()?.flatten();
     let further =
@@ -54,6 +44,22 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<KerasFile> {
         })
         .collect();
     Ok(KerasFile { config, compile_config, layers, optimizer, members: members? })
+}
+
+/// The arrays of the layers of the model `config`, in its order, from the root of its HDF5 file.
+pub(super) fn layers(root: &Group<'_>, config: &Value) -> Result<Vec<LayerWeights>> {
+    let mut layers = Vec::new();
+    for place in places(config)?.into_iter().filter(|place| !place.group.is_empty()) {
+        if let Some(variables) = variables(root, &place)? {
+            let arrays = numbered(&variables)?;
+            if !arrays.is_empty() {
+                let weights =
+                    arrays.into_iter().enumerate().map(|(i, array)| (i.to_string(), array)).collect();
+                layers.push(LayerWeights { path: place.path, class_name: place.class_name, weights });
+            }
+        }
+    }
+    Ok(layers)
 }
 
 fn missing(member: &str) -> InteropError {
@@ -110,7 +116,7 @@ pub(super) fn write(file: &KerasFile) -> Result<Vec<u8>> {
     )
 }
 
-fn weights(file: &KerasFile) -> Result<GroupWriter> {
+pub(super) fn weights(file: &KerasFile) -> Result<GroupWriter> {
     let places = places(&file.config)?;
     check_layers(file, &places)?;
     let mut root = GroupWriter::default();

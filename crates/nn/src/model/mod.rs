@@ -3,6 +3,7 @@
 mod build;
 mod config;
 mod execute;
+mod inspect;
 mod order;
 mod sequential;
 mod summary;

@@ -95,7 +95,7 @@ impl Place {
     fn of(model: &Model, weight: &Weight) -> Result<Self> {
         let (layer, _) = weight.path.rsplit_once('/').unwrap_or((&weight.path, ""));
         let suffix = match weight.name {
-            "kernel" | "depthwise_kernel" | "gamma" | "alpha" | "embeddings" => "weight",
+            "kernel" | "gamma" | "alpha" | "embeddings" => "weight",
             "bias" | "beta" => "bias",
             "moving_mean" => "running_mean",
             "moving_variance" => "running_var",
@@ -104,8 +104,9 @@ impl Place {
                 return Err(InteropError::unsupported(FORMAT, reason));
             }
         };
+        let class = model.get_layer(layer).map_or("", |layer| layer.class_name());
         let layout = match weight.name {
-            "depthwise_kernel" => Layout::Depthwise,
+            "kernel" if class.starts_with("DepthwiseConv") => Layout::Depthwise,
             "kernel" if weight.dims.len() == 2 => {
                 let maps = model.flattened_maps(layer).filter(|maps| maps.iter().product::<usize>() == weight.dims[0]);
                 maps.map_or(Layout::Kernel, Layout::Flattened)

@@ -29,7 +29,8 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<(String, ArrayD<f32>)>> {
 /// # Errors
 /// As [`read`], without a name.
 pub fn from_bytes(bytes: &[u8]) -> Result<Vec<(String, ArrayD<f32>)>> {
-    let file = SafeTensors::deserialize(bytes).map_err(|error| InteropError::malformed(FORMAT, error.to_string()))?;
+    let file = SafeTensors::deserialize(bytes)
+        .map_err(|error| InteropError::malformed(FORMAT, error.to_string()))?;
     let mut tensors = Vec::with_capacity(file.len());
     for (name, view) in file.iter() {
         let encoding = encoding(view.dtype()).ok_or_else(|| {
@@ -37,7 +38,8 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Vec<(String, ArrayD<f32>)>> {
         })?;
         let wrong = |problem: String| InteropError::malformed(FORMAT, format!("{name}: {problem}"));
         let values = encoding.to_f32(view.data()).ok_or_else(|| wrong("an unknown width".into()))?;
-        let array = ArrayD::from_shape_vec(IxDyn(view.shape()), values).map_err(|error| wrong(error.to_string()))?;
+        let array =
+            ArrayD::from_shape_vec(IxDyn(view.shape()), values).map_err(|error| wrong(error.to_string()))?;
         tensors.push((name.to_owned(), array));
     }
     tensors.sort_by(|a, b| a.0.cmp(&b.0));
@@ -59,8 +61,10 @@ pub fn write(path: impl AsRef<Path>, tensors: &[(String, ArrayD<f32>)]) -> Resul
 /// When two tensors have one name.
 pub fn to_bytes(tensors: &[(String, ArrayD<f32>)]) -> Result<Vec<u8>> {
     let wrong = |error: safetensors::SafeTensorError| InteropError::malformed(FORMAT, error.to_string());
-    let bytes: Vec<Vec<u8>> =
-        tensors.iter().map(|(_, values)| values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
+    let bytes: Vec<Vec<u8>> = tensors
+        .iter()
+        .map(|(_, values)| values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        .collect();
     let views = tensors.iter().zip(&bytes).map(|((name, values), bytes)| {
         Ok((name.as_str(), TensorView::new(Dtype::F32, values.shape().to_vec(), bytes)?))
     });

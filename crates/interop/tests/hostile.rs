@@ -49,7 +49,8 @@ fn golden(name: &str) -> Vec<u8> {
 }
 
 fn golden_of(program: &str, name: &str) -> Vec<u8> {
-    std::fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden").join(program).join(name)).unwrap()
+    std::fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../golden").join(program).join(name))
+        .unwrap()
 }
 
 /// Times the usual number of damaged files: `CONVNET_MUTATIONS=50` makes 100,000 of most formats.
@@ -139,7 +140,9 @@ fn damaged_state_dicts() {
         assert!(read > 0, "{name}: every damaged file was refused, so the damage is not subtle");
     }
     // Undamaged numbers behind a damaged pickle.
-    let read = survive(&golden_of("pytorch", "row.pth")[..2500], 5000, 24, 0, |bytes| pytorch::from_bytes(bytes).is_ok());
+    let read = survive(&golden_of("pytorch", "row.pth")[..2500], 5000, 24, 0, |bytes| {
+        pytorch::from_bytes(bytes).is_ok()
+    });
     assert_eq!(read, 0, "a file without its numbers was read");
     let plain = golden_of("pytorch", "plain.safetensors");
     assert!(survive(&plain, 2000, 25, 0, |bytes| safetensors::from_bytes(&bytes).is_ok()) > 0);

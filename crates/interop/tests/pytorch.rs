@@ -5,8 +5,10 @@
 use std::path::PathBuf;
 
 use convnet_interop::{npy, pytorch, safetensors};
-use convnet_nn::layers::{BatchNormalization, Conv2D, Conv2DTranspose, Dense, DepthwiseConv2D, Dropout, Flatten, Padding};
 use convnet_nn::layers::ReLU;
+use convnet_nn::layers::{
+    BatchNormalization, Conv2D, Conv2DTranspose, Dense, DepthwiseConv2D, Dropout, Flatten, Padding,
+};
 use convnet_nn::{LayerRef, Model, Sequential};
 use ndarray::ArrayD;
 
@@ -44,7 +46,11 @@ fn difference(model: &Model) -> f32 {
 
 fn read(name: &str) -> Vec<(String, ArrayD<f32>)> {
     let path = golden(name);
-    if name.ends_with("safetensors") { safetensors::read(path).unwrap() } else { pytorch::read(path).unwrap() }
+    if name.ends_with("safetensors") {
+        safetensors::read(path).unwrap()
+    } else {
+        pytorch::read(path).unwrap()
+    }
 }
 
 #[test]

@@ -73,7 +73,9 @@ impl FromStr for Preprocessing {
 
     fn from_str(name: &str) -> Result<Self> {
         let found = NAMES.iter().find(|known| known.0 == name);
-        found.map(|known| known.1).ok_or_else(|| Error::unknown("preprocessing", name, NAMES.map(|known| known.0)))
+        found
+            .map(|known| known.1)
+            .ok_or_else(|| Error::unknown("preprocessing", name, NAMES.map(|known| known.0)))
     }
 }
 

@@ -8,6 +8,8 @@
 use std::fmt;
 use std::path::Path;
 
+use ndarray::Array3;
+
 use crate::dataset::scale;
 use crate::{DataError, ImageShape, Result};
 
@@ -155,6 +157,49 @@ pub fn load(path: &Path, shape: ImageShape, background: Background) -> Result<Pr
 pub fn load_with(path: &Path, shape: ImageShape, options: Options) -> Result<Prepared> {
     let bytes = decode::read_file(path)?;
     prepare(&bytes, path, shape, options)
+}
+
+/// Reads a PNG or JPEG file as it is: (height, width, channels) with one channel for grey and three for colour, in `[0, 1]`.
+///
+/// # Errors
+/// As [`load`].
+pub fn read(path: &Path) -> Result<Array3<f32>> {
+    let (mut picture, orientation) = decode::decode(&decode::read_file(path)?, path)?;
+    if let 2..=8 = orientation {
+        picture = convert::orient(picture, orientation);
+    }
+    if matches!(picture.shape.channels, 2 | 4) {
+        (picture, _) = convert::flatten(picture);
+    }
+    let ImageShape { height, width, channels } = picture.shape;
+    let pixels = picture.values.iter().map(|&value| scale(value)).collect();
+    Ok(Array3::from_shape_vec((height, width, channels), pixels)
+        .expect("a decoder fills the sizes that it gives"))
+}
+
+/// Bytes (height, width, channels) as a PNG file, with one channel for grey, three for colour.
+///
+/// # Errors
+/// [`DataError::Shape`] when the bytes are not as many, or channels are others.
+pub fn encode_png(bytes: &[u8], width: usize, height: usize, channels: usize) -> Result<Vec<u8>> {
+    let wrong = || DataError::Shape {
+        what: "picture to write",
+        expected: "height × width × channels bytes, with 1 or 3 channels".into(),
+        received: format!("{} bytes for {height} × {width} × {channels}", bytes.len()),
+    };
+    let colour = match channels {
+        1 => png::ColorType::Grayscale,
+        3 => png::ColorType::Rgb,
+        _ => return Err(wrong()),
+    };
+    let (Ok(columns), Ok(rows)) = (u32::try_from(width), u32::try_from(height)) else { return Err(wrong()) };
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, columns, rows);
+    encoder.set_color(colour);
+    encoder.set_depth(png::BitDepth::Eight);
+    let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(bytes));
+    written.map_err(|_| wrong())?;
+    Ok(file)
 }
 
 /// Like [`load_with`], for a file that is in memory already; `path` is only for errors.

@@ -200,10 +200,9 @@ mod tests {
             ),
         ];
         for (resampling, smaller, larger) in cases {
-            for (ours, theirs) in [
-                (resized(9, 7, (4, 3), resampling), smaller),
-                (resized(3, 2, (5, 4), resampling), larger),
-            ] {
+            for (ours, theirs) in
+                [(resized(9, 7, (4, 3), resampling), smaller), (resized(3, 2, (5, 4), resampling), larger)]
+            {
                 let near = ours.iter().zip(theirs).all(|(ours, theirs)| ours.abs_diff(*theirs) <= 2);
                 assert!(near && ours.len() == theirs.len(), "{resampling:?}: {ours:?} {theirs:?}");
             }
@@ -218,11 +217,12 @@ mod tests {
             Picture { shape: ImageShape::new(height, width, 1), values }
         };
         let smaller = [
-            144.208, 80.833, 187.542, 140.125, 132.875, 177.5, 224.875, 118.125, 202.542, 177.375, 102.667, 114.375,
+            144.208, 80.833, 187.542, 140.125, 132.875, 177.5, 224.875, 118.125, 202.542, 177.375, 102.667,
+            114.375,
         ];
         let larger = [
-            0.0, 14.8, 37.0, 103.6, 148.0, 20.5, 32.4, 50.25, 112.5, 154.0, 61.5, 67.6, 76.75, 130.3, 166.0, 82.0,
-            85.2, 90.0, 139.2, 172.0,
+            0.0, 14.8, 37.0, 103.6, 148.0, 20.5, 32.4, 50.25, 112.5, 154.0, 61.5, 67.6, 76.75, 130.3, 166.0,
+            82.0, 85.2, 90.0, 139.2, 172.0,
         ];
         for (picture, to, theirs) in [
             (picture(9, 7), ImageShape::new(3, 4, 1), &smaller[..]),

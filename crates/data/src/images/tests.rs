@@ -110,7 +110,14 @@ fn errors_name_the_file_and_the_fault() {
 fn jpegs_are_read_and_torn_ones_refused() {
     let bytes = include_bytes!("../../tests/files/turned.jpg");
     let shape = ImageShape::new(24, 16, 3);
-    let read = |bytes: &[u8]| prepare(bytes, Path::new("turned.jpg"), shape, Options { background: Background::Any, ..Options::for_shape(shape) });
+    let read = |bytes: &[u8]| {
+        prepare(
+            bytes,
+            Path::new("turned.jpg"),
+            shape,
+            Options { background: Background::Any, ..Options::for_shape(shape) },
+        )
+    };
     let picture = read(bytes).unwrap();
     // Stored lying, 24x16, its upper half red; EXIF orientation 6 brings red to the right.
     assert_eq!(picture.changes, [Change::Oriented(6)]);

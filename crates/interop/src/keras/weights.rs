@@ -26,7 +26,8 @@ pub fn load_weights(model: &mut Model, path: impl AsRef<Path>) -> Result<()> {
         Source::Groups(groups) => {
             let wanted = outer_groups(model);
             if groups.len() != wanted.len() {
-                let reason = format!("it has {} layers with weights, the model has {}", groups.len(), wanted.len());
+                let reason =
+                    format!("it has {} layers with weights, the model has {}", groups.len(), wanted.len());
                 return Err(InteropError::malformed(FORMAT, reason));
             }
             groups.iter().zip(&wanted).try_for_each(|(group, wanted)| fill(model, wanted, &group.1))
@@ -42,7 +43,11 @@ pub fn load_weights(model: &mut Model, path: impl AsRef<Path>) -> Result<()> {
 ///
 /// # Errors
 /// With the file's name: as [`load_weights`], or it has no names.
-pub fn load_weights_by_name(model: &mut Model, path: impl AsRef<Path>, skip_mismatch: bool) -> Result<Vec<String>> {
+pub fn load_weights_by_name(
+    model: &mut Model,
+    path: impl AsRef<Path>,
+    skip_mismatch: bool,
+) -> Result<Vec<String>> {
     let path = path.as_ref();
     let mut load = || {
         let groups = match Source::read(file_bytes(path)?, model)? {
@@ -131,7 +136,8 @@ fn legacy_groups(weights: &Group<'_>, names: Vec<String>) -> Result<Vec<ArrayGro
     let mut groups = Vec::new();
     for name in names {
         let group = weights.required_group(&name)?;
-        let arrays = group.texts("weight_names")?.iter().map(|path| group.floats(path)).collect::<Result<Vec<_>>>()?;
+        let arrays =
+            group.texts("weight_names")?.iter().map(|path| group.floats(path)).collect::<Result<Vec<_>>>()?;
         if !arrays.is_empty() {
             groups.push((name, arrays));
         }
@@ -156,16 +162,21 @@ fn outer_groups(model: &Model) -> Vec<(String, Vec<Weight>)> {
 }
 
 fn fits(wanted: &(String, Vec<Weight>), arrays: &[ArrayD<f32>]) -> bool {
-    wanted.1.len() == arrays.len() && wanted.1.iter().zip(arrays).all(|(weight, array)| weight.dims == array.shape())
+    wanted.1.len() == arrays.len()
+        && wanted.1.iter().zip(arrays).all(|(weight, array)| weight.dims == array.shape())
 }
 
 fn fill(model: &mut Model, wanted: &(String, Vec<Weight>), arrays: &[ArrayD<f32>]) -> Result<()> {
     let (name, weights) = wanted;
     if weights.len() != arrays.len() {
-        let reason = format!("layer {name:?} has {} arrays, the file has {} for it", weights.len(), arrays.len());
+        let reason =
+            format!("layer {name:?} has {} arrays, the file has {} for it", weights.len(), arrays.len());
         return Err(InteropError::malformed(FORMAT, reason));
     }
-    weights.iter().zip(arrays).try_for_each(|(weight, array)| Ok(model.set_weight(&weight.path, array.view())?))
+    weights
+        .iter()
+        .zip(arrays)
+        .try_for_each(|(weight, array)| Ok(model.set_weight(&weight.path, array.view())?))
 }
 
 /// Fills layers by their paths; each layer of the model must be there.

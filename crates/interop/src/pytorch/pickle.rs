@@ -63,7 +63,14 @@ impl Pickle {
     /// # Errors
     /// When it is cut short, not a pickle, or would run code.
     pub(super) fn read(bytes: &[u8]) -> Result<(Self, usize)> {
-        let mut machine = Machine { bytes, at: 0, values: Vec::new(), stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
+        let mut machine = Machine {
+            bytes,
+            at: 0,
+            values: Vec::new(),
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: HashMap::new(),
+        };
         let top = machine.run()?;
         Ok((Self { values: machine.values, top }, machine.at))
     }
@@ -154,7 +161,18 @@ impl Machine<'_> {
                 let value = self.string(code)?;
                 self.push(value);
             }
-            b']' | b'l' | b'a' | b'e' | b')' | b't' | 0x85..=0x87 | b'}' | b'd' | b's' | b'u' | 0x8f..=0x91 => {
+            b']'
+            | b'l'
+            | b'a'
+            | b'e'
+            | b')'
+            | b't'
+            | 0x85..=0x87
+            | b'}'
+            | b'd'
+            | b's'
+            | b'u'
+            | 0x8f..=0x91 => {
                 self.container(code)?;
             }
             b'c' => {
@@ -374,7 +392,8 @@ impl Machine<'_> {
 
     fn line(&mut self) -> Result<String> {
         let rest = &self.bytes[self.at..];
-        let end = rest.iter().position(|&byte| byte == b'\n').ok_or_else(|| self.wrong("a line without end"))?;
+        let end =
+            rest.iter().position(|&byte| byte == b'\n').ok_or_else(|| self.wrong("a line without end"))?;
         self.at += end + 1;
         Ok(String::from_utf8_lossy(&rest[..end]).into_owned())
     }

@@ -27,13 +27,15 @@ pub fn load_state_dict(
 ) -> Result<Vec<String>> {
     // Trained on several devices, all modules are inside one that is called `module`.
     let plain = |name: &str| name.strip_prefix("module.").unwrap_or(name).to_owned();
-    let known: HashMap<String, &ArrayD<f32>> = tensors.iter().map(|(name, values)| (plain(name), values)).collect();
+    let known: HashMap<String, &ArrayD<f32>> =
+        tensors.iter().map(|(name, values)| (plain(name), values)).collect();
     let (mut used, mut missing) = (HashSet::new(), Vec::new());
     for weight in model.weights().cloned().collect::<Vec<Weight>>() {
         let (layer, _) = weight.path.rsplit_once('/').unwrap_or((&weight.path, ""));
         let place = Place::of(model, &weight)?;
         let candidates = modules(layer);
-        let names: Vec<String> = candidates.iter().map(|module| format!("{module}.{}", place.suffix)).collect();
+        let names: Vec<String> =
+            candidates.iter().map(|module| format!("{module}.{}", place.suffix)).collect();
         let Some(name) = names.iter().find(|name| known.contains_key(*name)) else {
             let beside = candidates.iter().any(|module| known.contains_key(&format!("{module}.weight")));
             if place.suffix == "bias" && beside && weight.name == "bias" {
@@ -108,7 +110,9 @@ impl Place {
         let layout = match weight.name {
             "kernel" if class.starts_with("DepthwiseConv") => Layout::Depthwise,
             "kernel" if weight.dims.len() == 2 => {
-                let maps = model.flattened_maps(layer).filter(|maps| maps.iter().product::<usize>() == weight.dims[0]);
+                let maps = model
+                    .flattened_maps(layer)
+                    .filter(|maps| maps.iter().product::<usize>() == weight.dims[0]);
                 maps.map_or(Layout::Kernel, Layout::Flattened)
             }
             "kernel" => Layout::Kernel,

@@ -58,8 +58,10 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Vec<(String, ArrayD<f32>)>> {
         let key = keys.text(key).ok_or_else(|| malformed("a storage has no name"))?;
         let width = widths.get(key).copied().ok_or_else(|| malformed("a storage belongs to no tensor"))?;
         let rest = &bytes[at..];
-        let (count, rest) = rest.split_first_chunk().ok_or_else(|| malformed("it ends before its numbers"))?;
-        let length = usize::try_from(u64::from_le_bytes(*count)).ok().and_then(|count| count.checked_mul(width));
+        let (count, rest) =
+            rest.split_first_chunk().ok_or_else(|| malformed("it ends before its numbers"))?;
+        let length =
+            usize::try_from(u64::from_le_bytes(*count)).ok().and_then(|count| count.checked_mul(width));
         let length = length.filter(|&length| length <= rest.len());
         let length = length.ok_or_else(|| {
             malformed(&format!("the storage {key} claims more numbers than the file has: cut short?"))
@@ -73,7 +75,9 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Vec<(String, ArrayD<f32>)>> {
 /// Bytes of a number in each storage that the pickle names.
 fn widths(pickle: &Pickle) -> HashMap<String, usize> {
     let storage = |id: Id| match pickle.get(id) {
-        Value::Persistent(id) => Storage::parse(pickle, *id).map(|storage| (storage.key, storage.encoding.size)),
+        Value::Persistent(id) => {
+            Storage::parse(pickle, *id).map(|storage| (storage.key, storage.encoding.size))
+        }
         _ => None,
     };
     pickle.ids().filter_map(storage).collect()
@@ -101,7 +105,10 @@ impl Storage {
             "ByteStorage" | "BoolStorage" => (Kind::Unsigned, 1),
             _ => return None,
         };
-        Some(Self { encoding: Encoding { kind, size, big_endian: false }, key: pickle.text(*key)?.to_owned() })
+        Some(Self {
+            encoding: Encoding { kind, size, big_endian: false },
+            key: pickle.text(*key)?.to_owned(),
+        })
     }
 }
 
@@ -118,7 +125,8 @@ impl Tensors {
     /// All tensors of the state dict.
     fn named(mut self) -> Result<Vec<(String, ArrayD<f32>)>> {
         let found = self.state_dict(self.pickle.top, 3);
-        let found = found.ok_or_else(|| malformed("there are no tensors by name in it: a state dict is wanted"))?;
+        let found =
+            found.ok_or_else(|| malformed("there are no tensors by name in it: a state dict is wanted"))?;
         let mut tensors = Vec::with_capacity(found.len());
         for (name, id) in found {
             let tensor = self.tensor(id).map_err(|error| match error {
@@ -187,9 +195,11 @@ impl Tensors {
         let count = match (count, span) {
             (Some(0), _) => 0,
             (Some(count), Some(last)) if last < values.len() && count <= values.len() => count,
-            _ => return Err(malformed(&format!("sizes {sizes:?} are more than its {} numbers", values.len()))),
+            _ => {
+                return Err(malformed(&format!("sizes {sizes:?} are more than its {} numbers", values.len())));
+            }
         };
-        let gathered = gather(&values[..], offset, &sizes, &strides, count);
+        let gathered = gather(values, offset, &sizes, &strides, count);
         self.budget = self.budget.checked_sub(4 * count).ok_or_else(|| {
             InteropError::too_large(FORMAT, "its tensors hold far more numbers than the file".to_owned())
         })?;

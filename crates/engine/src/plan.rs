@@ -321,9 +321,12 @@ impl<'p> Planner<'p> {
                 };
                 let shared = matches!(node.op.sharing(), Sharing::InPlace(input)
                     if output == 0 && self.storage[node.inputs[input].index()] == Storage::Fixed(place));
+                let reads_a_state = node.inputs.first().is_some_and(|input| {
+                    matches!(self.storage[input.index()], Storage::Fixed(Place::State { .. }))
+                });
                 debug_assert!(
-                    shared || matches!(place, Place::Gradient { .. }),
-                    "states are updated in place"
+                    shared || !reads_a_state || matches!(place, Place::Gradient { .. }),
+                    "states are updated in place, or from what such an update would have given"
                 );
                 self.in_place[position] |= shared;
                 Storage::Fixed(place)

@@ -7,6 +7,7 @@
 //! To add a layer, loss, metric, initializer or optimizer: one file in its folder, one line in the folder's registry.
 
 pub mod activation;
+pub mod constraints;
 pub mod error;
 pub mod initializers;
 pub mod layer;
@@ -16,6 +17,7 @@ pub mod metrics;
 pub mod model;
 pub mod names;
 pub mod optimizers;
+pub mod regularizers;
 pub mod threads;
 pub mod train;
 pub mod utils;
@@ -23,6 +25,7 @@ pub mod utils;
 pub use activation::Activation;
 pub use convnet_engine as engine;
 pub use convnet_engine::Shape;
+pub use constraints::Constraint;
 pub use error::{Error, Result};
 pub use initializers::Initializer;
 pub use layer::{Layer, LayerRef};
@@ -30,5 +33,6 @@ pub use losses::Loss;
 pub use metrics::Metric;
 pub use model::{Model, Sequential, Symbol, Weight};
 pub use optimizers::Optimizer;
+pub use regularizers::Regularizer;
 pub use threads::set_threads;
 pub use train::{Fit, History, Samples};

@@ -119,7 +119,7 @@ fn kernel(name: &str, channels: usize) -> Result<Array4<f32>> {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
         rows(&text).with_context(|| format!("{name} is not a kernel"))?
     };
-    Ok(filter::kernel_of(array, channels).with_context(|| format!("{name} does not fit the picture"))?)
+    filter::kernel_of(array, channels).with_context(|| format!("{name} does not fit the picture"))
 }
 
 /// Numbers in rows, with spaces or commas between them.

@@ -17,9 +17,11 @@ mod convolution;
 mod cross_entropy;
 mod dropout;
 mod fill;
+mod gather;
 mod group_norm;
 mod mean;
 mod multiply;
+mod noise;
 mod packed_convolution;
 mod pad;
 mod permute;
@@ -34,6 +36,7 @@ mod softmax;
 mod squared_error;
 mod stop_gradient;
 mod sum;
+mod unstack;
 
 pub use accuracy::{Accuracy, AccuracyKind};
 pub use activate::{Activate, ActivateGradient};
@@ -47,6 +50,7 @@ pub use channel_pool::ChannelMaxPool;
 pub use concatenate::{Concatenate, Slice};
 pub use convnet_kernels::elementwise::{Activation, BinaryFunction};
 pub use convnet_kernels::geometry::Padding;
+pub use convnet_kernels::random::Noise as NoiseFunction;
 pub use convnet_kernels::norm::{Response, RowNorm as RowNormFunction};
 pub use convnet_kernels::resize::Interpolation;
 pub use convolution::{Convolution, ConvolutionDataGradient, ConvolutionWeightsGradient, Sliding};
@@ -56,9 +60,11 @@ pub use cross_entropy::{
 };
 pub use dropout::Dropout;
 pub use fill::Fill;
+pub use gather::Gather;
 pub use group_norm::GroupNorm;
 pub use mean::{BatchMean, BatchSpread};
 pub use multiply::Multiply;
+pub use noise::Noise;
 pub use packed_convolution::{PackWeights, PackedConvolution};
 pub use pad::{Crop, Pad};
 pub use permute::Permute;
@@ -73,6 +79,7 @@ pub use softmax::{LogSoftmax, Softmax, SoftmaxGradient, Sparsemax, log_softmax_a
 pub use squared_error::{SquaredError, SquaredErrorGradient};
 pub use stop_gradient::StopGradient;
 pub use sum::Sum;
+pub use unstack::Unstack;
 
 use crate::error::Mismatch;
 use crate::shape::{Element, Shape, TensorType};

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use convnet_nn::train::OptimizerMemory;
+use convnet_nn::model::{Slot, Weight};
 use convnet_nn::{Model, model};
 use ndarray::ArrayD;
 use serde_json::Value;
@@ -46,24 +47,35 @@ impl KerasFile {
         }
         let compiled = model::from_config(&config);
         let mut model = compiled.or_else(|_| model::from_config(&self.config))?;
-        let paths = model.layers().iter().map(|layer| {
-            let weights: Vec<String> = layer.weights().iter().map(|weight| weight.path.clone()).collect();
-            (layer.name().to_owned(), weights)
-        });
-        let paths: Vec<_> = paths.collect();
-        for (layer, wanted) in paths {
-            let found = self.weights(&layer);
+        let wanted: Vec<Weight> = model.weights().cloned().collect();
+        for wanted in wanted.chunk_by(|a, b| a.layer == b.layer) {
+            let layer = &wanted[0].layer;
+            let found = self.weights(layer);
             if found.len() != wanted.len() {
+                let names: Vec<&str> = wanted.iter().map(|weight| &*weight.path).collect();
                 let reason = format!(
                     "layer {layer:?} needs {} arrays ({}), the file has {}",
                     wanted.len(),
-                    wanted.join(", "),
+                    names.join(", "),
                     found.len()
                 );
                 return Err(InteropError::malformed(FORMAT, reason));
             }
-            for (path, (_, values)) in wanted.iter().zip(found) {
-                model.set_weight(path, values.view())?;
+            for (place, weight) in wanted.iter().enumerate() {
+                // Archives number the arrays of each part of a layer; legacy files list all, those that train first.
+                let before = wanted[..place].iter().filter(|other| other.group == weight.group).count();
+                let numbered = joined(&weight.group, &before.to_string());
+                let named = found.iter().find(|(name, _)| *name == numbered);
+                let frozen = !model.get_layer(layer)?.trainable();
+                let trains = |weight: &Weight| frozen || matches!(weight.slot, Slot::Parameter(_));
+                let earlier = |(at, other): (usize, &Weight)| match (trains(other), trains(weight)) {
+                    (true, false) => true,
+                    (false, true) => false,
+                    _ => at < place,
+                };
+                let listed = wanted.iter().enumerate().filter(|&other| earlier(other)).count();
+                let (_, values) = named.unwrap_or(&found[listed]);
+                model.set_weight(&weight.path, values.view())?;
             }
         }
         if let Some(memory) = self.optimizer.as_ref().and_then(|state| state.to_memory(&model)) {
@@ -77,14 +89,15 @@ impl KerasFile {
     pub fn of_model(model: &Model) -> Self {
         let mut config = model.config();
         let compiled = config.as_object_mut().and_then(|config| config.shift_remove("compile_config"));
-        let with_weights = model.layers().iter().filter(|layer| !layer.weights().is_empty());
-        let layers = with_weights.map(|layer| LayerWeights {
-            path: layer.name().to_owned(),
-            class_name: layer.class_name().to_owned(),
-            weights: layer
-                .weights()
+        let weights: Vec<&Weight> = model.weights().collect();
+        let layers = weights.chunk_by(|a, b| a.layer == b.layer).map(|weights| LayerWeights {
+            path: weights[0].layer.clone(),
+            class_name: model
+                .get_layer(&weights[0].layer)
+                .map_or_else(|_| String::new(), |layer| layer.class_name().to_owned()),
+            weights: weights
                 .iter()
-                .map(|w| (w.name.to_owned(), model.weight_values(w).to_owned()))
+                .map(|w| (joined(&w.group, w.name), model.weight_values(w).to_owned()))
                 .collect(),
         });
         let compile_config =
@@ -92,6 +105,11 @@ impl KerasFile {
         let optimizer = OptimizerState::of_model(model);
         Self { layers: layers.collect(), compile_config, config, optimizer, ..Self::default() }
     }
+}
+
+/// The part of a layer, if there is one, and a name in it.
+fn joined(group: &str, name: &str) -> String {
+    if group.is_empty() { name.to_owned() } else { format!("{group}/{name}") }
 }
 
 /// Whether an optimizer's arrays are stored weight by weight; the others' are stored slot by slot.

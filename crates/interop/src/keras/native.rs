@@ -3,6 +3,8 @@
 //! In the HDF5 file a layer's arrays are `layers/conv2d_1/vars/0`, `1`, …: groups are named by class and counted, not by
 //! the layer's name, so the configuration is needed to find them.
 
+use std::collections::HashMap;
+
 use ndarray::{ArrayD, arr0};
 use serde_json::{Value, json};
 
@@ -50,13 +52,13 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<KerasFile> {
 pub(super) fn layers(root: &Group<'_>, config: &Value) -> Result<Vec<LayerWeights>> {
     let mut layers = Vec::new();
     for place in places(config)?.into_iter().filter(|place| !place.group.is_empty()) {
-        if let Some(variables) = variables(root, &place)? {
-            let arrays = numbered(&variables)?;
-            if !arrays.is_empty() {
-                let weights =
-                    arrays.into_iter().enumerate().map(|(i, array)| (i.to_string(), array)).collect();
-                layers.push(LayerWeights { path: place.path, class_name: place.class_name, weights });
-            }
+        let mut weights = Vec::new();
+        if let Some(group) = layer_group(root, &place)? {
+            let depth = if place.is_model { 0 } else { MAX_PARTS };
+            collect(&group, "", depth, &mut weights)?;
+        }
+        if !weights.is_empty() {
+            layers.push(LayerWeights { path: place.path, class_name: place.class_name, weights });
         }
     }
     Ok(layers)
@@ -66,14 +68,34 @@ fn missing(member: &str) -> InteropError {
     InteropError::malformed(FORMAT, format!("the archive has no {member}"))
 }
 
-/// The group of a layer's arrays. Keras 2.12 called the outermost group `_layer_checkpoint_dependencies`.
-fn variables<'a>(root: &Group<'a>, place: &Place) -> Result<Option<Group<'a>>> {
-    match root.group(&format!("{}/vars", place.group))? {
+/// The group of a layer. Keras 2.12 called the outermost group `_layer_checkpoint_dependencies`.
+fn layer_group<'a>(root: &Group<'a>, place: &Place) -> Result<Option<Group<'a>>> {
+    match root.group(&place.group)? {
         Some(group) => Ok(Some(group)),
-        None => {
-            root.group(&format!("{}/vars", place.group.replace("layers/", "_layer_checkpoint_dependencies/")))
+        None => root.group(&place.group.replace("layers/", "_layer_checkpoint_dependencies/")),
+    }
+}
+
+/// Parts of layers that are deeper than this are not believed.
+const MAX_PARTS: usize = 16;
+
+/// The arrays of a layer and of its parts: `0`, `1`, `cell/0`, …. What is not made of numbers alone is none of them.
+fn collect(group: &Group<'_>, path: &str, depth: usize, weights: &mut Vec<(String, ArrayD<f32>)>) -> Result<()> {
+    if let Some(variables) = group.group("vars")? {
+        for (i, array) in numbered(&variables)?.into_iter().enumerate() {
+            weights.push((format!("{path}{i}"), array));
         }
     }
+    for part in group.groups()? {
+        // Where a random stream stands.
+        if depth == 0 || part == "vars" || part == "seed_generator" {
+            continue;
+        }
+        if let Some(inner) = group.group(&part)? {
+            collect(&inner, &format!("{path}{part}/"), depth - 1, weights)?;
+        }
+    }
+    Ok(())
 }
 
 /// The arrays `0`, `1`, … of a group.
@@ -122,10 +144,14 @@ pub(super) fn weights(file: &KerasFile) -> Result<GroupWriter> {
     let mut root = GroupWriter::default();
     root.group("vars").attribute("name", Text::Utf8(file.model_name().into()));
     for place in places.iter().filter(|place| !place.group.is_empty()) {
-        let variables = root.group(&place.group).group("vars");
-        variables.attribute("name", Text::Utf8(place.name.clone()));
-        for (i, (_, array)) in file.weights(&place.path).iter().enumerate() {
-            variables.floats(&i.to_string(), array.view());
+        root.group(&place.group).group("vars").attribute("name", Text::Utf8(place.name.clone()));
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        for (name, array) in file.weights(&place.path) {
+            let part = name.rsplit_once('/').map_or("", |(part, _)| part);
+            let count = counts.entry(part).or_default();
+            let variables = root.group(&place.group).group(&format!("{part}/vars"));
+            variables.floats(&count.to_string(), array.view());
+            *count += 1;
         }
     }
     if let Some(state) = &file.optimizer {

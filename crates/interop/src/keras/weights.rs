@@ -183,10 +183,9 @@ fn fill(model: &mut Model, wanted: &(String, Vec<Weight>), arrays: &[ArrayD<f32>
 fn fill_layers(model: &mut Model, layers: &[ArrayGroup]) -> Result<()> {
     let mut wanted: Vec<(String, Vec<Weight>)> = Vec::new();
     for weight in model.weights() {
-        let layer = weight.path.rsplit_once('/').map_or("", |(layer, _)| layer);
-        match wanted.last_mut().filter(|group| group.0 == layer) {
+        match wanted.last_mut().filter(|group| group.0 == weight.layer) {
             Some(group) => group.1.push(weight.clone()),
-            None => wanted.push((layer.to_owned(), vec![weight.clone()])),
+            None => wanted.push((weight.layer.clone(), vec![weight.clone()])),
         }
     }
     for wanted in &wanted {

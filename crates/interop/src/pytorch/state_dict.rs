@@ -31,7 +31,7 @@ pub fn load_state_dict(
         tensors.iter().map(|(name, values)| (plain(name), values)).collect();
     let (mut used, mut missing) = (HashSet::new(), Vec::new());
     for weight in model.weights().cloned().collect::<Vec<Weight>>() {
-        let (layer, _) = weight.path.rsplit_once('/').unwrap_or((&weight.path, ""));
+        let layer = weight.layer.as_str();
         let place = Place::of(model, &weight)?;
         let candidates = modules(layer);
         let names: Vec<String> =
@@ -68,7 +68,7 @@ pub fn load_state_dict(
 /// When a layer's weights have no counterpart there, as those of separable convolutions.
 pub fn to_state_dict(model: &Model, module: &dyn Fn(&str) -> String) -> Result<Vec<(String, ArrayD<f32>)>> {
     let tensor = |weight: &Weight| {
-        let (layer, _) = weight.path.rsplit_once('/').unwrap_or((&weight.path, ""));
+        let layer = weight.layer.as_str();
         let place = Place::of(model, weight)?;
         Ok((format!("{}.{}", module(layer), place.suffix), place.to_torch(model.weight_values(weight))))
     };
@@ -95,7 +95,7 @@ enum Layout {
 
 impl Place {
     fn of(model: &Model, weight: &Weight) -> Result<Self> {
-        let (layer, _) = weight.path.rsplit_once('/').unwrap_or((&weight.path, ""));
+        let layer = weight.layer.as_str();
         let suffix = match weight.name {
             "kernel" | "gamma" | "alpha" | "embeddings" => "weight",
             "bias" | "beta" => "bias",

@@ -2,7 +2,9 @@
 //! same on any number of threads and can be made again at any time.
 
 mod dropout;
+mod noise;
 mod philox;
 
 pub use dropout::{dropout, dropout_in_place};
+pub use noise::{Noise, noise_in_place};
 pub use philox::Philox;

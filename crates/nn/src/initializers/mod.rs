@@ -2,6 +2,8 @@
 //!
 //! Random ones come from a counter-based generator: the values follow from the model's seed and the weight's place alone.
 
+mod orthogonal;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,10 +13,10 @@ use serde_json::{Value as Json, json};
 
 use crate::error::Error;
 
-/// An initializer by Keras's name.
+/// An initializer by Keras's name. As [Keras's](https://keras.io/api/layers/initializers/).
 ///
 /// With a kernel `(kernel…, in, out)`, fan in = ∏kernel · in and fan out = ∏kernel · out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(into = "Json", try_from = "Json")]
 pub enum Initializer {
     /// Uniform within ±√(6 / (fan in + fan out)). Glorot, Bengio, 2010.
@@ -26,19 +28,108 @@ pub enum Initializer {
     HeUniform,
     /// Truncated normal, variance 2 / fan in.
     HeNormal,
+    /// Uniform within ±√(3 / fan in). LeCun et al., 1998.
+    LecunUniform,
+    /// Truncated normal, variance 1 / fan in.
+    LecunNormal,
     /// All 0.
     Zeros,
     /// All 1.
     Ones,
+    /// All the same.
+    Constant {
+        /// The number.
+        value: f32,
+    },
+    /// Normal.
+    RandomNormal {
+        /// The mean; Keras's default is 0.
+        mean: f32,
+        /// The standard deviation; Keras's default is 0.05.
+        stddev: f32,
+    },
+    /// Normal, those beyond two standard deviations drawn again.
+    TruncatedNormal {
+        /// The mean; Keras's default is 0.
+        mean: f32,
+        /// The standard deviation before the cut; Keras's default is 0.05.
+        stddev: f32,
+    },
+    /// Uniform.
+    RandomUniform {
+        /// The least value; Keras's default is −0.05.
+        minval: f32,
+        /// The greatest value; Keras's default is 0.05.
+        maxval: f32,
+    },
+    /// Variance scale / fan.
+    VarianceScaling {
+        /// The factor; Keras's default is 1.
+        scale: f32,
+        /// The fan that it is divided by.
+        mode: Fan,
+        /// The kind of numbers.
+        distribution: Distribution,
+    },
+    /// A matrix `(∏ all but the last, last)` whose rows or columns, whichever are fewer, are at right angles, times a factor (Saxe et al., 2014).
+    Orthogonal {
+        /// The factor; Keras's default is 1.
+        gain: f32,
+    },
+    /// A matrix with the factor in its diagonal and else 0.
+    Identity {
+        /// The factor; Keras's default is 1.
+        gain: f32,
+    },
+    /// 1 in the second quarter and else 0: the bias of an LSTM whose forget gate starts open. It has no name in files; the
+    /// layer's argument `unit_forget_bias` stands for it.
+    ForgetBias,
+}
+
+/// What a variance is divided by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fan {
+    /// The inputs.
+    In,
+    /// The outputs.
+    Out,
+    /// The mean of both.
+    Average,
+}
+
+/// The kind of random numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distribution {
+    /// Normal, those beyond two standard deviations drawn again.
+    TruncatedNormal,
+    /// Normal.
+    UntruncatedNormal,
+    /// Uniform.
+    Uniform,
 }
 
 /// Standard deviation of a normal distribution that is cut off at two standard deviations.
 const TRUNCATED_DEVIATION: f64 = 0.879_625_661_034_239_8;
 
 impl Initializer {
-    /// All of them.
-    pub const ALL: &[Self] =
-        &[Self::GlorotUniform, Self::GlorotNormal, Self::HeUniform, Self::HeNormal, Self::Zeros, Self::Ones];
+    /// All of them, with Keras's default arguments.
+    pub const ALL: &[Self] = &[
+        Self::GlorotUniform,
+        Self::GlorotNormal,
+        Self::HeUniform,
+        Self::HeNormal,
+        Self::LecunUniform,
+        Self::LecunNormal,
+        Self::Zeros,
+        Self::Ones,
+        Self::Constant { value: 0.0 },
+        Self::RandomNormal { mean: 0.0, stddev: 0.05 },
+        Self::TruncatedNormal { mean: 0.0, stddev: 0.05 },
+        Self::RandomUniform { minval: -0.05, maxval: 0.05 },
+        Self::VarianceScaling { scale: 1.0, mode: Fan::In, distribution: Distribution::TruncatedNormal },
+        Self::Orthogonal { gain: 1.0 },
+        Self::Identity { gain: 1.0 },
+    ];
 
     /// Keras's class name.
     pub fn class_name(self) -> &'static str {
@@ -47,22 +138,88 @@ impl Initializer {
             Self::GlorotNormal => "GlorotNormal",
             Self::HeUniform => "HeUniform",
             Self::HeNormal => "HeNormal",
+            Self::LecunUniform => "LecunUniform",
+            Self::LecunNormal => "LecunNormal",
             Self::Zeros => "Zeros",
             Self::Ones => "Ones",
+            Self::Constant { .. } => "Constant",
+            Self::RandomNormal { .. } => "RandomNormal",
+            Self::TruncatedNormal { .. } => "TruncatedNormal",
+            Self::RandomUniform { .. } => "RandomUniform",
+            Self::VarianceScaling { .. } => "VarianceScaling",
+            Self::Orthogonal { .. } => "Orthogonal",
+            Self::Identity { .. } => "Identity",
+            Self::ForgetBias => "ForgetBias",
         }
     }
 
     /// Fills a weight of sizes `dims`. Equal `seed` and `stream` give equal values.
     pub fn fill(self, dims: &[usize], seed: u64, stream: u64, weight: &mut [f32]) {
-        let (fan_in, fan_out) = fans(dims);
         let random = Philox::new(seed, stream);
         match self {
             Self::Zeros => weight.fill(0.0),
             Self::Ones => weight.fill(1.0),
-            Self::GlorotUniform => fill_uniform(&random, 2.0 / (fan_in + fan_out), weight),
-            Self::HeUniform => fill_uniform(&random, 2.0 / fan_in, weight),
-            Self::GlorotNormal => fill_truncated_normal(&random, 2.0 / (fan_in + fan_out), weight),
-            Self::HeNormal => fill_truncated_normal(&random, 2.0 / fan_in, weight),
+            Self::Constant { value } => weight.fill(value),
+            Self::ForgetBias => {
+                let quarter = weight.len() / 4;
+                weight.fill(0.0);
+                weight[quarter..2 * quarter].fill(1.0);
+            }
+            Self::RandomNormal { mean, stddev } => random.fill_normal(mean, stddev, weight),
+            Self::TruncatedNormal { mean, stddev } => {
+                fill_truncated_normal(&random, stddev, weight);
+                weight.iter_mut().for_each(|x| *x += mean);
+            }
+            Self::RandomUniform { minval, maxval } => random.fill_uniform(minval, maxval, weight),
+            Self::Orthogonal { gain } => orthogonal::fill(&random, dims, gain, weight),
+            Self::Identity { gain } => {
+                let columns = dims.last().copied().unwrap_or(1).max(1);
+                for (index, x) in weight.iter_mut().enumerate() {
+                    *x = if index / columns == index % columns { gain } else { 0.0 };
+                }
+            }
+            _ => {
+                let (scale, mode, distribution) = self.scaling();
+                fill_scaled(&random, f64::from(scale), mode, distribution, dims, weight);
+            }
+        }
+    }
+
+    /// The arguments of `VarianceScaling` that a name stands for.
+    fn scaling(self) -> (f32, Fan, Distribution) {
+        let normal = Distribution::TruncatedNormal;
+        match self {
+            Self::GlorotUniform => (1.0, Fan::Average, Distribution::Uniform),
+            Self::GlorotNormal => (1.0, Fan::Average, normal),
+            Self::HeUniform => (2.0, Fan::In, Distribution::Uniform),
+            Self::HeNormal => (2.0, Fan::In, normal),
+            Self::LecunUniform => (1.0, Fan::In, Distribution::Uniform),
+            Self::VarianceScaling { scale, mode, distribution } => (scale, mode, distribution),
+            _ => (1.0, Fan::In, normal),
+        }
+    }
+}
+
+fn fill_scaled(
+    random: &Philox,
+    scale: f64,
+    mode: Fan,
+    distribution: Distribution,
+    dims: &[usize],
+    weight: &mut [f32],
+) {
+    let (fan_in, fan_out) = fans(dims);
+    let fan = match mode {
+        Fan::In => fan_in,
+        Fan::Out => fan_out,
+        Fan::Average => (fan_in + fan_out) / 2.0,
+    };
+    let variance = scale / fan.max(1.0);
+    match distribution {
+        Distribution::Uniform => fill_uniform(random, variance, weight),
+        Distribution::UntruncatedNormal => random.fill_normal(0.0, variance.sqrt() as f32, weight),
+        Distribution::TruncatedNormal => {
+            fill_truncated_normal(random, (variance.sqrt() / TRUNCATED_DEVIATION) as f32, weight);
         }
     }
 }
@@ -83,8 +240,7 @@ fn fill_uniform(random: &Philox, variance: f64, weight: &mut [f32]) {
 }
 
 /// Normal values of which those beyond two standard deviations are drawn again.
-fn fill_truncated_normal(random: &Philox, variance: f64, weight: &mut [f32]) {
-    let deviation = (variance.sqrt() / TRUNCATED_DEVIATION) as f32;
+fn fill_truncated_normal(random: &Philox, deviation: f32, weight: &mut [f32]) {
     let mut index = 0;
     for value in weight {
         *value = loop {
@@ -108,6 +264,18 @@ impl FromStr for Initializer {
 
     /// Takes `GlorotUniform` and `glorot_uniform`.
     fn from_str(name: &str) -> Result<Self, Error> {
+        // Keras's older names, and those that its snake case does not give.
+        let name = match name {
+            "zeros" | "zero" => "Zeros",
+            "ones" | "one" => "Ones",
+            "normal" => "RandomNormal",
+            "uniform" => "RandomUniform",
+            "IdentityInitializer" | "eye" => "Identity",
+            "OrthogonalInitializer" => "Orthogonal",
+            "lecun_normal" => "LecunNormal",
+            "lecun_uniform" => "LecunUniform",
+            _ => name,
+        };
         let known = |initializer: &&Self| {
             let class = initializer.class_name();
             class == name || crate::names::snake_case(class) == name
@@ -123,6 +291,29 @@ impl From<Initializer> for Json {
     fn from(initializer: Initializer) -> Self {
         let config = match initializer {
             Initializer::Zeros | Initializer::Ones => json!({}),
+            Initializer::Constant { value } => json!({ "value": value }),
+            Initializer::Identity { gain } => json!({ "gain": gain }),
+            Initializer::Orthogonal { gain } => json!({ "gain": gain, "seed": null }),
+            Initializer::RandomNormal { mean, stddev } | Initializer::TruncatedNormal { mean, stddev } => {
+                json!({ "mean": mean, "stddev": stddev, "seed": null })
+            }
+            Initializer::RandomUniform { minval, maxval } => {
+                json!({ "minval": minval, "maxval": maxval, "seed": null })
+            }
+            Initializer::VarianceScaling { scale, mode, distribution } => json!({
+                "scale": scale,
+                "mode": match mode {
+                    Fan::In => "fan_in",
+                    Fan::Out => "fan_out",
+                    Fan::Average => "fan_avg",
+                },
+                "distribution": match distribution {
+                    Distribution::TruncatedNormal => "truncated_normal",
+                    Distribution::UntruncatedNormal => "untruncated_normal",
+                    Distribution::Uniform => "uniform",
+                },
+                "seed": null,
+            }),
             _ => json!({ "seed": null }),
         };
         json!({
@@ -134,13 +325,63 @@ impl From<Initializer> for Json {
     }
 }
 
+impl Initializer {
+    /// The same initializer with the arguments of a configuration.
+    fn with_arguments(self, config: &Json) -> Result<Self, Error> {
+        let number = |key: &str, default: f32| match config.get(key) {
+            None => Ok(default),
+            Some(value) => match value.as_f64() {
+                Some(value) => Ok(value as f32),
+                None => {
+                    let problem = format!("{key} must be a number, got {value}");
+                    Err(Error::argument(self.class_name(), problem))
+                }
+            },
+        };
+        let word = |key: &str| config.get(key).and_then(Json::as_str);
+        Ok(match self {
+            Self::Constant { value } => Self::Constant { value: number("value", value)? },
+            Self::RandomNormal { mean, stddev } => {
+                Self::RandomNormal { mean: number("mean", mean)?, stddev: number("stddev", stddev)? }
+            }
+            Self::TruncatedNormal { mean, stddev } => {
+                Self::TruncatedNormal { mean: number("mean", mean)?, stddev: number("stddev", stddev)? }
+            }
+            Self::RandomUniform { minval, maxval } => {
+                Self::RandomUniform { minval: number("minval", minval)?, maxval: number("maxval", maxval)? }
+            }
+            Self::Orthogonal { gain } => Self::Orthogonal { gain: number("gain", gain)? },
+            Self::Identity { gain } => Self::Identity { gain: number("gain", gain)? },
+            Self::VarianceScaling { scale, .. } => Self::VarianceScaling {
+                scale: number("scale", scale)?,
+                mode: match word("mode") {
+                    None | Some("fan_in") => Fan::In,
+                    Some("fan_out") => Fan::Out,
+                    Some("fan_avg") => Fan::Average,
+                    Some(other) => return Err(Error::unknown("fan", other, ["fan_in", "fan_out", "fan_avg"])),
+                },
+                distribution: match word("distribution") {
+                    None | Some("truncated_normal" | "normal") => Distribution::TruncatedNormal,
+                    Some("untruncated_normal") => Distribution::UntruncatedNormal,
+                    Some("uniform") => Distribution::Uniform,
+                    Some(other) => {
+                        let known = ["truncated_normal", "untruncated_normal", "uniform"];
+                        return Err(Error::unknown("distribution", other, known));
+                    }
+                },
+            },
+            plain => plain,
+        })
+    }
+}
+
 impl TryFrom<Json> for Initializer {
     type Error = Error;
 
     /// From a name, or from an object with a `class_name`, as the versions of Keras write them.
     fn try_from(json: Json) -> Result<Self, Error> {
         match json.as_str().or_else(|| json.get("class_name")?.as_str()) {
-            Some(name) => name.parse(),
+            Some(name) => name.parse::<Self>()?.with_arguments(json.get("config").unwrap_or(&Json::Null)),
             None => Err(Error::argument("initializer", format!("expected a name or an object, got {json}"))),
         }
     }
@@ -160,6 +401,18 @@ mod tests {
             (Initializer::GlorotNormal, 2.0 / (fan_in + fan_out)),
             (Initializer::HeUniform, 2.0 / fan_in),
             (Initializer::HeNormal, 2.0 / fan_in),
+            (Initializer::LecunUniform, 1.0 / fan_in),
+            (Initializer::LecunNormal, 1.0 / fan_in),
+            (Initializer::RandomNormal { mean: 0.0, stddev: 0.3 }, 0.09),
+            (Initializer::RandomUniform { minval: -0.3, maxval: 0.3 }, 0.03),
+            (
+                Initializer::VarianceScaling {
+                    scale: 3.0,
+                    mode: Fan::Out,
+                    distribution: Distribution::UntruncatedNormal,
+                },
+                3.0 / fan_out,
+            ),
         ] {
             let mut weight = vec![0.0; count];
             initializer.fill(&dims, 7, 1, &mut weight);
@@ -179,7 +432,36 @@ mod tests {
         ] {
             assert_eq!(Initializer::try_from(json), Ok(Initializer::GlorotUniform));
         }
-        let round_trip = Initializer::try_from(Json::from(Initializer::HeNormal));
-        assert_eq!(round_trip, Ok(Initializer::HeNormal));
+        let others = [
+            Initializer::Constant { value: 0.5 },
+            Initializer::RandomUniform { minval: 0.25, maxval: 1.0 },
+            Initializer::VarianceScaling { scale: 2.0, mode: Fan::Out, distribution: Distribution::Uniform },
+        ];
+        for &initializer in Initializer::ALL.iter().chain(&others) {
+            assert_eq!(Initializer::try_from(Json::from(initializer)), Ok(initializer));
+            let snake = crate::names::snake_case(initializer.class_name());
+            assert!(snake.parse::<Initializer>().is_ok(), "{snake}");
+        }
+    }
+
+    #[test]
+    fn orthogonal_matrices_have_unit_rows_or_columns_at_right_angles() {
+        for dims in [vec![5, 3], vec![3, 5], vec![2, 2, 3, 4], vec![4, 4]] {
+            let columns = dims[dims.len() - 1];
+            let rows = dims.iter().product::<usize>() / columns;
+            let mut weight = vec![0.0; rows * columns];
+            Initializer::Orthogonal { gain: 2.0 }.fill(&dims, 3, 4, &mut weight);
+            let (count, length) = (rows.min(columns), rows.max(columns));
+            let at = |vector: usize, i: usize| {
+                if rows < columns { weight[vector * columns + i] } else { weight[i * columns + vector] }
+            };
+            for a in 0..count {
+                for b in 0..count {
+                    let product: f32 = (0..length).map(|i| at(a, i) * at(b, i)).sum();
+                    let expected = if a == b { 4.0 } else { 0.0 };
+                    assert!((product - expected).abs() < 1e-5, "{dims:?}: {a} by {b} is {product}");
+                }
+            }
+        }
     }
 }

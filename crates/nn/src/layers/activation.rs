@@ -41,4 +41,8 @@ impl Layer for Activation {
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
         self.activation.apply(at.graph, inputs[0])
     }
+
+    fn passes_mask(&self) -> bool {
+        true
+    }
 }

@@ -4,9 +4,9 @@ use convnet_engine::error::Mismatch;
 use convnet_engine::ops::{BatchNorm, BatchNormFrozen, MovingAverage};
 use convnet_engine::{EngineError, Shape, Value};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
-use super::config::{self, to_map};
+use super::config::{self, channels_last, inner_axis, to_map};
 use crate::initializers::Initializer;
 use crate::layer::{Layer, LayerContext, WeightSpec};
 
@@ -18,14 +18,14 @@ use crate::layer::{Layer, LayerContext, WeightSpec};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BatchNormalization {
-    /// The axis of the channels: −1, the last, is the only one supported.
+    /// The axis of the channels, counted with the batch; negative from the end. Default −1, the last.
     #[serde(default = "config::last_axis", deserialize_with = "axis")]
     pub axis: isize,
     /// Share of the old moving average that is kept at each step. Default 0.99.
     #[serde(default = "momentum")]
     pub momentum: f64,
     /// Added to the variance. Default 0.001.
-    #[serde(default = "epsilon")]
+    #[serde(default = "config::epsilon")]
     pub epsilon: f64,
     /// Whether there is a beta. Default true.
     #[serde(default = "config::yes")]
@@ -51,10 +51,6 @@ fn momentum() -> f64 {
     0.99
 }
 
-fn epsilon() -> f64 {
-    0.001
-}
-
 /// Keras 2 writes a list with one axis.
 fn axis<'de, D: serde::Deserializer<'de>>(from: D) -> Result<isize, D::Error> {
     #[derive(Deserialize)]
@@ -73,7 +69,7 @@ impl Default for BatchNormalization {
         Self {
             axis: config::last_axis(),
             momentum: momentum(),
-            epsilon: epsilon(),
+            epsilon: config::epsilon(),
             center: true,
             scale: true,
             beta_initializer: config::zeros(),
@@ -88,6 +84,11 @@ impl BatchNormalization {
     /// Keras's defaults.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Sets the axis of the channels, counted with the batch; negative from the end.
+    pub fn axis(self, axis: isize) -> Self {
+        Self { axis, ..self }
     }
 
     /// Sets the share of the old moving average that is kept at each step.
@@ -115,6 +116,7 @@ impl BatchNormalization {
             (Self::new(), vec![vec![4, 3, 5]]),
             (Self::new().center(false).momentum(0.5), vec![vec![3, 2, 2]]),
             (Self::new().scale(false).epsilon(0.1), vec![vec![6]]),
+            (Self::new().axis(1), vec![vec![3, 2, 4]]),
         ]
     }
 }
@@ -125,9 +127,7 @@ impl Layer for BatchNormalization {
     }
 
     fn config(&self) -> Map<String, Json> {
-        let mut map = to_map(self);
-        map.insert("axis".into(), json!(-1));
-        map
+        to_map(self)
     }
 
     fn weights(&self, inputs: &[Shape]) -> Result<Vec<WeightSpec>, Mismatch> {
@@ -135,10 +135,7 @@ impl Layer for BatchNormalization {
             [shape] if !shape.dims.is_empty() => shape,
             _ => return Err(Mismatch::new("one input with channels", inputs.len())),
         };
-        if self.axis != -1 && self.axis != shape.dims.len() as isize {
-            return Err(Mismatch::new("axis -1, the last (channels)", format!("axis {}", self.axis)));
-        }
-        let channels = [shape.channels()];
+        let channels = [shape.dims[inner_axis(self.axis, shape)?]];
         let mut weights = Vec::new();
         weights.extend(self.scale.then(|| WeightSpec::trainable("gamma", channels, self.gamma_initializer)));
         weights.extend(self.center.then(|| WeightSpec::trainable("beta", channels, self.beta_initializer)));
@@ -148,6 +145,17 @@ impl Layer for BatchNormalization {
     }
 
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
+        channels_last(at, self.axis, inputs[0], |at, x| self.normalise(at, &[x]))
+    }
+
+    fn passes_mask(&self) -> bool {
+        true
+    }
+}
+
+impl BatchNormalization {
+    /// The layer for an input whose channels are last.
+    fn normalise(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
         let Self { scale, center, .. } = *self;
         let epsilon = self.epsilon as f32;
         let first_state = at.weights.len() - 2;

@@ -58,4 +58,8 @@ impl Layer for Concatenate {
             .map_err(|mismatch| at.mismatch("concatenate", mismatch))?;
         at.graph.apply(ops::Concatenate { axis }, inputs)
     }
+
+    fn passes_mask(&self) -> bool {
+        true
+    }
 }

@@ -1,13 +1,14 @@
 //! Reading and writing of arguments as they stand in Keras's files and in TOML descriptions.
 
 use convnet_engine::error::Mismatch;
-use convnet_engine::{Shape, ops};
+use convnet_engine::{EngineError, Graph, Shape, Value, ops};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
 use crate::error::{Error, Result};
 use crate::initializers::Initializer;
+use crate::layer::LayerContext;
 
 /// How a window treats the border of an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,13 +19,17 @@ pub enum Padding {
     Valid,
     /// Zeros around the image, an odd one at the bottom and right: out = ⌈in / stride⌉.
     Same,
+    /// Zeros before a sequence, so that no output depends on what comes later: `Conv1D` only.
+    Causal,
 }
 
 impl Padding {
-    pub(super) fn of_axes(self) -> [ops::Padding; 3] {
+    /// For the three axes of a window.
+    pub(super) fn of_axes(self, at: &LayerContext<'_>) -> std::result::Result<[ops::Padding; 3], EngineError> {
         match self {
-            Self::Valid => [ops::Padding::Valid; 3],
-            Self::Same => [ops::Padding::Same; 3],
+            Self::Valid => Ok([ops::Padding::Valid; 3]),
+            Self::Same => Ok([ops::Padding::Same; 3]),
+            Self::Causal => Err(at.mismatch("window", Mismatch::new("padding valid or same", "causal"))),
         }
     }
 }
@@ -36,7 +41,8 @@ impl std::str::FromStr for Padding {
         match name {
             "valid" => Ok(Self::Valid),
             "same" => Ok(Self::Same),
-            _ => Err(Error::unknown("padding", name, ["same", "valid"])),
+            "causal" => Ok(Self::Causal),
+            _ => Err(Error::unknown("padding", name, ["same", "valid", "causal"])),
         }
     }
 }
@@ -234,6 +240,48 @@ pub(super) fn inner_axis(axis: isize, shape: &Shape) -> std::result::Result<usiz
     })
 }
 
+/// Lets `make` work on a value whose axis `axis` (counted with the batch, negative from the end) was brought to the end, and brings it back.
+pub(super) fn channels_last(
+    at: &mut LayerContext<'_>,
+    axis: isize,
+    x: Value,
+    make: impl FnOnce(&mut LayerContext<'_>, Value) -> std::result::Result<Value, EngineError>,
+) -> std::result::Result<Value, EngineError> {
+    let shape = at.graph.shape(x).clone();
+    let axis = inner_axis(axis, &shape).map_err(|mismatch| at.mismatch("axis", mismatch))?;
+    let last = shape.dims.len() - 1;
+    if axis == last {
+        return make(at, x);
+    }
+    let order: Vec<usize> = (0..=last).filter(|&other| other != axis).chain([axis]).collect();
+    let back = (0..axis).chain([last]).chain(axis..last).collect();
+    let x = at.graph.apply(ops::Permute { axes: order }, &[x])?;
+    let y = make(at, x)?;
+    at.graph.apply(ops::Permute { axes: back }, &[y])
+}
+
+/// A fixed value with a number for each element.
+pub(super) fn constants(
+    at: &mut LayerContext<'_>,
+    numbers: &[f64],
+) -> std::result::Result<Value, EngineError> {
+    let mut parts = Vec::new();
+    for &number in numbers {
+        parts.push(at.graph.apply(ops::Fill { value: number as f32, shape: Shape::fixed([1]) }, &[])?);
+    }
+    at.graph.apply(ops::Concatenate { axis: 0 }, &parts)
+}
+
+/// The values one after another along a new first axis.
+pub(super) fn stack(graph: &mut Graph, values: &[Value]) -> std::result::Result<Value, EngineError> {
+    let mut parts = Vec::new();
+    for &value in values {
+        let dims = [&[1], &graph.shape(value).dims[..]].concat();
+        parts.push(graph.apply(ops::Reshape { dims }, &[value])?);
+    }
+    graph.apply(ops::Concatenate { axis: 0 }, &parts)
+}
+
 /// Refuses an argument that must not be negative.
 pub(super) fn not_negative(argument: &str, value: f64) -> std::result::Result<(), Mismatch> {
     if value >= 0.0 { Ok(()) } else { Err(Mismatch::new(format!("{argument} of at least 0"), value)) }
@@ -286,13 +334,14 @@ pub(super) fn parse<T: DeserializeOwned>(class: &str, mut config: Map<String, Js
 fn neutral(class: &str, key: &str, value: &Json) -> Option<bool> {
     match key {
         "name" | "trainable" | "dtype" | "seed" | "synchronized" | "renorm_momentum"
-        | "batch_input_shape" | "batch_shape" => Some(true),
+        | "batch_input_shape" | "batch_shape" | "input_length" | "unroll" | "implementation" | "use_cudnn"
+        | "lora_alpha" | "autocast" => Some(true),
+        "stateful" | "time_major" => Some(value == false),
         "data_format" => Some(value.is_null() || value == "channels_last"),
         // Keras 2 wrote it for all convolutions, but only these have it.
         "groups" if !matches!(class, "Conv1D" | "Conv2D" | "Conv3D") => Some(value == 1),
         "renorm" => Some(value == false),
         "noise_shape" | "renorm_clipping" | "quantization_config" | "lora_rank" => Some(value.is_null()),
-        _ if key.ends_with("_regularizer") || key.ends_with("_constraint") => Some(value.is_null()),
         _ => None,
     }
 }
@@ -312,6 +361,11 @@ pub(super) fn zeros() -> Initializer {
 
 pub(super) fn ones() -> Initializer {
     Initializer::Ones
+}
+
+/// Keras's epsilon of normalisations.
+pub(super) fn epsilon() -> f64 {
+    0.001
 }
 
 /// The channels.

@@ -107,13 +107,18 @@ impl<const RANK: usize> Conv<RANK> {
         let input = |sizes, channels| vec![Size::<RANK>::of_last(sizes).with_channels(channels)];
         let strided = Self::new(3, Size::of_last([2, 2, 3])).strides(2).padding(Padding::Same);
         let dilated = Self::new(2, Size::of_last([1, 3, 3])).dilation_rate(2).padding(Padding::Same);
-        vec![
+        let mut examples = vec![
             (Self::new(4, Size::of_last([2, 3, 3])), input([4, 6, 5], 2)),
             (strided.activation(Activation::Tanh), input([3, 7, 6], 3)),
             (dilated.use_bias(false), input([3, 6, 7], 1)),
             (Self::new(5, 1).activation(Activation::Softmax), input([2, 3, 3], 4)),
             (Self::new(6, Size::of_last([2, 3, 3])).groups(2).padding(Padding::Same), input([3, 4, 5], 4)),
-        ]
+        ];
+        if RANK == 1 {
+            let causal = Self::new(3, Size::of_last([1, 1, 3])).dilation_rate(2).padding(Padding::Causal);
+            examples.push((causal, input([1, 1, 7], 2)));
+        }
+        examples
     }
 }
 
@@ -143,10 +148,17 @@ impl<const RANK: usize> Layer for Conv<RANK> {
     }
 
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
+        let padding = match self.padding {
+            Padding::Causal if RANK == 1 => {
+                let before = self.kernel_size.0[0].saturating_sub(1).saturating_mul(self.dilation_rate.0[0]);
+                [ops::Padding::Explicit { before, after: 0 }; 3]
+            }
+            padding => padding.of_axes(at)?,
+        };
         let sliding = Sliding {
             strides: self.strides.of_axes(),
             dilation: self.dilation_rate.of_axes(),
-            padding: self.padding.of_axes(),
+            padding,
         };
         let inputs: Vec<Value> = inputs.iter().chain(at.weights).copied().collect();
         convolve(at.graph, sliding, self.groups, self.activation, &inputs)

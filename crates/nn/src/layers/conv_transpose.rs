@@ -147,7 +147,7 @@ impl<const RANK: usize> Layer for ConvTranspose<RANK> {
         let sliding = Sliding {
             strides: self.strides.of_axes(),
             dilation: self.dilation_rate.of_axes(),
-            padding: self.padding.of_axes(),
+            padding: self.padding.of_axes(at)?,
         };
         let output_padding = self.output_padding.map_or([None; 3], |added| added.of_axes().map(Some));
         let (x, w) = (at.graph.shape(inputs[0]), at.graph.shape(at.weights[0]));

@@ -113,4 +113,8 @@ impl Layer for Dense {
         let inputs: Vec<Value> = inputs.iter().chain(at.weights).copied().collect();
         convolve(at.graph, Sliding::default(), 1, self.activation, &inputs)
     }
+
+    fn passes_mask(&self) -> bool {
+        true
+    }
 }

@@ -134,7 +134,7 @@ impl<const RANK: usize> Layer for DepthwiseConv<RANK> {
         let sliding = Sliding {
             strides: self.strides.of_axes(),
             dilation: self.dilation_rate.of_axes(),
-            padding: self.padding.of_axes(),
+            padding: self.padding.of_axes(at)?,
         };
         convolve_depthwise(at.graph, sliding, self.activation, inputs[0], at.weights)
     }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::config::to_map;
+use super::noise::check_rate;
 use crate::layer::{Layer, LayerContext, WeightSpec};
 
 /// Zeroes a random share of the inputs during training and scales the others up, so that the sum stays the same on average;
@@ -41,11 +42,7 @@ impl Layer for Dropout {
     }
 
     fn weights(&self, _inputs: &[Shape]) -> Result<Vec<WeightSpec>, Mismatch> {
-        if (0.0..1.0).contains(&self.rate) {
-            Ok(Vec::new())
-        } else {
-            Err(Mismatch::new("a rate of at least 0 and below 1", self.rate))
-        }
+        check_rate(self.rate)
     }
 
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
@@ -54,5 +51,9 @@ impl Layer for Dropout {
         } else {
             Ok(inputs[0])
         }
+    }
+
+    fn passes_mask(&self) -> bool {
+        true
     }
 }

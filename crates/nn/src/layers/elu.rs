@@ -58,4 +58,8 @@ impl Layer for ELU {
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
         Activation::Elu { alpha: self.alpha as f32 }.apply(at.graph, inputs[0])
     }
+
+    fn passes_mask(&self) -> bool {
+        true
+    }
 }

@@ -2,8 +2,8 @@
 
 use std::marker::PhantomData;
 
-use convnet_engine::ops::Reshape;
-use convnet_engine::{EngineError, Value};
+use convnet_engine::ops::{Binary, BinaryFunction, Reduce, ReduceFunction, Reshape};
+use convnet_engine::{EngineError, Graph, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -83,7 +83,21 @@ impl<R: Reduction, const RANK: usize> Layer for GlobalPooling<R, RANK> {
         let shape = at.graph.shape(inputs[0]).clone();
         let channels = channels::<RANK>(std::slice::from_ref(&shape))
             .map_err(|mismatch| at.mismatch("global pool", mismatch))?;
-        let pooled = R::pool_all(at.graph, inputs[0], &shape.dims[..RANK])?;
+        let pooled = match at.mask {
+            Some(mask) if RANK == 1 && !R::IS_MAX => masked_mean(at.graph, inputs[0], mask)?,
+            _ => R::pool_all(at.graph, inputs[0], &shape.dims[..RANK])?,
+        };
         if self.keepdims { Ok(pooled) } else { at.graph.apply(Reshape { dims: vec![channels] }, &[pooled]) }
     }
+}
+
+/// The mean of the steps of a sequence that are not passed over.
+fn masked_mean(graph: &mut Graph, x: Value, mask: Value) -> Result<Value, EngineError> {
+    let steps = graph.shape(mask).dims[0];
+    let mask = graph.apply(Reshape { dims: vec![steps, 1] }, &[mask])?;
+    let kept = graph.apply(Binary(BinaryFunction::Multiply), &[x, mask])?;
+    let sum = Reduce { keep_dims: true, ..Reduce::new(ReduceFunction::Sum, [0]) };
+    let total = graph.apply(sum.clone(), &[kept])?;
+    let count = graph.apply(sum, &[mask])?;
+    graph.apply(Binary(BinaryFunction::Divide), &[total, count])
 }

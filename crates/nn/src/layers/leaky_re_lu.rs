@@ -59,4 +59,8 @@ impl Layer for LeakyReLU {
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
         Activation::LeakyRelu { negative_slope: self.negative_slope as f32 }.apply(at.graph, inputs[0])
     }
+
+    fn passes_mask(&self) -> bool {
+        true
+    }
 }

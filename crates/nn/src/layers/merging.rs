@@ -203,4 +203,8 @@ impl<M: Merger> Layer for Merging<M> {
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
         M::merge(at.graph, inputs)
     }
+
+    fn passes_mask(&self) -> bool {
+        true
+    }
 }

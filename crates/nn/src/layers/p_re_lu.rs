@@ -84,4 +84,8 @@ impl Layer for PReLU {
         let scaled = at.graph.apply(Binary(BinaryFunction::Multiply), &[negative, at.weights[0]])?;
         at.graph.apply(Sum, &[positive, scaled])
     }
+
+    fn passes_mask(&self) -> bool {
+        true
+    }
 }

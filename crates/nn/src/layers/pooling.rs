@@ -18,6 +18,10 @@ pub trait Reduction: Clone + Debug + PartialEq + Send + Sync + 'static {
     const WINDOWS: [&'static str; 3];
     /// Keras's class names of the pools over everything.
     const GLOBAL: [&'static str; 3];
+    /// Keras's class names of the pools of a given output size.
+    const ADAPTIVE: [&'static str; 3];
+    /// Whether it is the largest element, and not the mean.
+    const IS_MAX: bool;
 
     /// Adds the operation to a graph.
     ///
@@ -45,6 +49,9 @@ pub struct Mean;
 impl Reduction for Max {
     const WINDOWS: [&'static str; 3] = ["MaxPooling1D", "MaxPooling2D", "MaxPooling3D"];
     const GLOBAL: [&'static str; 3] = ["GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D"];
+    const ADAPTIVE: [&'static str; 3] =
+        ["AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D"];
+    const IS_MAX: bool = true;
 
     fn pool(graph: &mut Graph, x: Value, window: &[usize], sliding: Sliding) -> Result<Value, EngineError> {
         graph.apply(MaxPool { window: window.to_vec(), sliding }, &[x])
@@ -61,6 +68,9 @@ impl Reduction for Mean {
     const WINDOWS: [&'static str; 3] = ["AveragePooling1D", "AveragePooling2D", "AveragePooling3D"];
     const GLOBAL: [&'static str; 3] =
         ["GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D"];
+    const ADAPTIVE: [&'static str; 3] =
+        ["AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D", "AdaptiveAveragePooling3D"];
+    const IS_MAX: bool = false;
 
     fn pool(graph: &mut Graph, x: Value, window: &[usize], sliding: Sliding) -> Result<Value, EngineError> {
         graph.apply(AveragePool { window: window.to_vec(), sliding }, &[x])
@@ -153,7 +163,7 @@ impl<R: Reduction, const RANK: usize> Layer for Pooling<R, RANK> {
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
         let sliding = Sliding {
             strides: self.strides.unwrap_or(self.pool_size).of_axes(),
-            padding: self.padding.of_axes(),
+            padding: self.padding.of_axes(at)?,
             ..Sliding::default()
         };
         R::pool(at.graph, inputs[0], &self.pool_size.0, sliding)

@@ -88,4 +88,8 @@ impl Layer for ReLU {
         };
         function.apply(at.graph, inputs[0])
     }
+
+    fn passes_mask(&self) -> bool {
+        true
+    }
 }

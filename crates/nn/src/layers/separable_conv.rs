@@ -154,7 +154,7 @@ impl<const RANK: usize> Layer for SeparableConv<RANK> {
         let sliding = Sliding {
             strides: self.strides.of_axes(),
             dilation: self.dilation_rate.of_axes(),
-            padding: self.padding.of_axes(),
+            padding: self.padding.of_axes(at)?,
         };
         let (depthwise, rest) = at.weights.split_at(1);
         let x = convolve_depthwise(at.graph, sliding, Activation::Linear, inputs[0], depthwise)?;

@@ -54,4 +54,8 @@ impl Layer for Softmax {
             .map_err(|mismatch| at.mismatch("softmax", mismatch))?;
         ops::softmax_along(at.graph, inputs[0], axis)
     }
+
+    fn passes_mask(&self) -> bool {
+        true
+    }
 }

@@ -1,7 +1,7 @@
-//! Enlarging by repetition.
+//! Enlarging by repetition, or of images by interpolation.
 
 use convnet_engine::error::Mismatch;
-use convnet_engine::ops::{Expand, Reshape};
+use convnet_engine::ops::{self, Expand, Reshape, Resize};
 use convnet_engine::{EngineError, Shape, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
@@ -40,6 +40,8 @@ pub enum Interpolation {
     /// The nearest element.
     #[default]
     Nearest,
+    /// A mixture of the elements around, by their distances. Images only.
+    Bilinear,
 }
 
 /// Enlarges sequences. As Keras's [UpSampling1D](https://keras.io/api/layers/reshaping_layers/up_sampling1d/).
@@ -55,9 +57,18 @@ impl<const RANK: usize> UpSampling<RANK> {
         Self { size: size.into(), interpolation: Interpolation::Nearest }
     }
 
+    /// Sets what stands between the elements of an image.
+    pub fn interpolation(self, interpolation: Interpolation) -> Self {
+        Self { interpolation, ..self }
+    }
+
     pub(super) fn examples() -> Vec<(Self, Vec<Vec<usize>>)> {
         let input = || vec![Size::<RANK>::of_last([2, 3, 4]).with_channels(3)];
-        vec![(Self::new(2), input()), (Self::new(Size::of_last([1, 3, 2])), input())]
+        let mut examples = vec![(Self::new(2), input()), (Self::new(Size::of_last([1, 3, 2])), input())];
+        if RANK == 2 {
+            examples.push((Self::new(2).interpolation(Interpolation::Bilinear), input()));
+        }
+        examples
     }
 }
 
@@ -80,12 +91,19 @@ impl<const RANK: usize> Layer for UpSampling<RANK> {
 
     fn weights(&self, inputs: &[Shape]) -> Result<Vec<WeightSpec>, Mismatch> {
         channels::<RANK>(inputs)?;
+        if RANK != 2 && self.interpolation != Interpolation::Nearest {
+            return Err(Mismatch::new("interpolation nearest, but for images", "bilinear"));
+        }
         if self.size.0.contains(&0) { Err(Mismatch::new("sizes of at least 1", 0)) } else { Ok(Vec::new()) }
     }
 
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
         let dims = at.graph.shape(inputs[0]).dims.clone();
         let (spatial, channels) = dims.split_at(RANK);
+        if self.interpolation == Interpolation::Bilinear {
+            let size = [spatial[0] * self.size.0[0], spatial[1] * self.size.0[1]];
+            return at.graph.apply(Resize { size, interpolation: ops::Interpolation::Bilinear }, inputs);
+        }
         let axes = || spatial.iter().zip(self.size.0);
         let apart: Vec<usize> =
             axes().flat_map(|(&size, _)| [size, 1]).chain(channels.iter().copied()).collect();

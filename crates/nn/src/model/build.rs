@@ -1,125 +1,67 @@
-//! From symbols to a model, and from a model to a graph.
+//! From symbols to a model, from models to parts of models, and from a model to a graph.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use convnet_engine::error::Mismatch;
-use convnet_engine::{EngineError, Graph, Shape, Slab, Value};
+use convnet_engine::{Graph, Shape, Slab, Value};
 
-use super::order::{Maker, maker, order};
-use super::symbol::Origin;
+use super::network::NetworkWeight;
+use super::symbol::{CallNode, Origin};
 use super::variables::{Slot, Variables, Weight};
-use super::{Kind, LayerCall, Model, ModelLayer, Symbol};
+use super::{Model, Network, Symbol};
 use crate::error::{Error, Result};
-use crate::layer::{Layer, LayerContext, WeightSpec};
-use crate::names::{Counters, snake_case};
+use crate::layer::{Instance, LayerContext, LayerKind, LayerRef, join};
 
-/// In what way a layer is called.
-#[derive(Debug)]
-pub(crate) enum Mode<'m> {
-    /// To predict.
-    Inference,
-    /// To train: with this number for random streams, trained or frozen, and a list for new values of states.
-    Training { stream: u64, trainable: bool, updates: &'m mut Vec<(usize, Value)> },
-}
-
-/// The weights that a layer asks for; its name goes into the error.
-pub(crate) fn weight_specs(
-    layer: &dyn Layer,
-    name: &str,
-    inputs: &[Shape],
-) -> Result<Vec<WeightSpec>, EngineError> {
-    let refuse = |mismatch| EngineError::Shape { layer: name.to_owned(), op: layer.class_name(), mismatch };
-    let specs = layer.weights(inputs).map_err(refuse)?;
-    for spec in &specs {
-        let len = spec.dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size));
-        if len.is_none_or(|len| len > MAX_WEIGHT) {
-            let received = format!("{} of sizes {:?}", spec.name, spec.dims);
-            return Err(refuse(Mismatch::new(format!("weights of at most {MAX_WEIGHT} elements"), received)));
-        }
-    }
-    Ok(specs)
-}
-
-/// A weight may not have more elements than this: it would not fit into memory anyway, and sizes stay far from overflow.
-const MAX_WEIGHT: usize = 1 << 32;
-
-/// Adds a layer to a graph.
-pub(crate) fn call_layer(
-    layer: &dyn Layer,
-    graph: &mut Graph,
-    weights: &[Value],
-    inputs: &[Value],
-    mode: Mode<'_>,
-) -> Result<Value, EngineError> {
-    let mut none = Vec::new();
-    let (training, stream, trainable, updates) = match mode {
-        Mode::Inference => (false, 0, false, &mut none),
-        Mode::Training { stream, trainable, updates } => (true, stream, trainable, updates),
-    };
-    layer.call(&mut LayerContext { graph, weights, training, trainable, stream, updates }, inputs)
+/// What layers add to a graph besides their outputs.
+#[derive(Debug, Default)]
+pub(crate) struct Additions {
+    /// Whether layers act as in training.
+    pub(crate) training: bool,
+    /// New values of states with their places.
+    pub(crate) updates: Vec<(Value, usize)>,
+    /// Scalars that are added to the loss.
+    pub(crate) penalties: Vec<Value>,
+    /// The mask of the first output.
+    pub(crate) mask: Option<Value>,
 }
 
 impl Model {
-    /// The model that computes `outputs` from `inputs`, with fresh weights of seed 0. Keras's functional API.
+    /// The model that computes `outputs` from `inputs`. Keras's functional API. Weights are fresh, of seed 0, but for those of models in
+    /// layers' places and of layers taken from models, which are copies.
     ///
     /// # Errors
     /// If the outputs need other inputs, two layers have one name, or a shared layer is called on shapes that need different
     /// weights.
     pub fn new(inputs: &[Symbol], outputs: &[Symbol]) -> Result<Self> {
-        let mut model = Self::assemble(inputs, outputs)?;
-        model.initialize(0);
+        let mut model = Self::of_network(Network::new(inputs, outputs)?);
+        model.start();
         Ok(model)
     }
 
-    /// The model with zeros for weights.
-    pub(super) fn assemble(inputs: &[Symbol], outputs: &[Symbol]) -> Result<Self> {
-        if inputs.is_empty() || outputs.is_empty() {
-            return Err(Error::argument("Model", "a model needs at least one input and one output"));
-        }
-        let order = order(inputs, outputs)?;
-        let tensor: HashMap<_, _> =
-            order.symbols.iter().enumerate().map(|(i, symbol)| (symbol.id(), i)).collect();
-        let layer_of: HashMap<Maker, usize> =
-            order.makers.iter().enumerate().map(|(i, &maker)| (maker, i)).collect();
-        let mut layers: Vec<Option<ModelLayer>> = vec![None; order.makers.len()];
-        let mut calls = Vec::with_capacity(order.symbols.len());
-        let mut places = Places::default();
-        let mut names = names(&order.makers, &order.symbols)?;
-        for (output, symbol) in order.symbols.iter().enumerate() {
-            let layer = layer_of[&maker(symbol)];
-            let (slot, mut call_inputs) = (&mut layers[layer], Vec::new());
-            match &symbol.0.origin {
-                Origin::Input { .. } => {
-                    let name = std::mem::take(&mut names[layer]);
-                    *slot = Some(ModelLayer { name, layer: None, trainable: true, weights: Vec::new() });
-                }
-                Origin::Call { layer: instance, inputs } => {
-                    call_inputs = inputs.iter().map(|input| tensor[&input.id()]).collect();
-                    let shapes: Vec<Shape> = inputs.iter().map(|input| input.shape().clone()).collect();
-                    let name = slot.as_ref().map_or(&names[layer], |layer| &layer.name);
-                    let specs = weight_specs(instance.layer(), name, &shapes)?;
-                    match slot {
-                        Some(known) => check_shared(known, &specs)?,
-                        None => {
-                            let name = std::mem::take(&mut names[layer]);
-                            let weights = specs.into_iter().map(|spec| places.place(&name, spec)).collect();
-                            let (layer, trainable) = (Arc::clone(&instance.0.layer), instance.0.trainable);
-                            *slot = Some(ModelLayer { name, layer: Some(layer), trainable, weights });
-                        }
-                    }
+    /// Weights as a new model has them.
+    pub(super) fn start(&mut self) {
+        self.initialize(0);
+        let mut first = 0;
+        for layer in 0..self.network.layers.len() {
+            let layer = &mut self.network.layers[layer];
+            let (count, values) = (layer.weights.len(), layer.values.take());
+            let mut values = values.as_ref().map(|values| &values[..]);
+            for weight in &self.weights[first..first + count] {
+                if let Some((own, rest)) = values.and_then(|values| values.split_at_checked(weight.len())) {
+                    self.variables.get_mut(weight).copy_from_slice(own);
+                    values = Some(rest);
                 }
             }
-            calls.push(LayerCall { layer, inputs: call_inputs, output });
+            first += count;
         }
-        Ok(Self {
-            name: "functional".into(),
-            kind: Kind::Functional,
-            layers: layers.into_iter().map(|layer| layer.expect("every maker makes a symbol")).collect(),
-            calls,
-            tensors: order.symbols.iter().map(|symbol| symbol.shape().clone()).collect(),
-            inputs: inputs.iter().map(|input| tensor[&input.id()]).collect(),
-            outputs: outputs.iter().map(|output| tensor[&output.id()]).collect(),
+    }
+
+    /// The model with zeros for weights.
+    pub(super) fn of_network(network: Network) -> Self {
+        let mut places = Places::default();
+        let weights = network.all_weights().into_iter().map(|weight| places.place(weight)).collect();
+        Self {
+            network,
+            weights,
             variables: Variables {
                 parameters: Slab::new(places.parameters),
                 states: Slab::new(places.states),
@@ -130,50 +72,214 @@ impl Model {
             runtime: Mutex::default(),
             class_names: Vec::new(),
             max_memory: None,
-        })
+        }
     }
 
-    /// Adds the whole model to a graph; returns the values of its tensors. In training, `updates` gets the new values of
-    /// states with their places.
+    /// Adds the whole model to a graph; returns the values of its tensors.
     pub(crate) fn add_to(
         &self,
         graph: &mut Graph,
         inputs: &[Value],
-        mut updates: Option<&mut Vec<(Value, usize)>>,
+        additions: &mut Additions,
     ) -> Result<Vec<Value>> {
-        let weights: Vec<Vec<Value>> = self
-            .layers
-            .iter()
-            .map(|layer| layer.weights.iter().map(|weight| variable(graph, weight)).collect())
-            .collect();
-        let mut values: Vec<Value> = Vec::with_capacity(self.tensors.len());
-        for call in &self.calls {
-            let ModelLayer { name, layer, trainable, weights: specs } = &self.layers[call.layer];
-            let Some(layer) = layer else {
-                let input = self.inputs.iter().position(|&tensor| tensor == call.output);
-                values.push(inputs[input.expect("placeholders are inputs")]);
-                continue;
-            };
-            graph.set_label(name);
-            let arguments: Vec<Value> = call.inputs.iter().map(|&tensor| values[tensor]).collect();
-            let mut new_states = Vec::new();
-            let mode = match updates {
-                None => Mode::Inference,
-                Some(_) => Mode::Training {
-                    stream: call.output as u64,
-                    trainable: *trainable,
-                    updates: &mut new_states,
-                },
-            };
-            values.push(call_layer(&**layer, graph, &weights[call.layer], &arguments, mode)?);
-            if let Some(updates) = updates.as_deref_mut() {
-                updates.extend(new_states.into_iter().map(|(weight, value)| match specs[weight].slot {
-                    Slot::State(start) => (value, start),
-                    Slot::Parameter(_) => unreachable!("layers update states, optimizers update parameters"),
-                }));
+        let variables: Vec<Value> = self.weights.iter().map(|weight| variable(graph, weight)).collect();
+        let mut updates = Vec::new();
+        let mut at = LayerContext {
+            graph,
+            weights: &variables,
+            training: additions.training,
+            trainable: true,
+            stream: 0,
+            updates: &mut updates,
+            penalties: &mut additions.penalties,
+            mask: None,
+            output_mask: None,
+        };
+        let values = self.network.add_to(&mut at, "", inputs)?;
+        additions.mask = at.output_mask;
+        for (weight, value) in updates {
+            if let Slot::State(start) = self.weights[weight].slot {
+                additions.updates.push((value, start));
             }
         }
         Ok(values)
+    }
+
+    /// Numbers of the weights `first..first + count`, one after another.
+    fn values(&self, first: usize, count: usize) -> Vec<f32> {
+        self.weights[first..first + count]
+            .iter()
+            .flat_map(|weight| self.weight_values(weight).iter().copied().collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// The symbols that the model is made of, to build on any of its inner tensors. Layers start with copies of this model's weights.
+    ///
+    /// ```
+    /// use convnet_nn::layers::{Conv2D, Dense, GlobalAveragePooling2D};
+    /// use convnet_nn::{LayerRef, Model, Sequential};
+    ///
+    /// let base = Sequential::new([8, 8, 3])
+    ///     .add(LayerRef::new(Conv2D::new(4, 3)).named("first"))
+    ///     .add(Conv2D::new(8, 3))
+    ///     .build()?;
+    /// let inner = base.symbols();
+    /// let head = inner.output_of("first")?.apply(GlobalAveragePooling2D::new())?.apply(Dense::new(2))?;
+    /// let model = Model::new(inner.inputs(), &[head])?;
+    /// assert_eq!(model.weight_values(model.weight("first/kernel")?), base.weight_values(base.weight("first/kernel")?));
+    /// # Ok::<(), convnet_nn::Error>(())
+    /// ```
+    pub fn symbols(&self) -> Symbols {
+        let firsts = self.network.first_weights();
+        let instances: Vec<Option<LayerRef>> = (self.network.layers.iter().zip(firsts))
+            .map(|(layer, first)| {
+                let kind = layer.kind.clone()?;
+                let values = self.values(first, layer.weights.len());
+                let (name, trainable) = (Some(layer.name.clone()), layer.trainable);
+                Some(LayerRef(Arc::new(Instance { name, trainable, kind, values: Some(Arc::new(values)) })))
+            })
+            .collect();
+        let mut tensors: Vec<Symbol> = Vec::new();
+        let mut makers = Vec::new();
+        for call in &self.network.calls {
+            let origin = match &instances[call.layer] {
+                None => Origin::Input { name: Some(self.network.layers[call.layer].name.clone()) },
+                Some(layer) => Origin::Call {
+                    layer: layer.clone(),
+                    inputs: call.inputs.iter().map(|&tensor| tensors[tensor].clone()).collect(),
+                    training: call.training,
+                },
+            };
+            let shapes = self.network.tensors[call.outputs.clone()].to_vec();
+            let node = Arc::new(CallNode { origin, shapes });
+            tensors.extend(call.outputs.clone().map(|tensor| Symbol {
+                node: Arc::clone(&node),
+                output: tensor - call.outputs.start,
+            }));
+            makers.extend(call.outputs.clone().map(|_| self.network.layers[call.layer].name.clone()));
+        }
+        let ends = |ends: &[usize]| ends.iter().map(|&tensor| tensors[tensor].clone()).collect();
+        Symbols { inputs: ends(&self.network.inputs), outputs: ends(&self.network.outputs), tensors, makers }
+    }
+
+    /// The model from this one's inputs to the outputs of some of its layers, with copies of the weights: to look at inner activations, or to
+    /// keep the front part.
+    ///
+    /// # Errors
+    /// If there is no such layer, or an input is not needed by any of them.
+    pub fn up_to(&self, layers: &[&str]) -> Result<Self> {
+        let symbols = self.symbols();
+        let outputs = layers.iter().map(|layer| symbols.output_of(layer)).collect::<Result<Vec<_>>>()?;
+        Self::new(symbols.inputs(), &outputs)
+    }
+
+    /// A model from inner tensors of this one, the outputs of the layers `from`, on to others, with copies of the weights.
+    ///
+    /// # Errors
+    /// If there are no such layers, or what they make needs other inputs.
+    pub fn between(&self, from: &[&str], to: &[&str]) -> Result<Self> {
+        let symbols = self.symbols();
+        let mut replaced: Vec<Option<Symbol>> = vec![None; symbols.tensors.len()];
+        let mut inputs = Vec::new();
+        for name in from {
+            let tensor = symbols.place_of(name)?;
+            let input = Symbol::named_input(*name, symbols.tensors[tensor].shape().dims.clone());
+            replaced[tensor] = Some(input.clone());
+            inputs.push(input);
+        }
+        for call in &self.network.calls {
+            let Origin::Call { layer, training, .. } = &symbols.tensors[call.outputs.start].node.origin else {
+                continue;
+            };
+            let known: Option<Vec<&Symbol>> =
+                call.inputs.iter().map(|&tensor| replaced[tensor].as_ref()).collect();
+            if let Some(known) = known.filter(|_| replaced[call.outputs.start].is_none()) {
+                let outputs = Symbol::call(layer.clone(), &known, *training)?;
+                for (tensor, output) in call.outputs.clone().zip(outputs) {
+                    replaced[tensor] = Some(output);
+                }
+            }
+        }
+        let outputs = (to.iter())
+            .map(|name| {
+                let problem = || Error::argument(format!("layer `{name}`"), "it needs other inputs than those given");
+                replaced[symbols.place_of(name)?].clone().ok_or_else(problem)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Self::new(&inputs, &outputs)
+    }
+
+    /// The model that stands in a layer's place, with copies of its weights.
+    ///
+    /// # Errors
+    /// If there is no layer of this path, or it is not a model.
+    pub fn nested(&self, path: &str) -> Result<Self> {
+        let Some(network) = self.network.find(path)?.network() else {
+            return Err(Error::argument(format!("layer `{path}`"), "it is not a model"));
+        };
+        let mut model = Self::of_network(network.clone());
+        let paths: Vec<Weight> = model.weights.clone();
+        for weight in paths {
+            let from = self.weight(&join(path, &weight.path))?.clone();
+            let values: Vec<f32> = self.weight_values(&from).iter().copied().collect();
+            model.variables.get_mut(&weight).copy_from_slice(&values);
+        }
+        Ok(model)
+    }
+}
+
+/// A model as a layer of others, which starts with copies of its weights.
+///
+/// ```
+/// use convnet_nn::layers::{Conv2D, Dense, Flatten};
+/// use convnet_nn::{LayerRef, Model, Sequential, Symbol};
+///
+/// let base = Sequential::new([8, 8, 3]).named("base").add(Conv2D::new(4, 3)).build()?;
+/// let image = Symbol::input([8, 8, 3]);
+/// let features = image.apply(LayerRef::from(&base).trainable(false))?;
+/// let model = Model::new(&[image], &[features.apply(Flatten::new())?.apply(Dense::new(2))?])?;
+/// assert_eq!(model.trainable_weights().count(), 2);
+/// # Ok::<(), convnet_nn::Error>(())
+/// ```
+impl From<&Model> for LayerRef {
+    fn from(model: &Model) -> Self {
+        let kind = LayerKind::Network(Arc::new(model.network.clone()));
+        Self::from_parts(kind, None, true).with_values(model.values(0, model.weights.len()))
+    }
+}
+
+/// The tensors of a model, as symbols that other models can be made of.
+#[derive(Clone, Debug)]
+pub struct Symbols {
+    inputs: Vec<Symbol>,
+    outputs: Vec<Symbol>,
+    tensors: Vec<Symbol>,
+    makers: Vec<String>,
+}
+
+impl Symbols {
+    /// The model's inputs.
+    pub fn inputs(&self) -> &[Symbol] {
+        &self.inputs
+    }
+
+    /// The model's outputs.
+    pub fn outputs(&self) -> &[Symbol] {
+        &self.outputs
+    }
+
+    /// What a layer makes: of several calls the last, of several outputs the first.
+    ///
+    /// # Errors
+    /// If there is no such layer.
+    pub fn output_of(&self, layer: &str) -> Result<Symbol> {
+        Ok(self.tensors[self.place_of(layer)?].clone())
+    }
+
+    fn place_of(&self, layer: &str) -> Result<usize> {
+        let is_first = |&tensor: &usize| self.makers[tensor] == layer && self.tensors[tensor].output == 0;
+        let found = (0..self.makers.len()).rev().find(is_first);
+        found.ok_or_else(|| Error::unknown("layer", layer, self.makers.iter().map(String::as_str)))
     }
 }
 
@@ -185,47 +291,6 @@ fn variable(graph: &mut Graph, weight: &Weight) -> Value {
     }
 }
 
-/// A name for each layer: its own, or its class's with a number.
-fn names(makers: &[Maker], symbols: &[Symbol]) -> Result<Vec<String>> {
-    let mut origins: HashMap<Maker, (Option<String>, &'static str)> = HashMap::new();
-    for symbol in symbols {
-        origins.entry(maker(symbol)).or_insert_with(|| match &symbol.0.origin {
-            Origin::Input { name } => (name.clone(), "InputLayer"),
-            Origin::Call { layer, .. } => (layer.0.name.clone(), layer.layer().class_name()),
-        });
-    }
-    let mut used: std::collections::HashSet<String> =
-        origins.values().filter_map(|(name, _)| name.clone()).collect();
-    let given = origins.values().filter(|(name, _)| name.is_some()).count();
-    if used.len() < given {
-        return Err(Error::argument("Model", "two layers have the same name; names must be unique"));
-    }
-    let mut counters = Counters::default();
-    Ok(makers
-        .iter()
-        .map(|maker| match &origins[maker] {
-            (Some(name), _) => name.clone(),
-            (None, class) => loop {
-                let name = counters.next(&snake_case(class));
-                if used.insert(name.clone()) {
-                    break name;
-                }
-            },
-        })
-        .collect())
-}
-
-/// A shared layer must need the same weights wherever it is called.
-fn check_shared(layer: &ModelLayer, specs: &[WeightSpec]) -> Result<()> {
-    let same = layer.weights.len() == specs.len()
-        && layer.weights.iter().zip(specs).all(|(weight, spec)| weight.dims == spec.dims);
-    if same {
-        return Ok(());
-    }
-    let problem = "it is shared, but called on shapes that need weights of different sizes";
-    Err(Error::argument(format!("layer `{}`", layer.name), problem))
-}
-
 /// Gives weights their places in the slabs.
 #[derive(Default)]
 struct Places {
@@ -234,7 +299,8 @@ struct Places {
 }
 
 impl Places {
-    fn place(&mut self, layer: &str, spec: WeightSpec) -> Weight {
+    fn place(&mut self, weight: NetworkWeight) -> Weight {
+        let NetworkWeight { layer, spec, .. } = weight;
         let len = Slab::round_up(spec.len());
         let (total, slot): (_, fn(usize) -> Slot) = if spec.trainable {
             (&mut self.parameters, Slot::Parameter)
@@ -245,10 +311,15 @@ impl Places {
         *total += len;
         Weight {
             name: spec.name,
-            path: format!("{layer}/{}", spec.name),
+            path: format!("{}/{}", join(&layer, &spec.group), spec.name),
+            layer,
+            group: spec.group,
             dims: spec.dims,
             slot: slot(start),
             initializer: spec.initializer,
+            regularizer: spec.regularizer,
+            constraint: spec.constraint,
+            power_iterations: spec.power_iterations,
         }
     }
 }

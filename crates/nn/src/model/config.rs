@@ -1,12 +1,14 @@
 //! Models as Keras writes them down: JSON of layers, wiring, optimizer, loss and metrics.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{Compiled, Kind, Model, ModelLayer, Sequential, Symbol};
+use super::network::LayerCall;
+use super::{Compiled, Kind, Model, ModelLayer, Network, Sequential, Symbol};
 use crate::error::{Error, Result};
-use crate::layer::LayerRef;
+use crate::layer::{Layer, LayerKind, LayerRef};
 use crate::layers;
 use crate::losses;
 use crate::metrics::Metric;
@@ -18,26 +20,40 @@ const MAX_INPUT: usize = 1 << 32;
 impl Model {
     /// The model without its weights, as it stands in the `config.json` of a Keras 3 file.
     pub fn config(&self) -> Json {
-        let (module, class, registered) = match self.kind {
-            Kind::Sequential => ("keras", "Sequential", Json::Null),
-            Kind::Functional => ("keras.src.models.functional", "Functional", json!("Functional")),
-        };
-        let config = match self.kind {
-            Kind::Sequential => self.sequential_config(),
-            Kind::Functional => self.functional_config(),
-        };
-        let compile_config = self.compiled.as_ref().map_or_else(|| json!({}), Compiled::config);
-        let mut json = json!({
-            "module": module,
-            "class_name": class,
-            "config": config,
-            "registered_name": registered,
-            "compile_config": compile_config,
-        });
+        let mut json = self.network.object();
+        json["compile_config"] = self.compiled.as_ref().map_or_else(|| json!({}), Compiled::config);
         if !self.class_names.is_empty() {
             json["convnet"] = json!({ "class_names": self.class_names });
         }
         json
+    }
+}
+
+impl Network {
+    /// The network as an object of Keras's.
+    fn object(&self) -> Json {
+        let (module, registered) = match self.kind {
+            Kind::Sequential => ("keras", Json::Null),
+            Kind::Functional => ("keras.src.models.functional", json!("Functional")),
+        };
+        json!({
+            "module": module,
+            "class_name": self.class_name(),
+            "config": self.model_config(),
+            "registered_name": registered,
+        })
+    }
+
+    /// The arguments of the model, which are its layers.
+    pub(crate) fn model_config(&self) -> Map<String, Json> {
+        let config = match self.kind {
+            Kind::Sequential => self.sequential_config(),
+            Kind::Functional => self.functional_config(),
+        };
+        match config {
+            Json::Object(config) => config,
+            _ => unreachable!("both make objects"),
+        }
     }
 
     fn sequential_config(&self) -> Json {
@@ -47,17 +63,19 @@ impl Model {
     }
 
     fn functional_config(&self) -> Json {
-        // For each tensor the layer that makes it, and which of the layer's calls does.
-        let mut made = vec![(0, 0); self.tensors.len()];
+        // For each tensor the layer that makes it, which of the layer's calls does, and which of its outputs it is.
+        let mut made = vec![(0, 0, 0); self.tensors.len()];
         let mut calls_of: Vec<usize> = vec![0; self.layers.len()];
         for call in &self.calls {
-            made[call.output] = (call.layer, calls_of[call.layer]);
+            for (output, tensor) in call.outputs.clone().enumerate() {
+                made[tensor] = (call.layer, calls_of[call.layer], output);
+            }
             calls_of[call.layer] += 1;
         }
         let layers: Vec<Json> = (self.layers.iter().enumerate())
             .map(|(index, layer)| {
-                let calls = self.calls.iter().filter(|call| call.layer == index && layer.layer.is_some());
-                let nodes: Vec<Json> = calls.map(|call| self.node_config(&call.inputs, &made)).collect();
+                let calls = self.calls.iter().filter(|call| call.layer == index && layer.kind.is_some());
+                let nodes: Vec<Json> = calls.map(|call| self.node_config(call, &made)).collect();
                 let mut object = self.layer_config(layer);
                 object.insert("name".into(), json!(layer.name));
                 object.insert("inbound_nodes".into(), json!(nodes));
@@ -67,7 +85,12 @@ impl Model {
         let ends = |tensors: &[usize]| {
             let ends: Vec<Json> = tensors
                 .iter()
-                .map(|&tensor| json!([self.layers[made[tensor].0].name, made[tensor].1, 0]))
+                .map(|&tensor| {
+                    let (layer, call, output) = made[tensor];
+                    let layer = &self.layers[layer];
+                    let offset = usize::from(layer.network().is_some_and(|inner| inner.kind == Kind::Functional));
+                    json!([layer.name, call + offset, output])
+                })
                 .collect();
             if let [only] = &ends[..] { only.clone() } else { json!(ends) }
         };
@@ -80,51 +103,87 @@ impl Model {
         })
     }
 
-    fn node_config(&self, inputs: &[usize], made: &[(usize, usize)]) -> Json {
-        let tensors: Vec<Json> = inputs
-            .iter()
+    fn node_config(&self, call: &LayerCall, made: &[(usize, usize, usize)]) -> Json {
+        let tensors: Vec<Json> = (call.inputs.iter())
             .map(|&tensor| {
-                let (layer, call) = made[tensor];
+                let (layer, call, output) = made[tensor];
                 json!({
                     "class_name": "__keras_tensor__",
                     "config": {
                         "shape": batch_shape(&self.tensors[tensor].dims),
                         "dtype": "float32",
-                        "keras_history": [self.layers[layer].name, call, 0],
+                        "keras_history": [self.layers[layer].name, call, output],
                     },
                 })
             })
             .collect();
-        let argument = if let [only] = &tensors[..] { only.clone() } else { json!(tensors) };
-        json!({ "args": [argument], "kwargs": {} })
+        let mut kwargs = Map::new();
+        if let Some(training) = call.training {
+            kwargs.insert("training".into(), json!(training));
+        }
+        // Keras hands the states that recurrent layers start from over by name.
+        let takes_states = self.layers[call.layer].layer().is_some_and(|layer| {
+            matches!(layer.class_name(), "SimpleRNN" | "LSTM" | "GRU" | "Bidirectional")
+        });
+        let argument = match &tensors[..] {
+            [only] => only.clone(),
+            [sequence, states @ ..] if takes_states => {
+                kwargs.insert("initial_state".into(), json!(states));
+                sequence.clone()
+            }
+            _ => json!(tensors),
+        };
+        json!({ "args": [argument], "kwargs": kwargs })
     }
 
     fn layer_config(&self, layer: &ModelLayer) -> Map<String, Json> {
         let mut config = Map::new();
-        match &layer.layer {
+        let object = match &layer.kind {
             None => {
-                let output = self.calls.iter().find(|call| self.layers[call.layer].name == layer.name);
-                let tensor = output.expect("every layer is called").output;
+                let call = self.calls.iter().find(|call| self.layers[call.layer].name == layer.name);
+                let tensor = call.expect("every layer is called").outputs.start;
                 config.insert("batch_shape".into(), batch_shape(&self.tensors[tensor].dims));
                 config.insert("dtype".into(), json!("float32"));
                 config.insert("name".into(), json!(layer.name));
+                layer_object("InputLayer", config)
             }
-            Some(kind) => {
+            Some(LayerKind::Network(network)) => {
+                let mut object = network.object();
+                object["config"]["name"] = json!(layer.name);
+                object["config"]["trainable"] = json!(layer.trainable);
+                object
+            }
+            Some(LayerKind::Layer(kind)) => {
                 config.insert("name".into(), json!(layer.name));
                 config.insert("trainable".into(), json!(layer.trainable));
                 config.insert("dtype".into(), json!("float32"));
                 config.extend(kind.config());
+                layer_object(kind.class_name(), config)
             }
-        }
-        let object = json!({
-            "module": "keras.layers",
-            "class_name": layer.class_name(),
-            "config": config,
-            "registered_name": null,
-        });
+        };
         match object {
             Json::Object(object) => object,
             _ => unreachable!("an object was just made"),
+        }
+    }
+}
+
+/// A layer as an object of Keras's.
+pub(crate) fn layer_object(class: &str, config: Map<String, Json>) -> Json {
+    json!({ "module": "keras.layers", "class_name": class, "config": config, "registered_name": null })
+}
+
+/// A layer, or a model as one, inside another layer, as Keras writes it.
+pub(crate) fn inner_object(kind: &LayerKind, name: &str) -> Json {
+    match kind {
+        LayerKind::Network(network) => network.object(),
+        LayerKind::Layer(layer) => {
+            let mut config = Map::new();
+            config.insert("name".into(), json!(name));
+            config.insert("trainable".into(), json!(true));
+            config.insert("dtype".into(), json!("float32"));
+            config.extend(layer.config());
+            layer_object(layer.class_name(), config)
         }
     }
 }
@@ -141,14 +200,9 @@ fn batch_shape(dims: &[usize]) -> Json {
 pub fn from_config(json: &Json) -> Result<Model> {
     let class = json.get("class_name").and_then(Json::as_str).unwrap_or_default();
     let config = json.get("config").unwrap_or(&Json::Null);
-    let mut model = match class {
-        "Sequential" => sequential(config)?,
-        "Functional" | "Model" => functional(config)?,
-        _ => return Err(Error::unknown("model class", class, ["Sequential", "Functional"])),
-    };
-    if let Some(name) = config.get("name").and_then(Json::as_str) {
-        model.name = name.to_owned();
-    }
+    let network = network(class, config)?
+        .ok_or_else(|| Error::unknown("model class", class, ["Sequential", "Functional"]))?;
+    let mut model = Model::of_network(network);
     if let Some(names) = json.get("convnet").and_then(|own| own.get("class_names")).and_then(Json::as_array) {
         model.class_names = names.iter().map(|name| name.as_str().unwrap_or_default().to_owned()).collect();
     }
@@ -156,6 +210,34 @@ pub fn from_config(json: &Json) -> Result<Model> {
         model.compile_with(Compiled::from_config(compile)?)?;
     }
     Ok(model)
+}
+
+/// The network of a model's class and arguments; `None` if the class is none of a model.
+fn network(class: &str, config: &Json) -> Result<Option<Network>> {
+    let mut network = match class {
+        "Sequential" => sequential(config)?,
+        "Functional" | "Model" => functional(config)?,
+        _ => return Ok(None),
+    };
+    if let Some(name) = config.get("name").and_then(Json::as_str) {
+        network.name = name.to_owned();
+    }
+    Ok(Some(network))
+}
+
+/// A layer, or a model as one, that stands in the arguments of another layer.
+pub(crate) fn inner_layer(object: &Json) -> Result<(LayerKind, Option<String>)> {
+    let (class, config) = parts(object)?;
+    let name = config.get("name").and_then(Json::as_str).map(str::to_owned);
+    Ok((layer_kind(class, config)?, name))
+}
+
+fn layer_kind(class: &str, config: &Map<String, Json>) -> Result<LayerKind> {
+    if ["Sequential", "Functional", "Model"].contains(&class) {
+        let network = network(class, &Json::Object(config.clone()))?.expect("a model's class");
+        return Ok(LayerKind::Network(Arc::new(network)));
+    }
+    Ok(LayerKind::Layer(layers::from_config(class, config.clone())?))
 }
 
 /// A row of layers from class names and Keras's arguments, for samples of sizes `input_shape`.
@@ -178,7 +260,9 @@ pub fn from_layers(
 fn layer(class: &str, config: &Map<String, Json>) -> Result<LayerRef> {
     let name = config.get("name").and_then(Json::as_str).map(str::to_owned);
     let trainable = config.get("trainable").and_then(Json::as_bool).unwrap_or(true);
-    Ok(LayerRef::from_parts(layers::from_config(class, config.clone())?, name, trainable))
+    let layer = LayerRef::from_parts(layer_kind(class, config)?, name, true);
+    // Keras writes down for each layer of a frozen model that it is frozen.
+    Ok(if trainable { layer } else { layer.trainable(false) })
 }
 
 /// The parts of a layer's object: class and arguments.
@@ -217,8 +301,9 @@ fn check_input(dims: &[usize]) -> Result<()> {
     }
 }
 
-fn sequential(config: &Json) -> Result<Model> {
+fn sequential(config: &Json) -> Result<Network> {
     // Very old files have the bare list of layers.
+    let whole = config;
     let objects = config.get("layers").unwrap_or(config).as_array();
     let objects = objects.ok_or_else(|| Error::argument("model configuration", "no list of layers"))?;
     let mut model: Option<Sequential> = None;
@@ -228,28 +313,49 @@ fn sequential(config: &Json) -> Result<Model> {
             model = placeholder(config, true)?.map(Sequential::from_input);
             continue;
         }
+        let layer = layer(class, config)?;
         let row = match model.take() {
             Some(row) => row,
-            None => placeholder(config, false)?.map(Sequential::from_input).ok_or_else(|| {
+            None => first_input(whole, config, &layer)?.map(Sequential::from_input).ok_or_else(|| {
                 Error::argument(
                     "model configuration",
                     "the model was never built: its input shape is not known",
                 )
             })?,
         };
-        model = Some(row.add(layer(class, config)?));
+        model = Some(row.add(layer));
     }
     model.ok_or_else(|| Error::argument("model configuration", "a model without layers"))?.assemble()
 }
 
-/// A call of a layer that waits for its inputs: names of layers and numbers of their calls.
-type Node = Vec<(String, usize)>;
+/// The input of a row of layers that begins without an `InputLayer`: stated by its first layer, which may be a model, or by the row.
+fn first_input(row: &Json, first: &Map<String, Json>, layer: &LayerRef) -> Result<Option<Symbol>> {
+    if let Some(stated) = placeholder(first, false)? {
+        return Ok(Some(stated));
+    }
+    if let LayerKind::Network(network) = &layer.0.kind {
+        return Ok(Some(Symbol::input(network.tensors[network.inputs[0]].dims.clone())));
+    }
+    let Some(shape) = row.get("build_input_shape").filter(|shape| shape.is_array()) else { return Ok(None) };
+    let mut stated = Map::new();
+    stated.insert("batch_shape".into(), shape.clone());
+    placeholder(&stated, false)
+}
 
-fn functional(config: &Json) -> Result<Model> {
+/// A tensor: the layer that makes it, which of the layer's calls, and which of the call's outputs.
+type TensorName = (String, usize, usize);
+
+/// A call of a layer that waits for its inputs.
+struct Node {
+    inputs: Vec<TensorName>,
+    training: Option<bool>,
+}
+
+fn functional(config: &Json) -> Result<Network> {
     let problem = |text: &str| Error::argument("model configuration", text);
     let objects =
         config.get("layers").and_then(Json::as_array).ok_or_else(|| problem("no list of layers"))?;
-    let mut symbols: HashMap<String, Vec<Symbol>> = HashMap::new();
+    let mut symbols = Symbols::default();
     let mut waiting: Vec<(String, LayerRef, std::collections::VecDeque<Node>)> = Vec::new();
     for object in objects {
         let (class, config) = parts(object)?;
@@ -257,22 +363,29 @@ fn functional(config: &Json) -> Result<Model> {
         let name = name.ok_or_else(|| problem("a layer without a name"))?.to_owned();
         if class == "InputLayer" {
             let input = placeholder(config, true)?.ok_or_else(|| problem("an input without a shape"))?;
-            symbols.insert(name, vec![input]);
+            symbols.made.insert(name, vec![vec![input]]);
         } else {
             let nodes =
                 object.get("inbound_nodes").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+            symbols.is_keras2 |= nodes.first().is_some_and(Json::is_array);
             let nodes = nodes.iter().map(read_node).collect::<Result<_>>()?;
-            waiting.push((name.clone(), layer(class, config)?.named(name), nodes));
+            let layer = layer(class, config)?.named(&name);
+            if let LayerKind::Network(network) = &layer.0.kind {
+                symbols.networks.insert(name.clone(), network.kind);
+            }
+            waiting.push((name, layer, nodes));
         }
     }
     // Layers are mostly listed after those that feed them, but need not be.
     loop {
         let mut progress = false;
         for (name, layer, nodes) in &mut waiting {
-            while let Some(inputs) = nodes.front().and_then(|node| look_up(&symbols, node)) {
+            while let Some((node, inputs)) =
+                nodes.front().and_then(|node| Some((node, symbols.look_up(&node.inputs, false)?)))
+            {
                 let inputs: Vec<&Symbol> = inputs.iter().collect();
-                let output = Symbol::merge(layer.clone(), &inputs)?;
-                symbols.entry(name.clone()).or_default().push(output);
+                let outputs = Symbol::call(layer.clone(), &inputs, node.training)?;
+                symbols.made.entry(name.clone()).or_default().push(outputs);
                 nodes.pop_front();
                 progress = true;
             }
@@ -289,28 +402,53 @@ fn functional(config: &Json) -> Result<Model> {
     }
     let ends = |key: &str| {
         let ends = read_ends(config.get(key).unwrap_or(&Json::Null))?;
-        look_up(&symbols, &ends).ok_or_else(|| problem(&format!("{key} names a tensor that is not there")))
+        symbols.look_up(&ends, true).ok_or_else(|| problem(&format!("{key} names a tensor that is not there")))
     };
-    Model::assemble(&ends("input_layers")?, &ends("output_layers")?)
+    Network::new(&ends("input_layers")?, &ends("output_layers")?)
 }
 
-fn look_up(symbols: &HashMap<String, Vec<Symbol>>, tensors: &[(String, usize)]) -> Option<Vec<Symbol>> {
-    tensors.iter().map(|(layer, call)| symbols.get(layer)?.get(*call).cloned()).collect()
+/// What the layers of a functional model have made so far, call by call.
+#[derive(Default)]
+struct Symbols {
+    made: HashMap<String, Vec<Vec<Symbol>>>,
+    /// Which of the layers are models.
+    networks: HashMap<String, Kind>,
+    is_keras2: bool,
+}
+
+impl Symbols {
+    /// The tensors of these names, as inputs of a call or as ends of the model.
+    ///
+    /// A model has a call of its own before all others. Keras 2 counts it; Keras 3 only of functional models, and only where they are an end.
+    fn look_up(&self, tensors: &[TensorName], are_ends: bool) -> Option<Vec<Symbol>> {
+        let find = |(layer, call, output): &TensorName| {
+            let counts_own = match self.networks.get(layer) {
+                None => false,
+                Some(kind) => self.is_keras2 || (are_ends && *kind == Kind::Functional),
+            };
+            let calls = self.made.get(layer)?;
+            calls.get(call.saturating_sub(usize::from(counts_own)))?.get(*output).cloned()
+        };
+        tensors.iter().map(find).collect()
+    }
 }
 
 /// A call as Keras 3 writes it, with tensors anywhere in its arguments, or as Keras 2 does, a list of lists.
 fn read_node(node: &Json) -> Result<Node> {
-    let mut tensors = Vec::new();
+    let mut inputs = Vec::new();
     let arguments = node.get("args").unwrap_or(node);
-    collect_tensors(arguments, &mut tensors);
-    collect_tensors(node.get("kwargs").unwrap_or(&Json::Null), &mut tensors);
-    if tensors.is_empty() {
+    collect_tensors(arguments, &mut inputs);
+    let named = node.get("kwargs").unwrap_or(&Json::Null);
+    collect_tensors(named, &mut inputs);
+    if inputs.is_empty() {
         return Err(Error::argument("model configuration", format!("a call without inputs: {node}")));
     }
-    Ok(tensors)
+    // Keras 2 writes them behind each tensor.
+    let training = named.get("training").or_else(|| node.get(0)?.get(3)?.get("training"));
+    Ok(Node { inputs, training: training.and_then(Json::as_bool) })
 }
 
-fn collect_tensors(json: &Json, tensors: &mut Node) {
+fn collect_tensors(json: &Json, tensors: &mut Vec<TensorName>) {
     match json {
         Json::Array(items) => match triple(items) {
             Some(tensor) => tensors.push(tensor),
@@ -325,14 +463,13 @@ fn collect_tensors(json: &Json, tensors: &mut Node) {
 }
 
 /// Layer, call, and output of a tensor.
-fn triple(items: &[Json]) -> Option<(String, usize)> {
-    let call = usize::try_from(items.get(1)?.as_u64()?).ok()?;
-    items.get(2)?.as_u64()?;
-    Some((items[0].as_str()?.to_owned(), call))
+fn triple(items: &[Json]) -> Option<TensorName> {
+    let number = |index: usize| usize::try_from(items.get(index)?.as_u64()?).ok();
+    Some((items.first()?.as_str()?.to_owned(), number(1)?, number(2)?))
 }
 
 /// Inputs or outputs of a model: one tensor, a list, or an object of them.
-fn read_ends(json: &Json) -> Result<Node> {
+fn read_ends(json: &Json) -> Result<Vec<TensorName>> {
     let mut tensors = Vec::new();
     collect_tensors(json, &mut tensors);
     if tensors.is_empty() {

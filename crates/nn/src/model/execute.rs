@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use convnet_engine::ops::BatchMean;
-use convnet_engine::{Memory, Plan, Program, RunContext, Slab, Target, Value, gradients};
+use convnet_engine::ops::{BatchMean, Sum};
+use convnet_engine::{Graph, Memory, Plan, Program, RunContext, Slab, Target, Value, gradients};
 use ndarray::{ArrayD, ArrayView, ArrayViewD, Axis, Dimension, IxDyn, Slice};
 
+use super::build::Additions;
 use super::{Model, Slot};
 use crate::error::{Error, Result};
 use crate::threads;
@@ -57,28 +58,31 @@ impl Model {
     fn prediction_program(&self) -> Result<Program> {
         let mut program = Program::default();
         let inputs = self.placeholders(&mut program);
-        let values = self.add_to(&mut program.graph, &inputs, None)?;
-        program.fetches = self.outputs.iter().map(|&tensor| values[tensor]).collect();
+        let values = self.add_to(&mut program.graph, &inputs, &mut Additions::default())?;
+        program.fetches = self.network.outputs.iter().map(|&tensor| values[tensor]).collect();
         program.constant_variables = true;
         Ok(program)
     }
 
     /// Forward pass, loss and metrics (fetched in this order); placeholders are the inputs, then the targets.
-    fn scoring_program(&self, updates: Option<&mut Vec<(Value, usize)>>) -> Result<Program> {
+    fn scoring_program(&self, additions: &mut Additions) -> Result<Program> {
         let compiled = self.compiled.as_ref().ok_or(Error::NotCompiled("training or evaluation"))?;
-        let &[output] = &self.outputs[..] else {
+        let &[output] = &self.network.outputs[..] else {
             let problem =
-                format!("it has {} outputs; only models with one output can be trained", self.outputs.len());
-            return Err(Error::argument(format!("model `{}`", self.name), problem));
+                format!("it has {} outputs; only models with one output can be trained", self.network.outputs.len());
+            return Err(Error::argument(format!("model `{}`", self.name()), problem));
         };
         let mut program = Program::default();
         let inputs = self.placeholders(&mut program);
-        let targets = program.graph.input(compiled.loss.target_shape(&self.tensors[output]));
-        let predictions = self.add_to(&mut program.graph, &inputs, updates)?[output];
+        let targets = program.graph.input(compiled.loss.target_shape(&self.network.tensors[output]));
+        let predictions = self.add_to(&mut program.graph, &inputs, additions)?[output];
         let graph = &mut program.graph;
         graph.set_label("loss");
         let losses = compiled.loss.build(graph, predictions, targets)?;
-        program.fetches.push(graph.apply(BatchMean, &[losses])?);
+        let mut loss = vec![graph.apply(BatchMean, &[losses])?];
+        loss.append(&mut additions.penalties);
+        self.add_penalties(graph, &mut loss)?;
+        program.fetches.push(if loss.len() > 1 { graph.apply(Sum, &loss)? } else { loss[0] });
         for metric in &compiled.metrics {
             graph.set_label(metric.name());
             let scores = metric.build(graph, predictions, targets)?;
@@ -89,8 +93,8 @@ impl Model {
 
     /// Forward and backward pass: loss and metrics fetched, gradients and new states stored.
     pub(crate) fn training_program(&self) -> Result<Program> {
-        let mut updates = Vec::new();
-        let mut program = self.scoring_program(Some(&mut updates))?;
+        let mut additions = Additions { training: true, ..Additions::default() };
+        let mut program = self.scoring_program(&mut additions)?;
         let loss = program.fetches[0];
         let trained: Vec<usize> = self.trainable_slots().map(|(start, _)| start).collect();
         let parameters: Vec<(Value, usize)> =
@@ -101,21 +105,33 @@ impl Model {
         for (gradient, (_, start)) in found.into_iter().zip(parameters) {
             program.stores.extend(gradient.map(|gradient| (gradient, Target::Gradient(start))));
         }
-        program.stores.extend(updates.into_iter().map(|(value, start)| (value, Target::State(start))));
+        program.stores.extend(additions.updates.into_iter().map(|(value, start)| (value, Target::State(start))));
         Ok(program)
     }
 
     fn placeholders(&self, program: &mut Program) -> Vec<Value> {
-        self.inputs.iter().map(|&tensor| program.graph.input(self.tensors[tensor].clone())).collect()
+        self.input_shapes().into_iter().map(|shape| program.graph.input(shape)).collect()
     }
 
     /// Starts and lengths of the parameters that are trained.
     pub(crate) fn trainable_slots(&self) -> impl Iterator<Item = (usize, usize)> {
-        let trained = self.layers.iter().filter(|layer| layer.trainable).flat_map(|layer| &layer.weights);
-        trained.filter_map(|weight| match weight.slot {
+        self.trainable_weights().filter_map(|weight| match weight.slot {
             Slot::Parameter(start) => Some((start, weight.len())),
             Slot::State(_) => None,
         })
+    }
+
+    /// Adds what the regularizers of trained weights ask for.
+    fn add_penalties(&self, graph: &mut Graph, penalties: &mut Vec<Value>) -> Result<()> {
+        for weight in self.trainable_weights() {
+            if let (Some(regularizer), Slot::Parameter(start)) = (&weight.regularizer, weight.slot) {
+                graph.set_label(&weight.layer);
+                let known = graph.parameters().into_iter().find(|&(_, place)| place == start);
+                let (value, _) = known.expect("all weights are in the graph");
+                penalties.push(regularizer.penalty(graph, value)?);
+            }
+        }
+        Ok(())
     }
 
     /// The plan for a purpose and batch size, made at the first call.
@@ -150,7 +166,7 @@ impl Model {
     pub(crate) fn new_plan(&self, purpose: Purpose, batch: usize) -> Result<Plan> {
         let mut program = match purpose {
             Purpose::Predict => self.prediction_program()?,
-            Purpose::Evaluate => Program { constant_variables: true, ..self.scoring_program(None)? },
+            Purpose::Evaluate => Program { constant_variables: true, ..self.scoring_program(&mut Additions::default())? },
             Purpose::Train => self.training_program()?,
         };
         let Some(limit) = self.max_memory.filter(|_| purpose == Purpose::Train) else {
@@ -175,7 +191,7 @@ impl Model {
     /// Weights, gradients, the optimizer's slots and a batch of inputs.
     pub(crate) fn training_floats_beside_the_arena(&self, batch: usize) -> usize {
         let slots = self.compiled.as_ref().map_or(0, |compiled| compiled.optimizer.slots().len());
-        let inputs: usize = self.inputs.iter().map(|&tensor| self.tensors[tensor].bind(batch).len()).sum();
+        let inputs: usize = self.input_shapes().iter().map(|shape| shape.bind(batch).len()).sum();
         (2 + slots) * self.variables.parameters.len() + self.variables.states.len() + inputs
     }
 

@@ -4,84 +4,33 @@ mod build;
 mod config;
 mod execute;
 mod inspect;
+mod network;
 mod order;
 mod sequential;
 mod summary;
 mod symbol;
 mod variables;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use convnet_engine::Shape;
 
+pub use build::Symbols;
 pub use config::{from_config, from_layers};
+pub(crate) use config::{inner_layer, inner_object};
+pub use network::{Kind, ModelLayer, Network};
 pub use sequential::Sequential;
 pub use summary::{LayerRow, Summary};
 pub use symbol::Symbol;
 pub use variables::{Slot, Weight};
 
-use crate::error::{Error, Result};
-use crate::layer::Layer;
+use crate::error::Result;
 use crate::losses::Loss;
 use crate::metrics::Metric;
 use crate::optimizers::Optimizer;
 pub(crate) use execute::Purpose;
 use execute::Runtime;
 use variables::Variables;
-
-/// How a model was put together, which is how it is written to files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Layers in a row.
-    Sequential,
-    /// Layers called on symbols.
-    Functional,
-}
-
-/// A layer of a model.
-#[derive(Clone, Debug)]
-pub struct ModelLayer {
-    pub(crate) name: String,
-    /// `None` for a placeholder.
-    pub(crate) layer: Option<Arc<dyn Layer>>,
-    pub(crate) trainable: bool,
-    pub(crate) weights: Vec<Weight>,
-}
-
-impl ModelLayer {
-    /// Its name, unique in the model.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Keras's class name.
-    pub fn class_name(&self) -> &'static str {
-        self.layer.as_ref().map_or("InputLayer", |layer| layer.class_name())
-    }
-
-    /// Its kind and arguments; `None` for a placeholder.
-    pub fn layer(&self) -> Option<&dyn Layer> {
-        self.layer.as_deref()
-    }
-
-    /// Whether its weights are trained.
-    pub fn trainable(&self) -> bool {
-        self.trainable
-    }
-
-    /// Its weights, in Keras's order.
-    pub fn weights(&self) -> &[Weight] {
-        &self.weights
-    }
-}
-
-/// A layer at work: which tensors go in, which comes out.
-#[derive(Clone, Debug)]
-pub(crate) struct LayerCall {
-    pub(crate) layer: usize,
-    pub(crate) inputs: Vec<usize>,
-    pub(crate) output: usize,
-}
 
 /// Optimizer, loss and metrics of a model that can be trained.
 #[derive(Debug)]
@@ -111,15 +60,9 @@ pub struct Compiled {
 /// ```
 #[derive(Debug)]
 pub struct Model {
-    pub(crate) name: String,
-    pub(crate) kind: Kind,
-    pub(crate) layers: Vec<ModelLayer>,
-    /// In an order in which they can be run.
-    pub(crate) calls: Vec<LayerCall>,
-    /// Shapes of all tensors.
-    pub(crate) tensors: Vec<Shape>,
-    pub(crate) inputs: Vec<usize>,
-    pub(crate) outputs: Vec<usize>,
+    pub(crate) network: Network,
+    /// All weights, layer by layer.
+    pub(crate) weights: Vec<Weight>,
     pub(crate) variables: Variables,
     pub(crate) compiled: Option<Compiled>,
     pub(crate) training: Option<crate::train::TrainingState>,
@@ -131,13 +74,13 @@ pub struct Model {
 impl Model {
     /// Sets the name, under which files and summaries show it.
     pub fn named(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into();
+        self.network.name = name.into();
         self
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.network.name
     }
 
     /// What the classes that it tells apart are called; empty if nobody said. Kept in files, where Keras passes over it.
@@ -152,32 +95,70 @@ impl Model {
 
     /// Whether it is a row of layers or a graph of them.
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.network.kind
     }
 
-    /// All layers, in Keras's order.
+    /// All layers, in Keras's order. A model in a layer's place is one of them.
     pub fn layers(&self) -> &[ModelLayer] {
-        &self.layers
+        &self.network.layers
     }
 
-    /// The layer of a name.
+    /// The layer of a name, or of a path such as `base/conv2d` into a model in a layer's place.
     ///
     /// # Errors
     /// If there is none; the error has the nearest name.
-    pub fn get_layer(&self, name: &str) -> Result<&ModelLayer> {
-        let found = self.layers.iter().find(|layer| layer.name == name);
-        found
-            .ok_or_else(|| Error::unknown("layer", name, self.layers.iter().map(|layer| layer.name.as_str())))
+    pub fn get_layer(&self, path: &str) -> Result<&ModelLayer> {
+        self.network.find(path)
+    }
+
+    /// Trains a layer from now on, or freezes it, with all that is in it if it is a model. Keras's `layer.trainable = …`.
+    ///
+    /// A frozen layer keeps its weights, and a frozen batch normalisation acts as in prediction. A layer in a frozen model is frozen
+    /// whatever is said of itself: to train the last layers of one, train the whole, then freeze the others. It takes effect at once,
+    /// and the optimizer starts afresh, as after Keras's `compile`.
+    ///
+    /// # Errors
+    /// If there is no layer of this path.
+    pub fn set_trainable(&mut self, path: &str, trainable: bool) -> Result<()> {
+        self.network.set_trainable(path, trainable)?;
+        self.forget_training();
+        Ok(())
+    }
+
+    /// Trains or freezes all layers. Keras's `model.trainable = …`.
+    pub fn set_all_trainable(&mut self, trainable: bool) {
+        self.network.set_all_trainable(trainable);
+        self.forget_training();
+    }
+
+    fn forget_training(&mut self) {
+        self.training = None;
+        self.runtime_mut().forget_plans();
     }
 
     /// Shapes of the inputs.
     pub fn input_shapes(&self) -> Vec<Shape> {
-        self.inputs.iter().map(|&tensor| self.tensors[tensor].clone()).collect()
+        self.network.inputs.iter().map(|&tensor| self.network.tensors[tensor].clone()).collect()
+    }
+
+    /// Names of the inputs.
+    pub fn input_names(&self) -> Vec<&str> {
+        self.end_names(&self.network.inputs)
     }
 
     /// Shapes of the outputs.
     pub fn output_shapes(&self) -> Vec<Shape> {
-        self.outputs.iter().map(|&tensor| self.tensors[tensor].clone()).collect()
+        self.network.outputs.iter().map(|&tensor| self.network.tensors[tensor].clone()).collect()
+    }
+
+    /// Names of the layers that make the outputs.
+    pub fn output_names(&self) -> Vec<&str> {
+        self.end_names(&self.network.outputs)
+    }
+
+    fn end_names(&self, tensors: &[usize]) -> Vec<&str> {
+        let name = |&tensor: &usize| &*self.network.layers[self.network.maker_of(tensor).layer].name;
+        tensors.iter().map(name).collect()
     }
 
     /// Number of all weights' elements, moving statistics included.

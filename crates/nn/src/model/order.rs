@@ -1,28 +1,29 @@
 //! The order of a model's layers, which is Keras's, since weights in files are found by it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use super::symbol::{Origin, Symbol, SymbolNode};
+use super::symbol::{CallNode, Origin, Symbol};
 use crate::error::{Error, Result};
 use crate::layer::Instance;
 
 /// What makes a tensor: the same pointer for all calls of a shared layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Maker {
-    Input(*const SymbolNode),
+    Input(*const CallNode),
     Layer(*const Instance),
 }
 
-pub(super) fn maker(symbol: &Symbol) -> Maker {
-    match &symbol.0.origin {
-        Origin::Input { .. } => Maker::Input(symbol.id()),
-        Origin::Call { layer, .. } => Maker::Layer(std::sync::Arc::as_ptr(&layer.0)),
+pub(super) fn maker(node: &Arc<CallNode>) -> Maker {
+    match &node.origin {
+        Origin::Input { .. } => Maker::Input(Arc::as_ptr(node)),
+        Origin::Call { layer, .. } => Maker::Layer(Arc::as_ptr(&layer.0)),
     }
 }
 
-/// Symbols in an order in which they can be computed, and the layers in Keras's.
+/// Calls in an order in which they can be made, and the layers in Keras's.
 pub(super) struct Order {
-    pub(super) symbols: Vec<Symbol>,
+    pub(super) calls: Vec<Arc<CallNode>>,
     pub(super) makers: Vec<Maker>,
 }
 
@@ -33,11 +34,11 @@ pub(super) struct Order {
 pub(super) fn order(inputs: &[Symbol], outputs: &[Symbol]) -> Result<Order> {
     let mut walk = Walk::default();
     for output in outputs {
-        walk.visit(output);
+        walk.visit(&output.node);
     }
-    for symbol in &walk.finished {
-        let is_input = matches!(symbol.0.origin, Origin::Input { .. });
-        if is_input && !inputs.iter().any(|input| input.id() == symbol.id()) {
+    for node in &walk.finished {
+        let is_input = matches!(node.origin, Origin::Input { .. });
+        if is_input && !inputs.iter().any(|input| Arc::ptr_eq(&input.node, node)) {
             return Err(Error::argument(
                 "Model",
                 "an output depends on an input that is not among the inputs",
@@ -45,56 +46,56 @@ pub(super) fn order(inputs: &[Symbol], outputs: &[Symbol]) -> Result<Order> {
         }
     }
     for input in inputs {
-        if !matches!(input.0.origin, Origin::Input { .. }) {
+        if !matches!(input.node.origin, Origin::Input { .. }) {
             return Err(Error::argument("Model", "inputs must be placeholders made by Symbol::input"));
         }
-        if !walk.met.contains_key(&maker(input)) {
+        if !walk.met.contains_key(&maker(&input.node)) {
             return Err(Error::argument("Model", "no output depends on one of the inputs"));
         }
     }
-    let mut symbol_depth: HashMap<*const SymbolNode, usize> = HashMap::new();
+    let mut call_depth: HashMap<*const CallNode, usize> = HashMap::new();
     let mut maker_depth: HashMap<Maker, usize> = HashMap::new();
-    for symbol in walk.finished.iter().rev() {
-        let own = symbol_depth.get(&symbol.id()).copied().unwrap_or(0);
-        let depth = own.max(maker_depth.get(&maker(symbol)).copied().unwrap_or(0));
-        maker_depth.insert(maker(symbol), depth);
-        if let Origin::Call { inputs, .. } = &symbol.0.origin {
+    for node in walk.finished.iter().rev() {
+        let own = call_depth.get(&Arc::as_ptr(node)).copied().unwrap_or(0);
+        let depth = own.max(maker_depth.get(&maker(node)).copied().unwrap_or(0));
+        maker_depth.insert(maker(node), depth);
+        if let Origin::Call { inputs, .. } = &node.origin {
             for input in inputs {
-                let entry = symbol_depth.entry(input.id()).or_default();
+                let entry = call_depth.entry(Arc::as_ptr(&input.node)).or_default();
                 *entry = (*entry).max(depth + 1);
             }
         }
     }
     let mut makers: Vec<Maker> = maker_depth.keys().copied().collect();
     makers.sort_by_key(|maker| (std::cmp::Reverse(maker_depth[maker]), walk.met[maker]));
-    Ok(Order { symbols: walk.finished, makers })
+    Ok(Order { calls: walk.finished, makers })
 }
 
 /// A walk from the outputs back to the inputs.
 #[derive(Default)]
 struct Walk {
-    seen: std::collections::HashSet<*const SymbolNode>,
+    seen: std::collections::HashSet<*const CallNode>,
     met: HashMap<Maker, usize>,
-    finished: Vec<Symbol>,
+    finished: Vec<Arc<CallNode>>,
 }
 
 impl Walk {
-    /// Visits a symbol after all that it needs. Without recursion, since networks can be thousands of layers deep.
-    fn visit(&mut self, output: &Symbol) {
-        let mut stack = vec![(output.clone(), false)];
-        while let Some((symbol, done)) = stack.pop() {
+    /// Visits a call after all that it needs. Without recursion, since networks can be thousands of layers deep.
+    fn visit(&mut self, output: &Arc<CallNode>) {
+        let mut stack = vec![(Arc::clone(output), false)];
+        while let Some((node, done)) = stack.pop() {
             if done {
-                self.finished.push(symbol);
+                self.finished.push(node);
                 continue;
             }
-            if !self.seen.insert(symbol.id()) {
+            if !self.seen.insert(Arc::as_ptr(&node)) {
                 continue;
             }
             let next = self.met.len();
-            self.met.entry(maker(&symbol)).or_insert(next);
-            stack.push((symbol.clone(), true));
-            if let Origin::Call { inputs, .. } = &symbol.0.origin {
-                stack.extend(inputs.iter().rev().map(|input| (input.clone(), false)));
+            self.met.entry(maker(&node)).or_insert(next);
+            stack.push((Arc::clone(&node), true));
+            if let Origin::Call { inputs, .. } = &node.origin {
+                stack.extend(inputs.iter().rev().map(|input| (Arc::clone(&input.node), false)));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Models whose layers stand in a row.
 
-use super::{Kind, Model, Symbol};
+use super::{Kind, Model, Network, Symbol};
 use crate::error::{Error, Result};
 use crate::layer::LayerRef;
 
@@ -54,13 +54,13 @@ impl Sequential {
     /// # Errors
     /// If a layer does not fit the one before it, or there is none.
     pub fn build(self) -> Result<Model> {
-        let mut model = self.assemble()?;
-        model.initialize(0);
+        let mut model = Model::of_network(self.assemble()?);
+        model.start();
         Ok(model)
     }
 
-    /// The model with zeros for weights.
-    pub(super) fn assemble(self) -> Result<Model> {
+    /// The model without its numbers.
+    pub(super) fn assemble(self) -> Result<Network> {
         if self.layers.is_empty() {
             return Err(Error::argument("Sequential", "a model needs at least one layer; use `add`"));
         }
@@ -68,8 +68,9 @@ impl Sequential {
         for layer in self.layers {
             last = last.apply(layer)?;
         }
-        let mut model = Model::assemble(&[self.input], &[last])?;
-        model.kind = Kind::Sequential;
-        Ok(model.named(self.name.unwrap_or_else(|| "sequential".into())))
+        let mut network = Network::new(&[self.input], &[last])?;
+        network.kind = Kind::Sequential;
+        network.name = self.name.unwrap_or_else(|| "sequential".into());
+        Ok(network)
     }
 }

@@ -7,7 +7,7 @@ use convnet_engine::Slab;
 use serde::Serialize;
 
 use super::execute::Purpose;
-use super::{Kind, Model, Slot};
+use super::{Kind, Model};
 use crate::error::Result;
 
 /// A line of the table.
@@ -61,10 +61,13 @@ impl Model {
         let plan = self.new_plan(Purpose::Predict, 1)?;
         let mut multiplications: HashMap<String, u64> = HashMap::new();
         for (label, _, multiply_adds) in plan.calls() {
-            *multiplications.entry(label.to_owned()).or_default() += multiply_adds;
+            // What the layers of a model in a layer's place do is its own work.
+            let layer = label.split('/').next().unwrap_or(label);
+            *multiplications.entry(layer.to_owned()).or_default() += multiply_adds;
         }
-        let rows: Vec<LayerRow> = (0..self.layers.len())
-            .filter(|&layer| self.kind == Kind::Functional || self.layers[layer].layer.is_some())
+        let layers = &self.network.layers;
+        let rows: Vec<LayerRow> = (0..layers.len())
+            .filter(|&layer| self.network.kind == Kind::Functional || layers[layer].kind.is_some())
             .map(|layer| self.row(layer, &multiplications))
             .collect();
         let total_parameters = self.count_params();
@@ -80,7 +83,7 @@ impl Model {
         };
         let inputs: usize = self.input_shapes().iter().map(|shape| Slab::round_up(shape.len())).sum();
         Ok(Summary {
-            name: self.name.clone(),
+            name: self.network.name.clone(),
             total_parameters,
             trainable_parameters,
             non_trainable_parameters: total_parameters - trainable_parameters,
@@ -94,18 +97,16 @@ impl Model {
     }
 
     fn row(&self, layer: usize, multiplications: &HashMap<String, u64>) -> LayerRow {
-        let model_layer = &self.layers[layer];
-        let calls = || self.calls.iter().filter(|call| call.layer == layer);
-        let feeds = |tensor: &usize| {
-            let maker = self.calls.iter().find(|call| call.output == *tensor);
-            self.layers[maker.expect("every tensor is made by a call").layer].name.clone()
-        };
+        let network = &self.network;
+        let model_layer = &network.layers[layer];
+        let calls = || network.calls.iter().filter(|call| call.layer == layer);
+        let feeds = |tensor: &usize| network.layers[network.maker_of(*tensor).layer].name.clone();
         LayerRow {
             name: model_layer.name.clone(),
             class: model_layer.class_name(),
             output_shape: calls()
                 .next_back()
-                .map_or_else(Vec::new, |call| self.tensors[call.output].dims.clone()),
+                .map_or_else(Vec::new, |call| network.tensors[call.outputs.start].dims.clone()),
             parameters: model_layer.weights.iter().map(|weight| weight.len()).sum(),
             multiplications: multiplications.get(&model_layer.name).copied().unwrap_or(0),
             connected_to: calls().flat_map(|call| &call.inputs).map(feeds).collect(),
@@ -114,8 +115,7 @@ impl Model {
 
     /// Whether a weight is changed by training.
     pub fn is_trained(&self, weight: &super::Weight) -> bool {
-        let layer = self.layers.iter().find(|layer| layer.weights.iter().any(|own| own.path == weight.path));
-        matches!(weight.slot, Slot::Parameter(_)) && layer.is_some_and(|layer| layer.trainable)
+        self.trainable_weights().any(|own| own.path == weight.path)
     }
 }
 

@@ -5,24 +5,36 @@ use std::sync::Arc;
 use convnet_engine::error::Mismatch;
 use convnet_engine::{EngineError, Graph, Shape};
 
-use super::build;
-use crate::error::Result;
-use crate::layer::LayerRef;
+use super::network;
+use crate::error::{Error, Result};
+use crate::layer::{LayerContext, LayerRef};
 
 /// A tensor that is still to be computed: a placeholder, or what a layer makes of other symbols. Clones are the same tensor.
 #[derive(Clone, Debug)]
-pub struct Symbol(pub(crate) Arc<SymbolNode>);
+pub struct Symbol {
+    pub(crate) node: Arc<CallNode>,
+    /// Which output of the call.
+    pub(crate) output: usize,
+}
 
+/// A placeholder, or a call of a layer, with all its outputs.
 #[derive(Debug)]
-pub(crate) struct SymbolNode {
+pub(crate) struct CallNode {
     pub(crate) origin: Origin,
-    pub(crate) shape: Shape,
+    pub(crate) shapes: Vec<Shape>,
 }
 
 #[derive(Debug)]
 pub(crate) enum Origin {
-    Input { name: Option<String> },
-    Call { layer: LayerRef, inputs: Vec<Symbol> },
+    Input {
+        name: Option<String>,
+    },
+    Call {
+        layer: LayerRef,
+        inputs: Vec<Symbol>,
+        /// How the layer acts if not as the model does.
+        training: Option<bool>,
+    },
 }
 
 impl Symbol {
@@ -37,15 +49,25 @@ impl Symbol {
     }
 
     fn placeholder(dims: Vec<usize>, name: Option<String>) -> Self {
-        Self(Arc::new(SymbolNode { origin: Origin::Input { name }, shape: Shape::batched(dims) }))
+        let node = CallNode { origin: Origin::Input { name }, shapes: vec![Shape::batched(dims)] };
+        Self { node: Arc::new(node), output: 0 }
     }
 
-    /// Calls a layer on this symbol. Pass a [`LayerRef`] to call the same layer, with the same weights, several times.
+    /// Calls a layer, or a model as one, on this symbol. Pass a [`LayerRef`] to call the same layer, with the same weights, several times.
     ///
     /// # Errors
-    /// If the shape does not fit the layer.
+    /// If the shape does not fit the layer, or it has several outputs.
     pub fn apply(&self, layer: impl Into<LayerRef>) -> Result<Self> {
         Self::merge(layer, &[self])
+    }
+
+    /// Calls a layer, or a model, that acts as in prediction even while the model around it is trained: nothing is dropped, and batch
+    /// normalisation uses its moving statistics. Keras's call with `training=False`.
+    ///
+    /// # Errors
+    /// If the shape does not fit the layer, or it has several outputs.
+    pub fn apply_as_in_prediction(&self, layer: impl Into<LayerRef>) -> Result<Self> {
+        only(Self::call(layer, &[self], Some(false))?)
     }
 
     /// Calls a layer on several symbols.
@@ -60,41 +82,79 @@ impl Symbol {
     /// ```
     ///
     /// # Errors
-    /// If the shapes do not fit the layer.
+    /// If the shapes do not fit the layer, or it has several outputs.
     pub fn merge(layer: impl Into<LayerRef>, inputs: &[&Self]) -> Result<Self> {
+        only(Self::call(layer, inputs, None)?)
+    }
+
+    /// Calls a layer or model that may have several outputs. `training` says how it acts, if not as the model that it becomes part of.
+    ///
+    /// # Errors
+    /// If the shapes do not fit the layer.
+    pub fn call(
+        layer: impl Into<LayerRef>,
+        inputs: &[&Self],
+        training: Option<bool>,
+    ) -> Result<Vec<Self>> {
         let layer = layer.into();
         let inputs: Vec<Self> = inputs.iter().map(|&input| input.clone()).collect();
         let shapes: Vec<Shape> = inputs.iter().map(|input| input.shape().clone()).collect();
-        let shape = output_shape(&layer, &shapes)?;
-        Ok(Self(Arc::new(SymbolNode { origin: Origin::Call { layer, inputs }, shape })))
+        let shapes = output_shapes(&layer, &shapes)?;
+        let count = shapes.len();
+        let node = Arc::new(CallNode { origin: Origin::Call { layer, inputs, training }, shapes });
+        Ok((0..count).map(|output| Self { node: Arc::clone(&node), output }).collect())
     }
 
     /// Its shape.
     pub fn shape(&self) -> &Shape {
-        &self.0.shape
+        &self.node.shapes[self.output]
     }
 
-    pub(crate) fn id(&self) -> *const SymbolNode {
-        Arc::as_ptr(&self.0)
+    pub(crate) fn id(&self) -> (*const CallNode, usize) {
+        (Arc::as_ptr(&self.node), self.output)
     }
 }
 
-/// The shape that a layer gives, found by letting it add itself to a graph that is thrown away.
-fn output_shape(layer: &LayerRef, inputs: &[Shape]) -> Result<Shape, EngineError> {
+/// The only output of a call.
+fn only(mut outputs: Vec<Symbol>) -> Result<Symbol> {
+    match outputs.len() {
+        1 => Ok(outputs.remove(0)),
+        count => {
+            let problem = format!("the layer has {count} outputs; use Symbol::call, which gives all of them");
+            Err(Error::argument("Symbol", problem))
+        }
+    }
+}
+
+/// The shapes that a layer gives, found by letting it add itself to a graph that is thrown away.
+fn output_shapes(layer: &LayerRef, inputs: &[Shape]) -> Result<Vec<Shape>, EngineError> {
     let mut graph = Graph::new();
     graph.set_label(&layer.name());
     let values: Vec<_> = inputs.iter().map(|shape| graph.input(shape.clone())).collect();
-    let specs = build::weight_specs(layer.layer(), &layer.name(), inputs)?;
+    let specs = network::weight_specs(layer.layer(), &layer.name(), inputs)?;
     let weights: Vec<_> =
         specs.iter().map(|spec| graph.parameter(Shape::fixed(spec.dims.clone()), 0)).collect();
-    let output = build::call_layer(layer.layer(), &mut graph, &weights, &values, build::Mode::Inference)?;
-    let shape = graph.shape(output).clone();
-    let len = shape.dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size));
-    if len.is_none_or(|len| len > MAX_OUTPUT) {
-        let mismatch = Mismatch::new(format!("an output of at most {MAX_OUTPUT} numbers a sample"), shape);
-        return Err(EngineError::Shape { layer: layer.name(), op: layer.layer().class_name(), mismatch });
+    let mut at = LayerContext {
+        graph: &mut graph,
+        weights: &weights,
+        training: false,
+        trainable: false,
+        stream: 0,
+        updates: &mut Vec::new(),
+        penalties: &mut Vec::new(),
+        mask: None,
+        output_mask: None,
+    };
+    let outputs = layer.layer().call_all(&mut at, &values)?;
+    let shapes: Vec<Shape> = outputs.iter().map(|&output| graph.shape(output).clone()).collect();
+    for shape in &shapes {
+        let len = shape.dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size));
+        if len.is_none_or(|len| len > MAX_OUTPUT) {
+            let mismatch = Mismatch::new(format!("an output of at most {MAX_OUTPUT} numbers a sample"), shape);
+            return Err(EngineError::Shape { layer: layer.name(), op: layer.layer().class_name(), mismatch });
+        }
     }
-    Ok(shape)
+    Ok(shapes)
 }
 
 /// The output of a layer may not have more numbers a sample than this, so that sizes stay far from overflow.

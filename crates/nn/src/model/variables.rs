@@ -4,8 +4,10 @@ use convnet_engine::Slab;
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 use super::Model;
+use crate::constraints::Constraint;
 use crate::error::{Error, Result};
 use crate::initializers::Initializer;
+use crate::regularizers::Regularizer;
 
 /// The slab and the place in it where a weight lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,14 +23,24 @@ pub enum Slot {
 pub struct Weight {
     /// Keras's name within the layer: `kernel`.
     pub name: &'static str,
-    /// Layer and name: `conv2d/kernel`.
+    /// Layer and name: `conv2d/kernel`, `lstm/cell/kernel`, in a model in a layer's place `base/conv2d/kernel`.
     pub path: String,
+    /// The layer, with the models that it is in: `base/conv2d`.
+    pub layer: String,
+    /// The part of the layer: `cell`; mostly empty.
+    pub group: String,
     /// Sizes.
     pub dims: Vec<usize>,
     /// Where it lies.
     pub slot: Slot,
     /// How it is filled at first.
     pub initializer: Initializer,
+    /// What large values cost while it is trained.
+    pub regularizer: Option<Regularizer>,
+    /// What it is brought back to after each step.
+    pub constraint: Option<Constraint>,
+    /// If it is the vector of a power iteration, how many of these are made before each step.
+    pub power_iterations: Option<usize>,
 }
 
 impl Weight {
@@ -79,7 +91,17 @@ impl Variables {
 impl Model {
     /// All weights, layer by layer in Keras's order.
     pub fn weights(&self) -> impl Iterator<Item = &Weight> {
-        self.layers.iter().flat_map(|layer| &layer.weights)
+        self.weights.iter()
+    }
+
+    /// For each weight, whether training changes it.
+    pub(crate) fn trained(&self) -> Vec<bool> {
+        self.network.all_weights().into_iter().map(|weight| weight.trained).collect()
+    }
+
+    /// The weights that training changes, in the order of [`Model::weights`].
+    pub fn trainable_weights(&self) -> impl Iterator<Item = &Weight> {
+        self.weights.iter().zip(self.trained()).filter_map(|(weight, trained)| trained.then_some(weight))
     }
 
     /// The weight of a path such as `conv2d/kernel`.

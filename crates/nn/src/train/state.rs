@@ -3,7 +3,7 @@
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 use crate::error::{Error, Result};
-use crate::model::{Model, Slot, Weight};
+use crate::model::{Model, Weight};
 
 /// What an optimizer remembers between steps.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,12 +15,6 @@ pub struct OptimizerMemory {
 }
 
 impl Model {
-    /// The weights that training changes, in the order of [`Model::weights`].
-    pub fn trainable_weights(&self) -> impl Iterator<Item = &Weight> {
-        let trained = self.layers.iter().filter(|layer| layer.trainable).flat_map(|layer| &layer.weights);
-        trained.filter(|weight| matches!(weight.slot, Slot::Parameter(_)))
-    }
-
     /// What the optimizer remembers; `None` before the first step.
     pub fn optimizer_memory(&self) -> Option<OptimizerMemory> {
         let state = self.training.as_ref()?;

@@ -7,7 +7,9 @@ use convnet_engine::{Memory, RunContext, Slab};
 use smallvec::SmallVec;
 
 use super::Batch;
+use crate::constraints::Constraint;
 use crate::error::{Error, Result};
+use crate::layers;
 use crate::model::{Model, Purpose, Slot};
 use crate::threads;
 
@@ -21,6 +23,18 @@ pub struct TrainingState {
     pub(crate) steps: u64,
     /// The runs of parameters that are trained.
     trained: Vec<Range<usize>>,
+    /// What trained weights are held to, with their sizes and places.
+    constraints: Vec<(Constraint, Vec<usize>, Range<usize>)>,
+    /// Kernels that are brought to spectral norm 1 before each step.
+    spectral: Vec<Spectral>,
+}
+
+/// Places of a kernel and of the vector of its power iteration.
+#[derive(Debug)]
+struct Spectral {
+    kernel: Range<usize>,
+    vector: Range<usize>,
+    iterations: usize,
 }
 
 /// Loss, then metrics, of one batch.
@@ -37,6 +51,11 @@ impl Model {
         let inputs: SmallVec<[&[f32]; 4]> = batch.slices().collect();
         let variables = &mut self.variables;
         variables.version += 1;
+        for spectral in &state.spectral {
+            let kernel = &mut variables.parameters[spectral.kernel.clone()];
+            let vector = &mut variables.states[spectral.vector.clone()];
+            layers::normalise_spectrum(kernel, spectral.vector.len(), vector, spectral.iterations);
+        }
         let scores = threads::install(|| {
             let mut memory = Memory {
                 inputs: &inputs,
@@ -55,6 +74,9 @@ impl Model {
                         state.slots.iter_mut().map(|slot| &mut slot[range.clone()]).collect();
                     let parameters = &mut variables.parameters[range.clone()];
                     optimizer.update(state.steps, parameters, &state.gradients[range.clone()], &mut slots);
+                }
+                for (constraint, dims, range) in &state.constraints {
+                    constraint.apply(dims, &mut variables.parameters[range.clone()]);
                 }
             }
             scores
@@ -79,7 +101,27 @@ impl Model {
             }
         }
         let slots = (0..slots).map(|_| Slab::new(len)).collect();
-        Ok(TrainingState { gradients: Slab::new(len), slots, steps: 0, trained })
+        let constraints = (self.trainable_weights())
+            .filter_map(|weight| {
+                let range = weight.start()..weight.start() + weight.len();
+                Some((weight.constraint.clone()?, weight.dims.clone(), range))
+            })
+            .collect();
+        Ok(TrainingState { gradients: Slab::new(len), slots, steps: 0, trained, constraints, spectral: self.spectral() })
+    }
+
+    fn spectral(&self) -> Vec<Spectral> {
+        let weights: Vec<_> = self.weights().collect();
+        let range = |at: usize| weights[at].start()..weights[at].start() + weights[at].len();
+        let is_kernel = |at: usize| ["kernel", "embeddings"].contains(&weights[at].name);
+        (0..weights.len())
+            .filter_map(|at| {
+                let iterations = weights[at].power_iterations?;
+                let same = |&other: &usize| weights[other].layer == weights[at].layer && is_kernel(other);
+                let kernel = (0..weights.len()).find(same)?;
+                Some(Spectral { kernel: range(kernel), vector: range(at), iterations })
+            })
+            .collect()
     }
 
     /// Where the first number that is not finite came from, for a batch whose loss is not.

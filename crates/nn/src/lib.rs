@@ -23,9 +23,9 @@ pub mod train;
 pub mod utils;
 
 pub use activation::Activation;
+pub use constraints::Constraint;
 pub use convnet_engine as engine;
 pub use convnet_engine::Shape;
-pub use constraints::Constraint;
 pub use error::{Error, Result};
 pub use initializers::Initializer;
 pub use layer::{Layer, LayerRef};

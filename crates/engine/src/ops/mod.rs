@@ -50,8 +50,8 @@ pub use channel_pool::ChannelMaxPool;
 pub use concatenate::{Concatenate, Slice};
 pub use convnet_kernels::elementwise::{Activation, BinaryFunction};
 pub use convnet_kernels::geometry::Padding;
-pub use convnet_kernels::random::Noise as NoiseFunction;
 pub use convnet_kernels::norm::{Response, RowNorm as RowNormFunction};
+pub use convnet_kernels::random::Noise as NoiseFunction;
 pub use convnet_kernels::resize::Interpolation;
 pub use convolution::{Convolution, ConvolutionDataGradient, ConvolutionWeightsGradient, Sliding};
 pub use cross_entropy::{

@@ -133,7 +133,8 @@ fn arrays_of<'a>(file: &'a KerasFile, outer: &Place, places: &[Place]) -> Vec<(S
     for place in places.iter().filter(|place| place.path == outer.path || place.path.starts_with(&inside)) {
         for (name, array) in file.weights(&place.path) {
             let last = name.rsplit('/').next().unwrap_or(name);
-            let is_state = last.starts_with("moving_") || ["vector_u", "mean", "variance", "count"].contains(&last);
+            let is_state =
+                last.starts_with("moving_") || ["vector_u", "mean", "variance", "count"].contains(&last);
             let trains = place.trainable && !is_state;
             sorted[usize::from(!trains)].push((format!("{}/{name}", place.path), array));
         }

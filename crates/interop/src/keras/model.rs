@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use convnet_nn::train::OptimizerMemory;
 use convnet_nn::model::{Slot, Weight};
+use convnet_nn::train::OptimizerMemory;
 use convnet_nn::{Model, model};
 use ndarray::ArrayD;
 use serde_json::Value;

@@ -80,7 +80,12 @@ fn layer_group<'a>(root: &Group<'a>, place: &Place) -> Result<Option<Group<'a>>>
 const MAX_PARTS: usize = 16;
 
 /// The arrays of a layer and of its parts: `0`, `1`, `cell/0`, …. What is not made of numbers alone is none of them.
-fn collect(group: &Group<'_>, path: &str, depth: usize, weights: &mut Vec<(String, ArrayD<f32>)>) -> Result<()> {
+fn collect(
+    group: &Group<'_>,
+    path: &str,
+    depth: usize,
+    weights: &mut Vec<(String, ArrayD<f32>)>,
+) -> Result<()> {
     if let Some(variables) = group.group("vars")? {
         for (i, array) in numbered(&variables)?.into_iter().enumerate() {
             weights.push((format!("{path}{i}"), array));

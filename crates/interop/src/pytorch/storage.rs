@@ -196,7 +196,10 @@ impl Tensors {
             (Some(0), _) => 0,
             (Some(count), Some(last)) if last < values.len() && count <= values.len() => count,
             _ => {
-                return Err(malformed(&format!("sizes {sizes:?} are more than its {} numbers", values.len())));
+                return Err(malformed(&format!(
+                    "sizes {sizes:?} are more than its {} numbers",
+                    values.len()
+                )));
             }
         };
         let gathered = gather(values, offset, &sizes, &strides, count);

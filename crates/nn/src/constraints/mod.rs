@@ -82,7 +82,8 @@ impl Constraint {
 /// Multiplies what lies along `axes` by a factor that follows from its norm.
 fn rescale(dims: &[usize], axes: &[usize], weight: &mut [f32], factor: impl Fn(f32) -> f32) {
     let kept = |axis: usize| !axes.contains(&axis);
-    let groups: usize = dims.iter().enumerate().filter(|&(axis, _)| kept(axis)).map(|(_, size)| size).product();
+    let groups: usize =
+        dims.iter().enumerate().filter(|&(axis, _)| kept(axis)).map(|(_, size)| size).product();
     // The place of an element among the norms.
     let group = |index: usize| {
         let (mut rest, mut place, mut step) = (index, 0, 1);
@@ -121,7 +122,9 @@ fn axis_json(axes: &[usize]) -> Json {
 impl From<Constraint> for Json {
     fn from(constraint: Constraint) -> Self {
         let config = match &constraint {
-            Constraint::MaxNorm { max_value, axes } => json!({ "max_value": max_value, "axis": axis_json(axes) }),
+            Constraint::MaxNorm { max_value, axes } => {
+                json!({ "max_value": max_value, "axis": axis_json(axes) })
+            }
             Constraint::NonNeg => json!({}),
             Constraint::UnitNorm { axes } => json!({ "axis": axis_json(axes) }),
             Constraint::MinMaxNorm { min_value, max_value, rate, axes } => json!({
@@ -160,7 +163,9 @@ impl TryFrom<Json> for Constraint {
             axes.ok_or_else(|| Error::argument(name, "axis must be a whole number or a list of them"))
         };
         match name {
-            "MaxNorm" | "max_norm" => Ok(Self::MaxNorm { max_value: number("max_value", 2.0)?, axes: axes()? }),
+            "MaxNorm" | "max_norm" => {
+                Ok(Self::MaxNorm { max_value: number("max_value", 2.0)?, axes: axes()? })
+            }
             "NonNeg" | "non_neg" => Ok(Self::NonNeg),
             "UnitNorm" | "unit_norm" => Ok(Self::UnitNorm { axes: axes()? }),
             "MinMaxNorm" | "min_max_norm" => Ok(Self::MinMaxNorm {

@@ -358,7 +358,9 @@ impl Initializer {
                     None | Some("fan_in") => Fan::In,
                     Some("fan_out") => Fan::Out,
                     Some("fan_avg") => Fan::Average,
-                    Some(other) => return Err(Error::unknown("fan", other, ["fan_in", "fan_out", "fan_avg"])),
+                    Some(other) => {
+                        return Err(Error::unknown("fan", other, ["fan_in", "fan_out", "fan_avg"]));
+                    }
                 },
                 distribution: match word("distribution") {
                     None | Some("truncated_normal" | "normal") => Distribution::TruncatedNormal,

@@ -8,9 +8,9 @@ use convnet_engine::{EngineError, Shape, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use super::Size;
 use super::config::{channels, to_map};
 use super::pooling::{Max, Mean, Reduction};
-use super::Size;
 use crate::layer::{Layer, LayerContext, WeightSpec};
 
 /// Makes a given number of elements along each axis, each of a window; the windows cover the input.

@@ -82,7 +82,9 @@ impl Bidirectional {
         let forward = layer.with_arguments(std::slice::from_ref(&zeros), "forward_")?;
         let backward = match backward {
             Some(backward) => backward.with_arguments(&[zeros], "backward_")?,
-            None => layer.with_arguments(&[zeros, ("go_backwards", json!(!flag("go_backwards")))], "backward_")?,
+            None => {
+                layer.with_arguments(&[zeros, ("go_backwards", json!(!flag("go_backwards")))], "backward_")?
+            }
         };
         Ok(Self { forward, backward, merge_mode })
     }
@@ -109,11 +111,7 @@ impl Bidirectional {
         states.len().is_multiple_of(2).then(|| [with(first), with(second)])
     }
 
-    fn merge(
-        at: &mut LayerContext<'_>,
-        mode: MergeMode,
-        [a, b]: [Value; 2],
-    ) -> Result<Value, EngineError> {
+    fn merge(at: &mut LayerContext<'_>, mode: MergeMode, [a, b]: [Value; 2]) -> Result<Value, EngineError> {
         match mode {
             MergeMode::Concat => {
                 let axis = at.graph.shape(a).dims.len() - 1;
@@ -164,7 +162,8 @@ impl Layer for Bidirectional {
         let Some([forward, backward]) = Self::halves(inputs) else {
             return Err(Mismatch::new("a sequence, and states for both directions", inputs.len()));
         };
-        let forward = self.forward.layer().weights(&forward)?.into_iter().map(|w| w.in_group("forward_layer"));
+        let forward =
+            self.forward.layer().weights(&forward)?.into_iter().map(|w| w.in_group("forward_layer"));
         let backward =
             self.backward.layer().weights(&backward)?.into_iter().map(|w| w.in_group("backward_layer"));
         Ok(forward.chain(backward).collect())

@@ -25,7 +25,10 @@ pub enum Padding {
 
 impl Padding {
     /// For the three axes of a window.
-    pub(super) fn of_axes(self, at: &LayerContext<'_>) -> std::result::Result<[ops::Padding; 3], EngineError> {
+    pub(super) fn of_axes(
+        self,
+        at: &LayerContext<'_>,
+    ) -> std::result::Result<[ops::Padding; 3], EngineError> {
         match self {
             Self::Valid => Ok([ops::Padding::Valid; 3]),
             Self::Same => Ok([ops::Padding::Same; 3]),
@@ -334,8 +337,8 @@ pub(super) fn parse<T: DeserializeOwned>(class: &str, mut config: Map<String, Js
 fn neutral(class: &str, key: &str, value: &Json) -> Option<bool> {
     match key {
         "name" | "trainable" | "dtype" | "seed" | "synchronized" | "renorm_momentum"
-        | "batch_input_shape" | "batch_shape" | "input_length" | "unroll" | "implementation" | "use_cudnn"
-        | "lora_alpha" | "autocast" => Some(true),
+        | "batch_input_shape" | "batch_shape" | "input_length" | "unroll" | "implementation"
+        | "use_cudnn" | "lora_alpha" | "autocast" => Some(true),
         "stateful" | "time_major" => Some(value == false),
         "data_format" => Some(value.is_null() || value == "channels_last"),
         // Keras 2 wrote it for all convolutions, but only these have it.

@@ -155,11 +155,8 @@ impl<const RANK: usize> Layer for Conv<RANK> {
             }
             padding => padding.of_axes(at)?,
         };
-        let sliding = Sliding {
-            strides: self.strides.of_axes(),
-            dilation: self.dilation_rate.of_axes(),
-            padding,
-        };
+        let sliding =
+            Sliding { strides: self.strides.of_axes(), dilation: self.dilation_rate.of_axes(), padding };
         let inputs: Vec<Value> = inputs.iter().chain(at.weights).copied().collect();
         convolve(at.graph, sliding, self.groups, self.activation, &inputs)
     }

@@ -41,9 +41,9 @@ mod pooling;
 mod re_lu;
 mod recurrent;
 mod repeat_vector;
-mod ruled;
 mod rescaling;
 mod reshape;
+mod ruled;
 mod separable_conv;
 mod softmax;
 mod spectral_normalization;
@@ -198,7 +198,8 @@ pub fn from_config(class: &str, mut config: Map<String, Json>) -> Result<Arc<dyn
         return Err(Error::argument("layer Lambda", problem));
     }
     let registered = registered().iter().find(|known| known.name == class).copied();
-    let Some(known) = registered.or_else(|| REGISTRY.iter().find(|known| known.name == class).copied()) else {
+    let Some(known) = registered.or_else(|| REGISTRY.iter().find(|known| known.name == class).copied())
+    else {
         return Err(Error::unknown("layer", class, REGISTRY.iter().map(|known| known.name)));
     };
     let rules = Ruled::take(&mut config)?;

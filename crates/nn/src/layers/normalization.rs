@@ -1,8 +1,8 @@
 //! Normalisation by statistics of the data.
 
 use convnet_engine::error::Mismatch;
-use convnet_engine::ops::{Activate, Binary, BinaryFunction, Reshape};
 use convnet_engine::kernels::elementwise::Activation;
+use convnet_engine::ops::{Activate, Binary, BinaryFunction, Reshape};
 use convnet_engine::{EngineError, Shape, Value};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value as Json};
@@ -156,7 +156,8 @@ impl Layer for Normalization {
         };
         let graph = &mut *at.graph;
         let root = graph.apply(Activate(Activation::Sqrt), &[variance])?;
-        let least = graph.apply(convnet_engine::ops::Fill { value: EPSILON as f32, shape: Shape::fixed([]) }, &[])?;
+        let least =
+            graph.apply(convnet_engine::ops::Fill { value: EPSILON as f32, shape: Shape::fixed([]) }, &[])?;
         let deviation = graph.apply(Binary(BinaryFunction::Maximum), &[root, least])?;
         if self.invert {
             let scaled = graph.apply(Binary(BinaryFunction::Multiply), &[x, deviation])?;

@@ -435,12 +435,16 @@ impl<C: Cell> Layer for Recurrent<C> {
         let states = &inputs[1..];
         if !states.is_empty() && (states.len() != C::STATES || states.iter().any(|given| *given != state)) {
             let shapes: Vec<String> = states.iter().map(ToString::to_string).collect();
-            return Err(Mismatch::new(format!("{} initial states of shape {state}", C::STATES), shapes.join(", ")));
+            return Err(Mismatch::new(
+                format!("{} initial states of shape {state}", C::STATES),
+                shapes.join(", "),
+            ));
         }
         if self.units == 0 || inputs[0].dims[0] == 0 {
             return Err(Mismatch::new("at least 1 unit and 1 time step", 0));
         }
-        let width = C::GATES.checked_mul(self.units).ok_or_else(|| Mismatch::new("fewer units", self.units))?;
+        let width =
+            C::GATES.checked_mul(self.units).ok_or_else(|| Mismatch::new("fewer units", self.units))?;
         let mut weights = vec![
             WeightSpec::trainable("kernel", [features, width], self.kernel_initializer),
             WeightSpec::trainable("recurrent_kernel", [self.units, width], self.recurrent_initializer),

@@ -103,7 +103,8 @@ impl Ruled {
             if value.is_null() {
                 continue;
             }
-            let named = |problem: Error| Error::argument(format!("layer argument {key}"), problem.to_string());
+            let named =
+                |problem: Error| Error::argument(format!("layer argument {key}"), problem.to_string());
             match (regularizes, weight) {
                 (true, "activity") => rules.activity = Some(value.try_into().map_err(named)?),
                 (true, _) => rules.regularizers.push((weight.to_owned(), value.try_into().map_err(named)?)),
@@ -149,7 +150,8 @@ impl Layer for Ruled {
         for weight in &mut weights {
             let regularizer = self.regularizers.iter().find(|(argument, _)| is_for(argument, weight.name));
             weight.regularizer = regularizer.map(|&(_, regularizer)| regularizer).or(weight.regularizer);
-            if let Some((_, constraint)) = self.constraints.iter().find(|(name, _)| is_for(name, weight.name)) {
+            if let Some((_, constraint)) = self.constraints.iter().find(|(name, _)| is_for(name, weight.name))
+            {
                 let axes = match constraint {
                     Constraint::NonNeg => &[][..],
                     Constraint::MaxNorm { axes, .. }

@@ -69,7 +69,10 @@ impl Layer for SpectralNormalization {
         let mut weights = self.layer.layer().weights(inputs)?;
         let kernel = weights.iter().find(|weight| ["kernel", "embeddings"].contains(&weight.name));
         let Some(&columns) = kernel.and_then(|kernel| kernel.dims.last()) else {
-            return Err(Mismatch::new("a layer with a kernel or embeddings", self.layer.layer().class_name()));
+            return Err(Mismatch::new(
+                "a layer with a kernel or embeddings",
+                self.layer.layer().class_name(),
+            ));
         };
         if self.power_iterations == 0 {
             return Err(Mismatch::new("at least 1 power iteration", 0));

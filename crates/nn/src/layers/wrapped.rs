@@ -23,7 +23,9 @@ impl Inner {
 
     /// The layer under `key` of the arguments of a `class`.
     pub(super) fn take(class: &str, key: &str, config: &mut Map<String, Json>) -> Result<Option<Self>> {
-        let Some(object) = config.shift_remove(key).filter(|object| !object.is_null()) else { return Ok(None) };
+        let Some(object) = config.shift_remove(key).filter(|object| !object.is_null()) else {
+            return Ok(None);
+        };
         let (kind, name) = inner_layer(&object)
             .map_err(|problem| Error::argument(format!("layer {class}"), format!("its {key}: {problem}")))?;
         let name = name.unwrap_or_else(|| crate::names::snake_case(kind.as_layer().class_name()));
@@ -42,7 +44,8 @@ impl Inner {
             config.insert((*key).to_owned(), value.clone());
         }
         let layer: Arc<dyn Layer> = super::from_config(self.layer().class_name(), config)?;
-        let name = format!("{prefix}{}", self.name.trim_start_matches("forward_").trim_start_matches("backward_"));
+        let name =
+            format!("{prefix}{}", self.name.trim_start_matches("forward_").trim_start_matches("backward_"));
         Ok(Self { kind: LayerKind::Layer(layer), name })
     }
 

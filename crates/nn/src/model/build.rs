@@ -152,10 +152,11 @@ impl Model {
             };
             let shapes = self.network.tensors[call.outputs.clone()].to_vec();
             let node = Arc::new(CallNode { origin, shapes });
-            tensors.extend(call.outputs.clone().map(|tensor| Symbol {
-                node: Arc::clone(&node),
-                output: tensor - call.outputs.start,
-            }));
+            tensors.extend(
+                call.outputs
+                    .clone()
+                    .map(|tensor| Symbol { node: Arc::clone(&node), output: tensor - call.outputs.start }),
+            );
             makers.extend(call.outputs.clone().map(|_| self.network.layers[call.layer].name.clone()));
         }
         let ends = |ends: &[usize]| ends.iter().map(|&tensor| tensors[tensor].clone()).collect();
@@ -188,7 +189,8 @@ impl Model {
             inputs.push(input);
         }
         for call in &self.network.calls {
-            let Origin::Call { layer, training, .. } = &symbols.tensors[call.outputs.start].node.origin else {
+            let Origin::Call { layer, training, .. } = &symbols.tensors[call.outputs.start].node.origin
+            else {
                 continue;
             };
             let known: Option<Vec<&Symbol>> =
@@ -202,7 +204,8 @@ impl Model {
         }
         let outputs = (to.iter())
             .map(|name| {
-                let problem = || Error::argument(format!("layer `{name}`"), "it needs other inputs than those given");
+                let problem =
+                    || Error::argument(format!("layer `{name}`"), "it needs other inputs than those given");
                 replaced[symbols.place_of(name)?].clone().ok_or_else(problem)
             })
             .collect::<Result<Vec<_>>>()?;

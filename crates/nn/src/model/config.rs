@@ -88,7 +88,8 @@ impl Network {
                 .map(|&tensor| {
                     let (layer, call, output) = made[tensor];
                     let layer = &self.layers[layer];
-                    let offset = usize::from(layer.network().is_some_and(|inner| inner.kind == Kind::Functional));
+                    let offset =
+                        usize::from(layer.network().is_some_and(|inner| inner.kind == Kind::Functional));
                     json!([layer.name, call + offset, output])
                 })
                 .collect();
@@ -402,7 +403,9 @@ fn functional(config: &Json) -> Result<Network> {
     }
     let ends = |key: &str| {
         let ends = read_ends(config.get(key).unwrap_or(&Json::Null))?;
-        symbols.look_up(&ends, true).ok_or_else(|| problem(&format!("{key} names a tensor that is not there")))
+        symbols
+            .look_up(&ends, true)
+            .ok_or_else(|| problem(&format!("{key} names a tensor that is not there")))
     };
     Network::new(&ends("input_layers")?, &ends("output_layers")?)
 }

@@ -68,8 +68,10 @@ impl Model {
     fn scoring_program(&self, additions: &mut Additions) -> Result<Program> {
         let compiled = self.compiled.as_ref().ok_or(Error::NotCompiled("training or evaluation"))?;
         let &[output] = &self.network.outputs[..] else {
-            let problem =
-                format!("it has {} outputs; only models with one output can be trained", self.network.outputs.len());
+            let problem = format!(
+                "it has {} outputs; only models with one output can be trained",
+                self.network.outputs.len()
+            );
             return Err(Error::argument(format!("model `{}`", self.name()), problem));
         };
         let mut program = Program::default();
@@ -105,7 +107,9 @@ impl Model {
         for (gradient, (_, start)) in found.into_iter().zip(parameters) {
             program.stores.extend(gradient.map(|gradient| (gradient, Target::Gradient(start))));
         }
-        program.stores.extend(additions.updates.into_iter().map(|(value, start)| (value, Target::State(start))));
+        program
+            .stores
+            .extend(additions.updates.into_iter().map(|(value, start)| (value, Target::State(start))));
         Ok(program)
     }
 
@@ -166,7 +170,9 @@ impl Model {
     pub(crate) fn new_plan(&self, purpose: Purpose, batch: usize) -> Result<Plan> {
         let mut program = match purpose {
             Purpose::Predict => self.prediction_program()?,
-            Purpose::Evaluate => Program { constant_variables: true, ..self.scoring_program(&mut Additions::default())? },
+            Purpose::Evaluate => {
+                Program { constant_variables: true, ..self.scoring_program(&mut Additions::default())? }
+            }
             Purpose::Train => self.training_program()?,
         };
         let Some(limit) = self.max_memory.filter(|_| purpose == Purpose::Train) else {

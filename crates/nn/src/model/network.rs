@@ -322,9 +322,7 @@ impl Network {
         });
         match inner {
             Some((network, rest)) => network.find(rest),
-            None => {
-                Err(Error::unknown("layer", path, self.layers.iter().map(|layer| layer.name.as_str())))
-            }
+            None => Err(Error::unknown("layer", path, self.layers.iter().map(|layer| layer.name.as_str()))),
         }
     }
 

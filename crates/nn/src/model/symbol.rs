@@ -91,11 +91,7 @@ impl Symbol {
     ///
     /// # Errors
     /// If the shapes do not fit the layer.
-    pub fn call(
-        layer: impl Into<LayerRef>,
-        inputs: &[&Self],
-        training: Option<bool>,
-    ) -> Result<Vec<Self>> {
+    pub fn call(layer: impl Into<LayerRef>, inputs: &[&Self], training: Option<bool>) -> Result<Vec<Self>> {
         let layer = layer.into();
         let inputs: Vec<Self> = inputs.iter().map(|&input| input.clone()).collect();
         let shapes: Vec<Shape> = inputs.iter().map(|input| input.shape().clone()).collect();
@@ -150,7 +146,8 @@ fn output_shapes(layer: &LayerRef, inputs: &[Shape]) -> Result<Vec<Shape>, Engin
     for shape in &shapes {
         let len = shape.dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size));
         if len.is_none_or(|len| len > MAX_OUTPUT) {
-            let mismatch = Mismatch::new(format!("an output of at most {MAX_OUTPUT} numbers a sample"), shape);
+            let mismatch =
+                Mismatch::new(format!("an output of at most {MAX_OUTPUT} numbers a sample"), shape);
             return Err(EngineError::Shape { layer: layer.name(), op: layer.layer().class_name(), mismatch });
         }
     }

@@ -77,12 +77,16 @@ impl Regularizer {
     /// If the regularizer is for matrices only.
     pub fn activity_penalty(self, graph: &mut Graph, x: Value) -> Result<Value, EngineError> {
         if let Self::Orthogonal { .. } = self {
-            let mismatch = Mismatch::new("a regularizer of single activations (L1, L2)", "OrthogonalRegularizer");
+            let mismatch =
+                Mismatch::new("a regularizer of single activations (L1, L2)", "OrthogonalRegularizer");
             return Err(EngineError::Shape { layer: graph.label().to_owned(), op: "regularizer", mismatch });
         }
         let axes: Vec<usize> = (0..graph.shape(x).dims.len()).collect();
         let sums = self.sums(graph, x, &axes)?;
-        graph.apply(Reduce { function: ReduceFunction::Mean, batch: true, axes: vec![], keep_dims: false }, &[sums])
+        graph.apply(
+            Reduce { function: ReduceFunction::Mean, batch: true, axes: vec![], keep_dims: false },
+            &[sums],
+        )
     }
 
     fn sums(self, graph: &mut Graph, x: Value, axes: &[usize]) -> Result<Value, EngineError> {
@@ -127,7 +131,11 @@ fn orthogonal(graph: &mut Graph, x: Value, factor: f32, columns: bool) -> Result
     let shape = graph.shape(x).clone();
     let [rows, width] = shape.dims[..] else {
         let mismatch = Mismatch::new("a matrix", shape);
-        return Err(EngineError::Shape { layer: graph.label().to_owned(), op: "OrthogonalRegularizer", mismatch });
+        return Err(EngineError::Shape {
+            layer: graph.label().to_owned(),
+            op: "OrthogonalRegularizer",
+            mismatch,
+        });
     };
     let (size, x) = match columns {
         true => (width, graph.apply(Permute { axes: vec![1, 0] }, &[x])?),

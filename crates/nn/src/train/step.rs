@@ -107,7 +107,14 @@ impl Model {
                 Some((weight.constraint.clone()?, weight.dims.clone(), range))
             })
             .collect();
-        Ok(TrainingState { gradients: Slab::new(len), slots, steps: 0, trained, constraints, spectral: self.spectral() })
+        Ok(TrainingState {
+            gradients: Slab::new(len),
+            slots,
+            steps: 0,
+            trained,
+            constraints,
+            spectral: self.spectral(),
+        })
     }
 
     fn spectral(&self) -> Vec<Spectral> {

@@ -144,6 +144,7 @@ pub fn open(name: &str) -> Result<Opened> {
         }
         return Ok(Opened { model, trained: false });
     }
+    convnet::vision::layers::register();
     let model = load_model(path).context("cannot open the model")?;
     Ok(Opened { model, trained: true })
 }

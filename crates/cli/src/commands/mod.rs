@@ -40,4 +40,5 @@ commands! {
     bench::Bench;
     datasets::Datasets;
     layers::Layers;
+    zoo::Zoo;
 }

@@ -37,6 +37,15 @@ impl Model {
         Ok(model)
     }
 
+    /// As [`Model::new`], with zeros for weights, which take no memory before they are set: for weights from elsewhere, or
+    /// to look at a model only.
+    ///
+    /// # Errors
+    /// As [`Model::new`].
+    pub fn with_zeros(inputs: &[Symbol], outputs: &[Symbol]) -> Result<Self> {
+        Ok(Self::of_network(Network::new(inputs, outputs)?))
+    }
+
     /// Weights as a new model has them.
     pub(super) fn start(&mut self) {
         self.initialize(0);

@@ -13,9 +13,30 @@
 //! # Ok::<(), convnet_vision::zoo::Error>(())
 //! ```
 
+mod alexnet;
+//mod convnext;
+mod densenet;
+mod efficientnet;
+mod fcn;
+mod googlenet;
+mod inception_resnet_v2;
+mod inception_v3;
+mod inception_v4;
+mod lenet;
+mod mobilenet;
 mod mobilenet_v2;
+mod mobilenet_v3;
+mod parts;
+mod pytorch;
+mod registry;
 mod resnet;
+mod resnet_v2;
+mod senet;
+mod temporary;
+mod unet;
 mod vgg;
+mod xception;
+mod zf_net;
 
 use std::fmt::Debug;
 use std::str::FromStr;
@@ -24,9 +45,35 @@ pub use convnet_nn::Error;
 use convnet_nn::layers::{Dense, GlobalAveragePooling2D, GlobalMaxPooling2D};
 use convnet_nn::{Activation, LayerRef, Model, Result, Symbol};
 
+pub use alexnet::{AlexNet, alexnet};
+/*pub use convnext::{
+    ConvNeXt, convnext_base, convnext_large, convnext_small, convnext_tiny, convnext_xlarge,
+};
+*/
+pub use densenet::{DenseNet, densenet121, densenet169, densenet201};
+pub use efficientnet::{
+    EfficientNet, efficientnet_b0, efficientnet_b1, efficientnet_b2, efficientnet_b3, efficientnet_b4,
+    efficientnet_b5, efficientnet_b6, efficientnet_b7, efficientnet_lite0, efficientnet_lite1,
+    efficientnet_lite2, efficientnet_lite3, efficientnet_lite4,
+};
+pub use fcn::{Fcn, fcn8s, fcn16s, fcn32s};
+pub use googlenet::{AUXILIARY_WEIGHT, GoogLeNet, googlenet};
+pub use inception_resnet_v2::{InceptionResNetV2, inception_resnet_v2};
+pub use inception_v3::{InceptionV3, inception_v3};
+pub use inception_v4::{InceptionV4, inception_v4};
+pub use lenet::{LeNet, LeNet5, lenet, lenet5};
+pub use mobilenet::{MobileNet, mobilenet};
 pub use mobilenet_v2::{MobileNetV2, mobilenet_v2};
+pub use mobilenet_v3::{MobileNetV3, mobilenet_v3_large, mobilenet_v3_small};
+pub use pytorch::pytorch_modules;
+pub use registry::{Known, REGISTRY, find};
 pub use resnet::{ResNet, resnet18, resnet34, resnet50, resnet101, resnet152};
+pub use resnet_v2::{ResNetV2, resnet50_v2, resnet101_v2, resnet152_v2};
+pub use senet::{se_inception_resnet_v2, se_resnet50};
+pub use unet::{UNet, unet};
 pub use vgg::{Vgg, vgg16, vgg19};
+pub use xception::{Xception, xception};
+pub use zf_net::{ZfNet, zf_net};
 
 /// What a family of networks has of its own.
 pub trait Family: Debug + Send + Sync + 'static {
@@ -52,12 +99,68 @@ pub trait Family: Debug + Send + Sync + 'static {
         features.apply(pooling.layer())
     }
 
-    /// The layers after the feature maps, the last of which is `classifier`.
+    /// The layers after the feature maps that tell classes apart.
     ///
     /// # Errors
-    /// If the classifier has no classes.
-    fn top(&self, features: &Symbol, classifier: LayerRef) -> Result<Symbol> {
-        self.pool(features, Pooling::Avg)?.apply(classifier)
+    /// If there are no classes.
+    fn top(&self, features: &Symbol, top: Top) -> Result<Symbol> {
+        self.pool(features, Pooling::Avg)?.apply(top.classifier("predictions"))
+    }
+
+    /// All outputs: feature maps and what comes behind them. Networks have one, unless their paper gives them more.
+    ///
+    /// # Errors
+    /// As [`Family::features`] and [`Family::top`].
+    fn outputs(&self, image: &Symbol, end: End) -> Result<Vec<Symbol>> {
+        let features = self.features(image)?;
+        Ok(vec![match end {
+            End::Top(top) => self.top(&features, top)?,
+            End::Pooled(pooling) => self.pool(&features, pooling)?,
+            End::Maps => features,
+        }])
+    }
+
+    /// Sets the weights whose first values are given by the paper.
+    ///
+    /// # Errors
+    /// Never for a model of this family.
+    fn initialize(&self, _model: &mut Model) -> Result<()> {
+        Ok(())
+    }
+
+    /// The factor of the number of channels, Keras's `alpha`, if the family has one.
+    fn width(&mut self) -> Option<&mut f64> {
+        None
+    }
+
+    /// Changes what torchvision's network of this name has otherwise than Keras's.
+    fn as_in_pytorch(&mut self) {}
+}
+
+/// What stands behind the feature maps.
+#[derive(Clone, Copy, Debug)]
+pub enum End {
+    /// A classifier.
+    Top(Top),
+    /// One number of each map.
+    Pooled(Pooling),
+    /// Nothing.
+    Maps,
+}
+
+/// The classes that the end of a network tells apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Top {
+    /// Their number.
+    pub classes: usize,
+    /// The function at the very end.
+    pub activation: Activation,
+}
+
+impl Top {
+    /// A dense layer of one unit a class.
+    pub fn classifier(self, name: &str) -> LayerRef {
+        LayerRef::new(Dense::new(self.classes).activation(self.activation)).named(name)
     }
 }
 
@@ -98,7 +201,7 @@ pub struct Network<F> {
     pub family: F,
     /// Whether the classifier is at the end. Default true.
     pub include_top: bool,
-    /// Height, width and channels of the images. Default 224 × 224 × 3.
+    /// Height, width and channels of the images. Default 224 × 224 × 3, or what the paper has.
     pub input_shape: [usize; 3],
     /// What is made of the feature maps where there is no top. Default none.
     pub pooling: Option<Pooling>,
@@ -119,6 +222,12 @@ impl<F: Family> Network<F> {
             classes: 1000,
             classifier_activation: Activation::Softmax,
         }
+    }
+
+    /// The same for square images of another size.
+    fn of_size(self, size: usize) -> Self {
+        let [_, _, channels] = self.input_shape;
+        self.input_shape([size, size, channels])
     }
 
     /// Says whether the classifier is at the end.
@@ -146,6 +255,13 @@ impl<F: Family> Network<F> {
         Self { classifier_activation, ..self }
     }
 
+    /// The network as torchvision has it, which weights from there need: its ResNet of 50 layers and more shrinks in the 3×3
+    /// convolutions, its MobileNetV2 pads alike on all sides. [`pytorch_modules`] tells the names.
+    pub fn as_in_pytorch(mut self) -> Self {
+        self.family.as_in_pytorch();
+        self
+    }
+
     /// The same without its type, so that networks of several families go into one list.
     pub fn boxed(self) -> Network<Box<dyn Family>> {
         let Self { family, include_top, input_shape, pooling, classes, classifier_activation } = self;
@@ -158,23 +274,55 @@ impl<F: Family> Network<F> {
     /// # Errors
     /// If the images are smaller than the family allows, there are no classes, or an argument of the family is out of range.
     pub fn build(&self) -> Result<Model> {
+        let (image, outputs, name) = self.wire()?;
+        let mut model = Model::new(&[image], &outputs)?.named(name);
+        self.family.initialize(&mut model)?;
+        Ok(model)
+    }
+
+    /// Makes the model with zeros for weights, which take no memory before they are set: to look at it, or to load weights.
+    ///
+    /// # Errors
+    /// As [`Network::build`].
+    pub fn build_empty(&self) -> Result<Model> {
+        let (image, outputs, name) = self.wire()?;
+        Ok(Model::with_zeros(&[image], &outputs)?.named(name))
+    }
+
+    /// Input, outputs and the model's name.
+    fn wire(&self) -> Result<(Symbol, Vec<Symbol>, String)> {
         let ([height, width, _], least) = (self.input_shape, self.family.min_size());
         let name = self.family.model_name(self.input_shape);
         if height.min(width) < least {
             let problem = format!("images must be at least {least} × {least}, got {height} × {width}");
             return Err(Error::argument(format!("input_shape of {name}"), problem));
         }
+        crate::layers::register();
         let image = Symbol::input(self.input_shape);
-        let features = self.family.features(&image)?;
-        let output = match self.pooling {
+        let end = match self.pooling {
             _ if self.include_top => {
-                let classifier = Dense::new(self.classes).activation(self.classifier_activation);
-                self.family.top(&features, LayerRef::new(classifier).named("predictions"))?
+                End::Top(Top { classes: self.classes, activation: self.classifier_activation })
             }
-            Some(pooling) => self.family.pool(&features, pooling)?,
-            None => features,
+            Some(pooling) => End::Pooled(pooling),
+            None => End::Maps,
         };
-        Ok(Model::new(&[image], &[output])?.named(name))
+        let outputs = self.family.outputs(&image, end)?;
+        Ok((image, outputs, name))
+    }
+}
+
+impl Network<Box<dyn Family>> {
+    /// Sets the factor of the number of channels.
+    ///
+    /// # Errors
+    /// If the family has none.
+    pub fn alpha(mut self, alpha: f64) -> Result<Self> {
+        let name = self.family.model_name(self.input_shape);
+        match self.family.width() {
+            Some(width) => *width = alpha,
+            None => return Err(Error::argument(name, "it has no alpha; MobileNets do")),
+        }
+        Ok(self)
     }
 }
 
@@ -195,68 +343,23 @@ impl Family for Box<dyn Family> {
         (**self).pool(features, pooling)
     }
 
-    fn top(&self, features: &Symbol, classifier: LayerRef) -> Result<Symbol> {
-        (**self).top(features, classifier)
+    fn top(&self, features: &Symbol, top: Top) -> Result<Symbol> {
+        (**self).top(features, top)
     }
-}
 
-/// A network that can be named.
-#[derive(Clone, Copy, Debug)]
-pub struct Known {
-    /// What to call it.
-    pub name: &'static str,
-    /// What it is, in one line.
-    pub about: &'static str,
-    /// The network with its default arguments.
-    pub network: fn() -> Network<Box<dyn Family>>,
-}
+    fn outputs(&self, image: &Symbol, end: End) -> Result<Vec<Symbol>> {
+        (**self).outputs(image, end)
+    }
 
-/// All networks, families in alphabetical order.
-pub const REGISTRY: &[Known] = &[
-    Known {
-        name: "mobilenet-v2",
-        about: "inverted residual blocks of depthwise convolutions, 3.5 million parameters",
-        network: || mobilenet_v2().boxed(),
-    },
-    Known {
-        name: "resnet18",
-        about: "residual network of 18 layers, 11.7 million parameters",
-        network: || resnet18().boxed(),
-    },
-    Known {
-        name: "resnet34",
-        about: "residual network of 34 layers, 21.8 million parameters",
-        network: || resnet34().boxed(),
-    },
-    Known {
-        name: "resnet50",
-        about: "residual network of 50 layers, 25.6 million parameters",
-        network: || resnet50().boxed(),
-    },
-    Known {
-        name: "resnet101",
-        about: "residual network of 101 layers, 44.7 million parameters",
-        network: || resnet101().boxed(),
-    },
-    Known {
-        name: "resnet152",
-        about: "residual network of 152 layers, 60.4 million parameters",
-        network: || resnet152().boxed(),
-    },
-    Known {
-        name: "vgg16",
-        about: "16 layers of 3×3 convolutions and 3 of them dense, 138 million parameters",
-        network: || vgg16().boxed(),
-    },
-    Known {
-        name: "vgg19",
-        about: "19 layers of 3×3 convolutions and 3 of them dense, 144 million parameters",
-        network: || vgg19().boxed(),
-    },
-];
+    fn initialize(&self, model: &mut Model) -> Result<()> {
+        (**self).initialize(model)
+    }
 
-/// The network of a name in the [`REGISTRY`]; `_` may stand for `-`.
-pub fn find(name: &str) -> Option<Network<Box<dyn Family>>> {
-    let name = name.replace('_', "-");
-    REGISTRY.iter().find(|known| known.name == name).map(|known| (known.network)())
+    fn width(&mut self) -> Option<&mut f64> {
+        (**self).width()
+    }
+
+    fn as_in_pytorch(&mut self) {
+        (**self).as_in_pytorch();
+    }
 }

@@ -144,7 +144,8 @@ fn efficientnet(names: &[&str], layer: &str) -> Option<Vec<String>> {
     let within = u32::from(block.chars().nth(1)?).checked_sub(u32::from('a'))?;
     // Each block has one convolution that narrows.
     let here = format!("block{block}_project_conv");
-    let index = names.iter().filter(|name| name.ends_with("_project_conv")).position(|name| **name == here)?;
+    let index =
+        names.iter().filter(|name| name.ends_with("_project_conv")).position(|name| **name == here)?;
     // The first stage does not widen, and what follows is numbered one less in timm.
     let widens = stage > 0;
     let (first, timm) = match (part, widens) {
@@ -173,10 +174,10 @@ mod tests {
         assert_eq!(resnet("conv5_block3_2_bn").unwrap(), "layer4.2.bn2");
         assert_eq!(resnet("conv2_block1_0_conv").unwrap(), "layer1.0.downsample.0");
         let layers = ["input", "block1_conv1", "block1_conv2", "block1_pool", "block2_conv1"];
-        assert_eq!(layers.map(|layer| vgg(&layers, layer)).map(Option::unwrap_or_default)[1..3], [
-            "features.0",
-            "features.2"
-        ]);
+        assert_eq!(
+            layers.map(|layer| vgg(&layers, layer)).map(Option::unwrap_or_default)[1..3],
+            ["features.0", "features.2"]
+        );
         assert_eq!(vgg(&layers, "block2_conv1").unwrap(), "features.5");
         assert_eq!(densenet("conv2_block6_2_conv").unwrap(), "features.denseblock1.denselayer6.conv2");
         assert_eq!(densenet("pool4_conv").unwrap(), "features.transition3.conv");
@@ -184,6 +185,9 @@ mod tests {
         assert_eq!(mobilenet_v2("block_16_depthwise").unwrap(), "features.17.conv.1.0");
         let layers = ["block1a_project_conv", "block2a_project_conv", "block2b_project_conv", "block2b_bn"];
         assert_eq!(efficientnet(&layers, "block2b_bn").unwrap(), ["_blocks.2._bn1", "blocks.1.1.bn2"]);
-        assert_eq!(efficientnet(&layers, "block1a_project_conv").unwrap(), ["_blocks.0._project_conv", "blocks.0.0.conv_pw"]);
+        assert_eq!(
+            efficientnet(&layers, "block1a_project_conv").unwrap(),
+            ["_blocks.0._project_conv", "blocks.0.0.conv_pw"]
+        );
     }
 }

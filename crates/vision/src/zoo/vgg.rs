@@ -3,7 +3,7 @@
 use convnet_nn::layers::{Conv2D, Dense, Flatten, MaxPooling2D, Padding};
 use convnet_nn::{Activation, LayerRef, Result, Symbol};
 
-use super::{Family, Network};
+use super::{Family, Network, Top};
 
 /// The networks of Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", 2014
 /// ([arXiv:1409.1556](https://arxiv.org/abs/1409.1556)), table 1, columns D and E.
@@ -47,9 +47,9 @@ impl Family for Vgg {
         Ok(x)
     }
 
-    fn top(&self, features: &Symbol, classifier: LayerRef) -> Result<Symbol> {
+    fn top(&self, features: &Symbol, top: Top) -> Result<Symbol> {
         let dense = |name| LayerRef::new(Dense::new(4096).activation(Activation::Relu)).named(name);
         let x = features.apply(LayerRef::new(Flatten::new()).named("flatten"))?;
-        x.apply(dense("fc1"))?.apply(dense("fc2"))?.apply(classifier)
+        x.apply(dense("fc1"))?.apply(dense("fc2"))?.apply(top.classifier("predictions"))
     }
 }

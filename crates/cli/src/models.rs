@@ -159,7 +159,14 @@ pub fn zoo_network(name: &str) -> Option<Network<Box<dyn Family>>> {
 /// # Errors
 /// If its arguments are not possible.
 pub fn of_zoo(network: &Network<Box<dyn Family>>) -> Result<Opened> {
-    let mut model = network.build()?;
+    compiled(network.build()?)
+}
+
+/// A network of the zoo with what such networks are usually trained with.
+///
+/// # Errors
+/// If its outputs are not those of a classifier.
+pub fn compiled(mut model: Model) -> Result<Opened> {
     let optimizer = Sgd::default().momentum(0.9);
     model.compile(optimizer, SparseCategoricalCrossentropy::default(), [Metric::Accuracy])?;
     Ok(Opened { model, trained: false })

@@ -14,6 +14,7 @@ use crate::arguments::Threads;
 use crate::format::{count, duration};
 use crate::models;
 use crate::output::Output;
+use crate::weights::Weights;
 
 /// Run a model on arrays
 #[derive(Debug, clap::Args)]
@@ -35,6 +36,8 @@ pub struct Args {
     /// Where to write what the model makes of them: a NumPy file an output, or a folder for all
     #[arg(long, required = true, value_name = "Y.npy|FOLDER")]
     output: Vec<PathBuf>,
+    #[command(flatten)]
+    weights: Weights,
     #[command(flatten)]
     threads: Threads,
     /// Print an object
@@ -61,7 +64,7 @@ impl Args {
     pub fn run(self) -> Result<()> {
         let mut output = Output::new(self.json);
         self.threads.start()?;
-        let model = models::open(&self.model)?.model;
+        let model = self.weights.open(&self.model)?.0.model;
         let files = ordered(&self.input, &model.input_names())?;
         let targets = targets(&self.output, &model.output_names())?;
         let inputs = files.iter().map(npy::read_file).collect::<Result<Vec<_>, _>>()?;

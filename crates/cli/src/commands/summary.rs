@@ -14,14 +14,17 @@ gradients, the optimizer's state and activations, for batches of --batch-size.
 
 Examples:
   convnet summary mnist.keras
-  convnet summary net.toml --batch-size 32
+  convnet summary net.toml --memory --batch 32
   convnet summary mnist-sequential --json")]
 pub struct Args {
     #[arg(help = models::help(), long_help = models::long_help())]
     model: String,
     /// Images in a step, for the memory that training takes
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = positive)]
+    #[arg(long, visible_alias = "batch", value_name = "N", default_value_t = 64, value_parser = positive)]
     batch_size: usize,
+    /// Also show what activations weigh
+    #[arg(long)]
+    memory: bool,
     /// Print an object
     #[arg(long)]
     json: bool,
@@ -33,6 +36,7 @@ impl Args {
         let model = models::open(&self.model)?.model;
         let summary = model.summary(self.batch_size).context("cannot plan the model")?;
         output.object(&summary);
+        let summary = if self.memory { summary.with_memory() } else { summary };
         output.line(summary.to_string().trim_end());
         output.finish()
     }

@@ -15,6 +15,7 @@ mod output;
 mod progress;
 mod random;
 mod samples;
+mod weights;
 
 use std::process::ExitCode;
 

@@ -160,7 +160,14 @@ pub fn zoo_network(name: &str) -> Option<Network<Box<dyn Family>>> {
 /// # Errors
 /// If its arguments are not possible.
 pub fn of_zoo(network: &Network<Box<dyn Family>>) -> Result<Opened> {
-    let mut model = network.build()?;
+    compiled(network.build()?)
+}
+
+/// A network of the zoo; if it tells classes apart, with what such networks are usually trained with.
+///
+/// # Errors
+/// If the loss does not fit its output.
+pub fn compiled(mut model: Model) -> Result<Opened> {
     if matches!(&model.output_shapes()[..], [shape] if shape.dims.len() == 1) {
         let optimizer = Sgd::default().momentum(0.9);
         model.compile(optimizer, SparseCategoricalCrossentropy::default(), [Metric::Accuracy])?;

@@ -1,4 +1,5 @@
-//! Other programs' files: Keras archives and legacy HDF5 models, HDF5 itself, NumPy arrays.
+//! Other programs' files: Keras archives, legacy HDF5 models and weights, PyTorch's state dicts, safetensors, HDF5 itself,
+//! NumPy arrays.
 //!
 //! Files become plain data first (JSON, named arrays), then models of `convnet-nn`, and back. Every reader takes its file
 //! for hostile: lengths are checked before memory is asked for, what a compressed file may unpack to is bounded, and
@@ -12,5 +13,7 @@ pub mod h5;
 pub mod keras;
 pub mod npy;
 mod numbers;
+pub mod pytorch;
+pub mod safetensors;
 
 pub use error::{InteropError, Result};

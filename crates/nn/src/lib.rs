@@ -32,7 +32,7 @@ pub use initializers::Initializer;
 pub use layer::{Layer, LayerRef};
 pub use losses::Loss;
 pub use metrics::Metric;
-pub use model::{Model, Sequential, Symbol};
+pub use model::{Model, Sequential, Symbol, Weight};
 pub use optimizers::Optimizer;
 pub use regularizers::Regularizer;
 pub use threads::set_threads;

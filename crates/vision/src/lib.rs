@@ -1,6 +1,8 @@
-//! What the networks are for. Now: [`zoo`], the architectures of published papers, [`blocks`], pieces that several have, and
-//! [`layers`], which single ones have.
+//! What the networks are for: [`zoo`], the architectures of published papers, [`blocks`], pieces that several have, [`layers`],
+//! which single ones have, [`imagenet`], what those that were trained on it expect and say, and [`filter`], convolution by hand.
 
 pub mod blocks;
+pub mod filter;
+pub mod imagenet;
 pub mod layers;
 pub mod zoo;

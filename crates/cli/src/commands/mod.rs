@@ -36,6 +36,7 @@ commands! {
     predict::Predict;
     summary::Summary;
     run::Run;
+    filter::Filter;
     bench::Bench;
     datasets::Datasets;
     layers::Layers;

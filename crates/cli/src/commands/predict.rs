@@ -4,9 +4,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use convnet::data::images::{self, Background};
 use convnet::data::ImageShape;
+use convnet::data::images::{self, Fit, Options, Resampling};
 use convnet::prelude::*;
+use convnet::vision::imagenet::{self, Preprocessing};
 use ndarray::{Array4, ArrayViewD, Axis};
 use serde::Serialize;
 
@@ -15,6 +16,7 @@ use crate::models;
 use crate::failure;
 use crate::format::count;
 use crate::output::{Output, note};
+use crate::weights::{Origin, Weights};
 
 /// Tell what is on pictures
 #[derive(Debug, clap::Args)]
@@ -23,9 +25,13 @@ Pictures are PNG or JPEG, of any size, in grey or colour: they are brought to wh
 to know bright things on a dark ground, as in MNIST; a dark drawing on bright paper is inverted for it. What was done to a
 picture is told with its result. A picture that cannot be read does not hinder the others, but the exit code is then 1.
 
+A network of the zoo takes its weights from --weights. One of 1000 classes is taken to know ImageNet's: pixels are scaled as its weights
+want it, the middle of the picture is taken as in its tests, and classes have ImageNet's names.
+
 Examples:
   convnet predict mnist.keras digit.png
-  convnet predict mnist.keras *.png --top 1 --json")]
+  convnet predict mnist.keras *.png --top 1 --json
+  convnet predict efficientnet-lite0 --weights efficientnet-lite0.pth photo.jpg --top 5")]
 pub struct Args {
     #[arg(help = models::help(), long_help = models::long_help())]
     model: String,
@@ -37,6 +43,14 @@ pub struct Args {
     top: usize,
     #[command(flatten)]
     precision: PrecisionChoice,
+    #[command(flatten)]
+    weights: Weights,
+    /// How pixels are scaled: none (0 to 255), unit (0 to 1), tf (-1 to 1), torch, caffe [default: what the weights were trained with]
+    #[arg(long, value_name = "MODE")]
+    preprocess: Option<Preprocessing>,
+    /// Cut this share from the middle instead of stretching a picture [default: 0.875 for networks of ImageNet]
+    #[arg(long, value_name = "SHARE", value_parser = crop)]
+    crop: Option<f64>,
     #[command(flatten)]
     threads: Threads,
     /// Print an object a picture
@@ -56,6 +70,9 @@ struct Report {
 
 #[derive(Serialize)]
 struct Prediction {
+    /// The class's WordNet id, if it is one of ImageNet's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    synset: Option<&'static str>,
     label: String,
     probability: f32,
 }
@@ -67,16 +84,22 @@ impl Args {
     pub fn run(self) -> Result<()> {
         let mut output = Output::new(self.json);
         self.threads.start()?;
-        let mut model = models::open(&self.model)?.model;
+        let (opened, origin) = self.weights.open(&self.model)?;
+        let mut model = opened.model;
         self.precision.apply(&mut model);
         let shape = models::image_shape(&model)?;
         let classifier = Classifier::new(&model)?;
+        if !opened.trained {
+            note(format!("warning: {} has random weights, so its answers mean nothing; --weights gives it others", self.model));
+        }
+        let preprocessing = self.preprocess.unwrap_or_else(|| self.usual(&model, &classifier, origin));
+        let options = self.options(shape, &classifier);
         let mut unreadable = 0;
         for paths in self.images.chunks(TOGETHER) {
-            let load = |path: &PathBuf| images::load(path, shape, Background::for_shape(shape));
+            let load = |path: &PathBuf| images::load_with(path, shape, options);
             let pictures: Vec<_> = paths.iter().map(load).collect();
             let pixels: Vec<&[f32]> = pictures.iter().flatten().map(|picture| &picture.pixels[..]).collect();
-            let scores = model.predict(stack(&pixels, shape, models::takes_bytes(&model))?.view())?;
+            let scores = model.predict(stack(&pixels, shape, preprocessing)?.view())?;
             let mut scores = scores.axis_iter(Axis(0));
             for (path, picture) in paths.iter().zip(pictures) {
                 match picture {
@@ -98,18 +121,54 @@ impl Args {
             _ => bail!("{unreadable} of {} could not be read", count(self.images.len(), "picture")),
         }
     }
+
+    /// How the model's pixels were scaled in training, by what it is called and what it begins with.
+    fn usual(&self, model: &Model, classifier: &Classifier, origin: Origin) -> Preprocessing {
+        if models::takes_bytes(model) {
+            return Preprocessing::None;
+        }
+        match classifier.imagenet {
+            true if origin == Origin::PyTorch => Preprocessing::of_pytorch(&self.model),
+            true => Preprocessing::of_keras(model.name()).unwrap_or(Preprocessing::Unit),
+            false => Preprocessing::Unit,
+        }
+    }
+
+    fn options(&self, shape: ImageShape, classifier: &Classifier) -> Options {
+        let usual = Options::for_shape(shape);
+        match self.crop {
+            Some(share) => Options { fit: Fit::CropShare(share), ..usual },
+            None if classifier.imagenet => {
+                Options { fit: Fit::CropShare(0.875), resampling: Resampling::Bicubic, ..usual }
+            }
+            None => usual,
+        }
+    }
 }
 
-/// Pictures as a batch `(count, height, width, channels)`.
-fn stack(pictures: &[&[f32]], shape: ImageShape, bytes: bool) -> Result<Array4<f32>> {
-    let factor = if bytes { 255.0 } else { 1.0 };
-    let pixels = pictures.iter().flat_map(|pixels| pixels.iter().map(|pixel| pixel * factor)).collect();
+/// A share above 0 and at most 1.
+fn crop(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
+        _ => Err("must be a number above 0 and at most 1, such as 0.875".into()),
+    }
+}
+
+/// Pictures of 0 … 1 as a batch `(count, height, width, channels)`.
+fn stack(pictures: &[&[f32]], shape: ImageShape, preprocessing: Preprocessing) -> Result<Array4<f32>> {
+    let mut pixels = pictures.concat();
+    if preprocessing != Preprocessing::Unit {
+        pixels.iter_mut().for_each(|value| *value *= 255.0);
+        preprocessing.apply(&mut pixels);
+    }
     Ok(Array4::from_shape_vec((pictures.len(), shape.height, shape.width, shape.channels), pixels)?)
 }
 
 /// Makes probabilities with labels of a model's output.
 struct Classifier {
     labels: Vec<String>,
+    /// Whether the classes are ImageNet's.
+    imagenet: bool,
     /// Whether the output is scores, to which softmax or sigmoid is still to be applied.
     logits: bool,
 }
@@ -128,8 +187,13 @@ impl Classifier {
         // A single output is the probability of the second of two classes.
         let classes = outputs.max(2);
         let names = model.class_names();
-        let labels = if names.len() == classes { names.to_vec() } else { (0..classes).map(|i| i.to_string()).collect() };
-        Ok(Self { labels, logits })
+        let imagenet = names.is_empty() && classes == imagenet::CLASSES.len();
+        let labels = match names.len() {
+            _ if imagenet => imagenet::CLASSES.iter().map(|class| class.name.to_owned()).collect(),
+            known if known == classes => names.to_vec(),
+            _ => (0..classes).map(|i| i.to_string()).collect(),
+        };
+        Ok(Self { labels, imagenet, logits })
     }
 
     fn report(&self, path: &Path, scores: ArrayViewD<'_, f32>, top: usize, notes: Vec<String>) -> Report {
@@ -143,8 +207,9 @@ impl Classifier {
             let sum: f32 = probabilities.iter().sum();
             probabilities.iter_mut().for_each(|score| *score /= sum);
         }
-        let mut predictions: Vec<Prediction> = (self.labels.iter().zip(probabilities))
-            .map(|(label, probability)| Prediction { label: label.clone(), probability })
+        let synset = |class: usize| self.imagenet.then(|| imagenet::CLASSES[class].synset);
+        let mut predictions: Vec<Prediction> = (self.labels.iter().zip(probabilities).enumerate())
+            .map(|(class, (label, probability))| Prediction { synset: synset(class), label: label.clone(), probability })
             .collect();
         predictions.sort_by(|a, b| b.probability.total_cmp(&a.probability));
         predictions.truncate(top);
@@ -156,8 +221,9 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.image)?;
         let width = self.predictions.iter().map(|prediction| prediction.label.chars().count()).max().unwrap_or(0);
-        for Prediction { label, probability } in &self.predictions {
-            write!(f, "\n  {label:<width$}  {:>6.2} %", 100.0 * probability)?;
+        for Prediction { synset, label, probability } in &self.predictions {
+            let synset = synset.map_or_else(String::new, |synset| format!("{synset} "));
+            write!(f, "\n  {synset}{label:<width$}  {:>6.2} %", 100.0 * probability)?;
         }
         for note in &self.notes {
             write!(f, "\n  note: {note}")?;

@@ -1,37 +1,43 @@
 //! `convnet run`: arrays in, arrays out.
 
+use std::collections::HashSet;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use convnet::interop::npy;
 use ndarray::ArrayD;
 use serde::Serialize;
 
 use crate::arguments::Threads;
-use crate::format::duration;
+use crate::format::{count, duration};
 use crate::models;
 use crate::output::Output;
+use crate::weights::Weights;
 
 /// Run a model on arrays
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 The first axis of an array counts samples, of which there may be any number; the others are those of the model's input. Numbers go
-in as they are: nothing is scaled to 0 … 1. A model with several inputs or outputs takes --input or --output as often, in the
-model's order. An output file is written whole or not at all.
+in as they are, of any type: nothing is scaled to 0 … 1. A model with several inputs takes --input as often, in its order or by
+name (NAME=X.npy). Outputs are files in its order, or one folder, which gets a file an output, named after it. A file is
+written whole or not at all.
 
-Example:
-  convnet run mnist.keras --input x.npy --output y.npy")]
+Examples:
+  convnet run mnist.keras --input x.npy --output y.npy
+  convnet run two.keras --input left=a.npy --input right=b.npy --output results/")]
 pub struct Args {
     #[arg(help = models::help(), long_help = models::long_help())]
     model: String,
-    /// Samples, a NumPy file
-    #[arg(long, required = true, value_name = "X.npy")]
-    input: Vec<PathBuf>,
-    /// Where to write what the model makes of them
-    #[arg(long, required = true, value_name = "Y.npy")]
+    /// Samples, a NumPy file; NAME=X.npy says for which input
+    #[arg(long, required = true, value_name = "[NAME=]X.npy")]
+    input: Vec<String>,
+    /// Where to write what the model makes of them: a NumPy file an output, or a folder for all
+    #[arg(long, required = true, value_name = "Y.npy|FOLDER")]
     output: Vec<PathBuf>,
+    #[command(flatten)]
+    weights: Weights,
     #[command(flatten)]
     threads: Threads,
     /// Print an object
@@ -49,6 +55,7 @@ struct Report {
 
 #[derive(Serialize)]
 struct Array {
+    name: String,
     file: String,
     shape: Vec<usize>,
 }
@@ -57,22 +64,25 @@ impl Args {
     pub fn run(self) -> Result<()> {
         let mut output = Output::new(self.json);
         self.threads.start()?;
-        let model = models::open(&self.model)?.model;
-        let wanted = model.output_shapes().len();
-        if self.output.len() != wanted {
-            bail!("the model has {wanted} outputs, but --output is given {} times", self.output.len());
-        }
-        let inputs = self.input.iter().map(npy::read_file).collect::<Result<Vec<_>, _>>()?;
+        let model = self.weights.open(&self.model)?.0.model;
+        let files = ordered(&self.input, &model.input_names())?;
+        let targets = targets(&self.output, &model.output_names())?;
+        let inputs = files.iter().map(npy::read_file).collect::<Result<Vec<_>, _>>()?;
         let views: Vec<_> = inputs.iter().map(|input| input.view()).collect();
         let start = Instant::now();
         let outputs = model.predict_all(&views)?;
         let seconds = start.elapsed().as_secs_f64();
-        for (path, array) in self.output.iter().zip(&outputs) {
+        if let [folder] = &self.output[..]
+            && is_folder(folder)
+        {
+            std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        }
+        for (path, array) in targets.iter().zip(&outputs) {
             npy::write_file(path, array.view())?;
         }
         let report = Report {
-            inputs: describe(&self.input, &inputs),
-            outputs: describe(&self.output, &outputs),
+            inputs: describe(&model.input_names(), &files, &inputs),
+            outputs: describe(&model.output_names(), &targets, &outputs),
             model: self.model,
             seconds,
         };
@@ -81,12 +91,81 @@ impl Args {
     }
 }
 
-fn describe(files: &[PathBuf], arrays: &[ArrayD<f32>]) -> Vec<Array> {
-    let describe = |(file, array): (&PathBuf, &ArrayD<f32>)| Array {
+/// The files of the inputs in the model's order: all by name, or none.
+fn ordered(given: &[String], names: &[&str]) -> Result<Vec<PathBuf>> {
+    // A file may have a `=` in its name, so what is before it must be the name of an input, or the file must not exist.
+    let split = |text: &String| {
+        let (name, file) = text.split_once('=')?;
+        (names.contains(&name) || !PathBuf::from(text).exists()).then(|| (name.to_owned(), PathBuf::from(file)))
+    };
+    let named: Vec<Option<(String, PathBuf)>> = given.iter().map(split).collect();
+    if named.iter().all(Option::is_none) {
+        return match given.len() == names.len() {
+            true => Ok(given.iter().map(PathBuf::from).collect()),
+            false => bail!(
+                "the model has {} ({}), but --input is given {}",
+                count(names.len(), "input"),
+                names.join(", "),
+                count(given.len(), "time")
+            ),
+        };
+    }
+    if let Some((name, _)) = named.iter().flatten().find(|(name, _)| !names.contains(&name.as_str())) {
+        return Err(convnet::nn::Error::unknown("input", name, names.iter().copied()).into());
+    }
+    let find = |wanted: &&str| {
+        let mut found = named.iter().flatten().filter(|(name, _)| name == wanted);
+        match (found.next(), found.next()) {
+            (Some((_, file)), None) => Ok(file.clone()),
+            (None, _) => bail!("the input `{wanted}` is missing; give --input {wanted}=FILE.npy"),
+            _ => bail!("the input `{wanted}` is given twice"),
+        }
+    };
+    if named.iter().any(Option::is_none) {
+        bail!("either all inputs have a name or none");
+    }
+    names.iter().map(find).collect()
+}
+
+/// Whether a path is to be a folder: it is one, ends in `/`, or has no ending.
+fn is_folder(path: &Path) -> bool {
+    path.is_dir() || path.to_string_lossy().ends_with(std::path::is_separator) || path.extension().is_none()
+}
+
+/// Where each output goes.
+fn targets(given: &[PathBuf], names: &[&str]) -> Result<Vec<PathBuf>> {
+    match given {
+        [folder] if is_folder(folder) => {
+            let mut used = HashSet::new();
+            let file = |name: &&str| {
+                // Names come from files; they must not lead out of the folder.
+                let plain: String =
+                    name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
+                let mut unique = plain.trim_start_matches('.').to_owned();
+                while !used.insert(unique.clone()) {
+                    unique.push('_');
+                }
+                folder.join(format!("{unique}.npy"))
+            };
+            Ok(names.iter().map(file).collect())
+        }
+        files if files.len() == names.len() => Ok(files.to_vec()),
+        files => bail!(
+            "the model has {} ({}), but --output is given {}; one folder takes all",
+            count(names.len(), "output"),
+            names.join(", "),
+            count(files.len(), "time")
+        ),
+    }
+}
+
+fn describe(names: &[&str], files: &[PathBuf], arrays: &[ArrayD<f32>]) -> Vec<Array> {
+    let describe = |((name, file), array): ((&&str, &PathBuf), &ArrayD<f32>)| Array {
+        name: (*name).to_owned(),
         file: file.display().to_string(),
         shape: array.shape().to_vec(),
     };
-    files.iter().zip(arrays).map(describe).collect()
+    names.iter().zip(files).zip(arrays).map(describe).collect()
 }
 
 impl fmt::Display for Report {

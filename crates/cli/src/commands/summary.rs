@@ -16,15 +16,18 @@ gradients, the optimizer's state and activations, for batches of --batch-size.
 
 Examples:
   convnet summary mnist.keras
-  convnet summary net.toml --batch-size 32
+  convnet summary net.toml --memory --batch 32
   convnet summary net.keras --plot net.svg
   convnet summary mnist-sequential --json")]
 pub struct Args {
     #[arg(help = models::help(), long_help = models::long_help())]
     model: String,
     /// Images in a step, for the memory that training takes
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = positive)]
+    #[arg(long, visible_alias = "batch", value_name = "N", default_value_t = 64, value_parser = positive)]
     batch_size: usize,
+    /// Also show what activations weigh
+    #[arg(long)]
+    memory: bool,
     /// Draw the layers and how they are connected into an SVG file
     #[arg(long, value_name = "FILE.svg")]
     plot: Option<PathBuf>,
@@ -42,6 +45,7 @@ impl Args {
             convnet::interop::atomic::write(path, model.plot().as_bytes())?;
         }
         output.object(&summary);
+        let summary = if self.memory { summary.with_memory() } else { summary };
         output.line(summary.to_string().trim_end());
         output.finish()
     }

@@ -76,3 +76,15 @@ pub(super) fn border_median(picture: &Picture) -> u8 {
     let middle = border.len() / 2;
     *border.select_nth_unstable(middle).1
 }
+
+/// The part in the middle that has the proportions of `shape`, and `share` of the size that there is room for; at least a pixel.
+pub(super) fn crop(picture: Picture, shape: ImageShape, share: f64) -> Picture {
+    let ImageShape { height, width, channels } = picture.shape;
+    let scale = (height as f64 / shape.height as f64).min(width as f64 / shape.width as f64) * share;
+    let side = |size: usize, most: usize| ((size as f64 * scale).round() as usize).clamp(1, most);
+    let (new_height, new_width) = (side(shape.height, height), side(shape.width, width));
+    let (top, left) = ((height - new_height) / 2, (width - new_width) / 2);
+    let rows = picture.values.chunks_exact(width * channels).skip(top).take(new_height);
+    let values = rows.flat_map(|row| &row[left * channels..(left + new_width) * channels]).copied().collect();
+    Picture { shape: ImageShape::new(new_height, new_width, channels), values }
+}

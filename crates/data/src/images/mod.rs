@@ -8,6 +8,8 @@
 use std::fmt;
 use std::path::Path;
 
+use ndarray::Array3;
+
 use crate::dataset::scale;
 use crate::{DataError, ImageShape, Result};
 
@@ -15,6 +17,8 @@ mod convert;
 mod decode;
 mod exif;
 mod resize;
+
+pub use resize::Resampling;
 
 /// What a model's training images have behind the thing they show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +34,37 @@ impl Background {
     /// `Dark` for models of one channel, which as good as always learnt from MNIST or its kin; else `Any`.
     pub fn for_shape(shape: ImageShape) -> Self {
         if shape.channels == 1 { Background::Dark } else { Background::Any }
+    }
+}
+
+/// How a picture comes to the proportions of a model's images.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fit {
+    /// Its sides are stretched or squeezed, each by itself.
+    Stretch,
+    /// The largest part of the right proportions is cut from its middle, then resized. Keras's
+    /// `load_img(keep_aspect_ratio=True)`.
+    Crop,
+    /// As [`Crop`](Self::Crop), but only this share of that part, 0 … 1: 0.875 is what networks for ImageNet are usually tested with
+    /// (256 pixels, of which the 224 in the middle are taken).
+    CropShare(f64),
+}
+
+/// What [`load_with`] may do to a picture.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// What is behind the thing on the model's pictures.
+    pub background: Background,
+    /// How proportions are brought about.
+    pub fit: Fit,
+    /// How new pixels are made of old ones.
+    pub resampling: Resampling,
+}
+
+impl Options {
+    /// Stretched, bilinear, on a background that is usual for this shape.
+    pub fn for_shape(shape: ImageShape) -> Self {
+        Self { background: Background::for_shape(shape), fit: Fit::Stretch, resampling: Resampling::Bilinear }
     }
 }
 
@@ -61,6 +96,13 @@ pub enum Change {
         /// The median of the border's pixels.
         border: f32,
     },
+    /// Only its middle was kept; sizes as (width, height) in pixels.
+    Cropped {
+        /// Size before.
+        from: (usize, usize),
+        /// Size after.
+        to: (usize, usize),
+    },
     /// Brought to another size; both as (width, height) in pixels.
     Resized {
         /// Size before.
@@ -79,6 +121,9 @@ impl fmt::Display for Change {
             Change::GreyToColour => write!(f, "converted grey to colour"),
             Change::Inverted { border } => {
                 write!(f, "inverted: dark on a bright ground (median of its border {border:.2})")
+            }
+            Change::Cropped { from, to } => {
+                write!(f, "cropped from {}x{} to the {}x{} in the middle", from.0, from.1, to.0, to.1)
             }
             Change::Resized { from, to } => {
                 write!(f, "resized from {}x{} to {}x{}", from.0, from.1, to.0, to.1)
@@ -102,15 +147,66 @@ pub(crate) struct Picture {
 /// nor JPEG or is damaged, [`DataError::TooLarge`] over 128 MiB or 100 megapixels, [`DataError::Shape`] when `shape`
 /// has a side of 0, a side over 65,535, or channels other than 1 or 3.
 pub fn load(path: &Path, shape: ImageShape, background: Background) -> Result<Prepared> {
-    let bytes = decode::read_file(path)?;
-    prepare(&bytes, path, shape, background)
+    load_with(path, shape, Options { background, ..Options::for_shape(shape) })
 }
 
-/// Like [`load`], for a file that is in memory already; `path` is only for errors.
+/// As [`load`], with a choice of what is done.
 ///
 /// # Errors
 /// As [`load`].
-pub fn prepare(bytes: &[u8], path: &Path, shape: ImageShape, background: Background) -> Result<Prepared> {
+pub fn load_with(path: &Path, shape: ImageShape, options: Options) -> Result<Prepared> {
+    let bytes = decode::read_file(path)?;
+    prepare(&bytes, path, shape, options)
+}
+
+/// Reads a PNG or JPEG file as it is: (height, width, channels) with one channel for grey and three for colour, in `[0, 1]`.
+///
+/// # Errors
+/// As [`load`].
+pub fn read(path: &Path) -> Result<Array3<f32>> {
+    let (mut picture, orientation) = decode::decode(&decode::read_file(path)?, path)?;
+    if let 2..=8 = orientation {
+        picture = convert::orient(picture, orientation);
+    }
+    if matches!(picture.shape.channels, 2 | 4) {
+        (picture, _) = convert::flatten(picture);
+    }
+    let ImageShape { height, width, channels } = picture.shape;
+    let pixels = picture.values.iter().map(|&value| scale(value)).collect();
+    Ok(Array3::from_shape_vec((height, width, channels), pixels)
+        .expect("a decoder fills the sizes that it gives"))
+}
+
+/// Bytes (height, width, channels) as a PNG file, with one channel for grey, three for colour.
+///
+/// # Errors
+/// [`DataError::Shape`] when the bytes are not as many, or channels are others.
+pub fn encode_png(bytes: &[u8], width: usize, height: usize, channels: usize) -> Result<Vec<u8>> {
+    let wrong = || DataError::Shape {
+        what: "picture to write",
+        expected: "height × width × channels bytes, with 1 or 3 channels".into(),
+        received: format!("{} bytes for {height} × {width} × {channels}", bytes.len()),
+    };
+    let colour = match channels {
+        1 => png::ColorType::Grayscale,
+        3 => png::ColorType::Rgb,
+        _ => return Err(wrong()),
+    };
+    let (Ok(columns), Ok(rows)) = (u32::try_from(width), u32::try_from(height)) else { return Err(wrong()) };
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, columns, rows);
+    encoder.set_color(colour);
+    encoder.set_depth(png::BitDepth::Eight);
+    let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(bytes));
+    written.map_err(|_| wrong())?;
+    Ok(file)
+}
+
+/// Like [`load_with`], for a file that is in memory already; `path` is only for errors.
+///
+/// # Errors
+/// As [`load`].
+pub fn prepare(bytes: &[u8], path: &Path, shape: ImageShape, options: Options) -> Result<Prepared> {
     let sides = 1..=usize::from(u16::MAX);
     if !matches!(shape.channels, 1 | 3) || !sides.contains(&shape.height) || !sides.contains(&shape.width) {
         return Err(DataError::Shape {
@@ -140,20 +236,32 @@ pub fn prepare(bytes: &[u8], path: &Path, shape: ImageShape, background: Backgro
         picture = convert::to_colour(picture);
         changes.push(Change::GreyToColour);
     }
-    if background == Background::Dark && picture.values.iter().any(|&value| value < 128) {
+    if options.background == Background::Dark && picture.values.iter().any(|&value| value < 128) {
         let border = convert::border_median(&picture);
         if border > 127 {
             picture.values.iter_mut().for_each(|value| *value = 255 - *value);
             changes.push(Change::Inverted { border: scale(border) });
         }
     }
-    if (picture.shape.height, picture.shape.width) != (shape.height, shape.width) {
-        let from = (picture.shape.width, picture.shape.height);
-        picture = resize::resize(picture, shape);
-        changes.push(Change::Resized { from, to: (shape.width, shape.height) });
+    let sides = |picture: &Picture| (picture.shape.width, picture.shape.height);
+    let share = match options.fit {
+        Fit::Stretch => None,
+        Fit::Crop => Some(1.0),
+        Fit::CropShare(share) => Some(share),
+    };
+    if let Some(share) = share {
+        let from = sides(&picture);
+        picture = convert::crop(picture, shape, share);
+        let to = sides(&picture);
+        changes.extend((from != to).then_some(Change::Cropped { from, to }));
     }
-    let pixels = picture.values.iter().map(|&value| scale(value)).collect();
-    Ok(Prepared { pixels, shape, changes })
+    if sides(&picture) == (shape.width, shape.height) {
+        let pixels = picture.values.iter().map(|&value| scale(value)).collect();
+        return Ok(Prepared { pixels, shape, changes });
+    }
+    changes.push(Change::Resized { from: sides(&picture), to: (shape.width, shape.height) });
+    let values = resize::resize(&picture, shape, options.resampling);
+    Ok(Prepared { pixels: values.iter().map(|value| value / 255.0).collect(), shape, changes })
 }
 
 #[cfg(test)]

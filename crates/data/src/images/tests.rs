@@ -13,7 +13,7 @@ fn png(width: u32, height: u32, kind: png::ColorType, values: &[u8]) -> Vec<u8> 
 }
 
 fn prepare_png(bytes: &[u8], shape: ImageShape) -> Result<Prepared> {
-    prepare(bytes, Path::new("test.png"), shape, Background::for_shape(shape))
+    prepare(bytes, Path::new("test.png"), shape, Options::for_shape(shape))
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn shrinking_is_antialiased() {
         &png(64, 64, png::ColorType::Grayscale, &stripes),
         Path::new("test.png"),
         ImageShape::new(8, 8, 1),
-        Background::Any,
+        Options { background: Background::Any, ..Options::for_shape(ImageShape::new(8, 8, 1)) },
     );
     let inner = &small.unwrap().pixels[9..15];
     assert!(inner.iter().all(|pixel| (pixel - 127.0 / 255.0).abs() < 0.01), "{inner:?}");
@@ -110,7 +110,14 @@ fn errors_name_the_file_and_the_fault() {
 fn jpegs_are_read_and_torn_ones_refused() {
     let bytes = include_bytes!("../../tests/files/turned.jpg");
     let shape = ImageShape::new(24, 16, 3);
-    let read = |bytes: &[u8]| prepare(bytes, Path::new("turned.jpg"), shape, Background::Any);
+    let read = |bytes: &[u8]| {
+        prepare(
+            bytes,
+            Path::new("turned.jpg"),
+            shape,
+            Options { background: Background::Any, ..Options::for_shape(shape) },
+        )
+    };
     let picture = read(bytes).unwrap();
     // Stored lying, 24x16, its upper half red; EXIF orientation 6 brings red to the right.
     assert_eq!(picture.changes, [Change::Oriented(6)]);
@@ -142,4 +149,22 @@ fn mutated_pictures_never_panic() {
         }
         let _ = prepare_png(&bytes, TARGET);
     }
+}
+
+#[test]
+fn the_middle_is_cut_before_resizing() {
+    let columns: Vec<u8> = (0..8 * 4).map(|at| (at % 8) as u8 * 10).collect();
+    let cut = |fit| {
+        let shape = ImageShape::new(2, 2, 1);
+        let options = Options { background: Background::Any, fit, resampling: Resampling::Nearest };
+        let bytes = png(8, 4, png::ColorType::Grayscale, &columns);
+        let found = prepare(&bytes, Path::new("columns.png"), shape, options).unwrap();
+        let bytes: Vec<u8> = found.pixels.iter().map(|pixel| (pixel * 255.0).round() as u8).collect();
+        (bytes, found.changes)
+    };
+    let resized = |from| Change::Resized { from, to: (2, 2) };
+    assert_eq!(cut(Fit::Stretch), (vec![20, 60, 20, 60], vec![resized((8, 4))]));
+    let cropped = |to| Change::Cropped { from: (8, 4), to };
+    assert_eq!(cut(Fit::Crop), (vec![30, 50, 30, 50], vec![cropped((4, 4)), resized((4, 4))]));
+    assert_eq!(cut(Fit::CropShare(0.5)), (vec![30, 40, 30, 40], vec![cropped((2, 2))]));
 }

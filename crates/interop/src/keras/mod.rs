@@ -8,6 +8,7 @@ mod layout;
 mod legacy;
 mod model;
 mod native;
+mod weights;
 
 use std::path::Path;
 
@@ -21,6 +22,7 @@ use crate::{InteropError, Result, atomic};
 pub(crate) const FORMAT: &str = "Keras model";
 
 pub use model::{load_model, save_model};
+pub use weights::{load_weights, load_weights_by_name, save_weights};
 
 /// The version of Keras that the files written here are checked against, and say that they are from.
 pub const KERAS_VERSION: &str = "3.15.1";

@@ -38,10 +38,25 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<KerasFile> {
         compiled.filter(|compiled| compiled.as_object().is_some_and(|compiled| !compiled.is_empty()));
     let weights = H5File::open(archive.read(WEIGHTS)?.ok_or_else(|| missing(WEIGHTS))?)?;
     let root = weights.root();
+    let layers = layers(&root, &config)?;
+    let optimizer =
+        root.group("optimizer/vars")?.map(|variables| optimizer(&variables)).transpose()?.flatten();
+    let further =
+        archive.names().into_iter().filter(|name| ![CONFIG, METADATA, WEIGHTS].contains(&name.as_str()));
+    let members: Result<_> = further
+        .filter_map(|name| {
+            archive.read(&name).map(|content| content.map(|content| (name, content))).transpose()
+        })
+        .collect();
+    Ok(KerasFile { config, compile_config, layers, optimizer, members: members? })
+}
+
+/// The arrays of the layers of the model `config`, in its order, from the root of its HDF5 file.
+pub(super) fn layers(root: &Group<'_>, config: &Value) -> Result<Vec<LayerWeights>> {
     let mut layers = Vec::new();
-    for place in places(&config)?.into_iter().filter(|place| !place.group.is_empty()) {
+    for place in places(config)?.into_iter().filter(|place| !place.group.is_empty()) {
         let mut weights = Vec::new();
-        if let Some(group) = layer_group(&root, &place)? {
+        if let Some(group) = layer_group(root, &place)? {
             let depth = if place.is_model { 0 } else { MAX_PARTS };
             collect(&group, "", depth, &mut weights)?;
         }
@@ -54,16 +69,7 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<KerasFile> {
             layers.push(LayerWeights { path: place.path, class_name: place.class_name, weights });
         }
     }
-    let optimizer =
-        root.group("optimizer/vars")?.map(|variables| optimizer(&variables)).transpose()?.flatten();
-    let further =
-        archive.names().into_iter().filter(|name| ![CONFIG, METADATA, WEIGHTS].contains(&name.as_str()));
-    let members: Result<_> = further
-        .filter_map(|name| {
-            archive.read(&name).map(|content| content.map(|content| (name, content))).transpose()
-        })
-        .collect();
-    Ok(KerasFile { config, compile_config, layers, optimizer, members: members? })
+    Ok(layers)
 }
 
 fn missing(member: &str) -> InteropError {
@@ -145,7 +151,7 @@ pub(super) fn write(file: &KerasFile) -> Result<Vec<u8>> {
     )
 }
 
-fn weights(file: &KerasFile) -> Result<GroupWriter> {
+pub(super) fn weights(file: &KerasFile) -> Result<GroupWriter> {
     let places = places(&file.config)?;
     check_layers(file, &places)?;
     let mut root = GroupWriter::default();

@@ -3,6 +3,7 @@
 mod build;
 mod config;
 mod execute;
+mod inspect;
 mod network;
 mod order;
 mod plot;

@@ -7,6 +7,7 @@ use convnet_engine::Slab;
 use serde::Serialize;
 
 use super::execute::Purpose;
+use super::network::LayerCall;
 use super::{Kind, Model};
 use crate::error::Result;
 
@@ -23,6 +24,8 @@ pub struct LayerRow {
     pub parameters: usize,
     /// Multiplications to predict one sample.
     pub multiplications: u64,
+    /// Bytes of its output for one sample.
+    pub output_bytes: usize,
     /// Names of the layers that feed it.
     pub connected_to: Vec<String>,
 }
@@ -48,8 +51,15 @@ pub struct Summary {
     pub training_batch_size: usize,
     /// Bytes to train on a batch: weights, gradients, the optimizer's slots, activations. `None` if the model is not compiled.
     pub training_memory_bytes: Option<usize>,
+    /// Bytes of one sample's activations if each is given up as soon as the next layer has read it: the largest sum of what a layer
+    /// reads and writes.
+    pub live_activation_bytes: usize,
+    /// Bytes of the activations of all layers for a batch of `training_batch_size`, which a backward sweep without any sharing would keep.
+    pub activation_bytes: usize,
     #[serde(skip)]
     branched: bool,
+    #[serde(skip)]
+    shows_memory: bool,
 }
 
 impl Model {
@@ -81,6 +91,11 @@ impl Model {
                 Some((plan.arena_len() + beside) * size_of::<f32>())
             }
         };
+        let size = |tensor: &usize| self.network.tensors[*tensor].len() * size_of::<f32>();
+        let live = |call: &LayerCall| {
+            let outputs: usize = call.outputs.clone().map(|tensor| size(&tensor)).sum();
+            call.inputs.iter().map(size).sum::<usize>() + outputs
+        };
         let inputs: usize = self.input_shapes().iter().map(|shape| Slab::round_up(shape.len())).sum();
         Ok(Summary {
             name: self.network.name.clone(),
@@ -91,6 +106,9 @@ impl Model {
             prediction_memory_bytes: (weights + plan.arena_len() + inputs) * size_of::<f32>(),
             training_batch_size,
             training_memory_bytes,
+            live_activation_bytes: self.network.calls.iter().map(live).max().unwrap_or(0),
+            activation_bytes: rows.iter().map(|row| row.output_bytes).sum::<usize>() * training_batch_size,
+            shows_memory: false,
             branched: rows.iter().any(|row| row.connected_to.len() > 1),
             layers: rows,
         })
@@ -101,7 +119,11 @@ impl Model {
         let model_layer = &network.layers[layer];
         let calls = || network.calls.iter().filter(|call| call.layer == layer);
         let feeds = |tensor: &usize| network.layers[network.maker_of(*tensor).layer].name.clone();
+        let size = |call: &LayerCall| -> usize {
+            call.outputs.clone().map(|tensor| network.tensors[tensor].len() * size_of::<f32>()).sum()
+        };
         LayerRow {
+            output_bytes: calls().map(size).sum(),
             name: model_layer.name.clone(),
             class: model_layer.class_name(),
             output_shape: calls()
@@ -122,6 +144,7 @@ impl Model {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut header = vec!["Layer (type)", "Output Shape", "Param #", "Multiplications"];
+        header.extend(self.shows_memory.then_some("Output of 1 sample"));
         header.extend(self.branched.then_some("Connected to"));
         let rows: Vec<Vec<String>> = self.layers.iter().map(|row| self.cells(row)).collect();
         let widths: Vec<usize> = (0..header.len())
@@ -146,6 +169,7 @@ impl fmt::Display for Summary {
             let cells: Vec<String> = (row.iter().zip(&widths).enumerate())
                 .map(|(i, (cell, width))| match i {
                     2 | 3 => format!(" {cell:>width$} "),
+                    4 if self.shows_memory => format!(" {cell:>width$} "),
                     _ => format!(" {cell:<width$} "),
                 })
                 .collect();
@@ -160,6 +184,11 @@ impl fmt::Display for Summary {
             writeln!(f, " {title}: {} ({})", thousands(count as u64), bytes(count * size_of::<f32>()))?;
         }
         writeln!(f, " Multiplications for one prediction: {}", thousands(self.multiplications))?;
+        if self.shows_memory {
+            let (live, all) = (bytes(self.live_activation_bytes), bytes(self.activation_bytes));
+            writeln!(f, " Activations of one sample, a layer's input and output at a time: {live}")?;
+            writeln!(f, " Activations of a batch of {}, all kept: {all}", self.training_batch_size)?;
+        }
         writeln!(f, " Memory to predict one sample: {}", bytes(self.prediction_memory_bytes))?;
         match self.training_memory_bytes {
             Some(memory) => writeln!(
@@ -174,6 +203,11 @@ impl fmt::Display for Summary {
 }
 
 impl Summary {
+    /// The same with what activations weigh: a column of the table, and two lines below it.
+    pub fn with_memory(self) -> Self {
+        Self { shows_memory: true, ..self }
+    }
+
     fn cells(&self, row: &LayerRow) -> Vec<String> {
         let shape = convnet_engine::Shape::batched(row.output_shape.clone());
         let mut cells = vec![
@@ -182,6 +216,7 @@ impl Summary {
             thousands(row.parameters as u64),
             thousands(row.multiplications),
         ];
+        cells.extend(self.shows_memory.then(|| bytes(row.output_bytes)));
         cells.extend(self.branched.then(|| row.connected_to.join(", ")));
         cells
     }
@@ -217,6 +252,32 @@ fn bytes(count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The figures of a book's section on memory (kernels of 5 × 5 over 150 × 100 RGB) and of its exercise.
+    #[test]
+    fn costs_of_a_large_layer() {
+        use crate::layers::{Conv2D, Padding};
+        let layer = Conv2D::new(200, 5).padding(Padding::Same);
+        let model = crate::Sequential::new([150, 100, 3]).add(layer).build().unwrap();
+        let summary = model.summary(32).unwrap();
+        assert_eq!(summary.total_parameters, 15_200);
+        assert_eq!(summary.multiplications, 225_000_000);
+        let output = &summary.layers[0];
+        assert_eq!(output.output_bytes * 8, 96_000_000);
+        assert_eq!(summary.live_activation_bytes, 12_000_000 + 150 * 100 * 3 * 4);
+        assert_eq!(summary.activation_bytes, 32 * 12_000_000);
+        assert!(summary.with_memory().to_string().contains("11.44 MB"), "as Keras counts megabytes");
+
+        let strided = |filters| Conv2D::new(filters, 3).strides(2).padding(Padding::Same);
+        let exercise =
+            crate::Sequential::new([200, 300, 3]).add(strided(100)).add(strided(200)).add(strided(400));
+        let summary = exercise.build().unwrap().summary(50).unwrap();
+        assert_eq!(summary.total_parameters, 903_400);
+        // 100 × 150 × 100, 50 × 75 × 200 and 25 × 38 × 400 numbers.
+        assert_eq!(summary.activation_bytes, 50 * 4 * (1_500_000 + 750_000 + 380_000));
+        // The largest pair is the first and the second layer.
+        assert_eq!(summary.live_activation_bytes, 4 * 2_250_000);
+    }
 
     #[test]
     fn numbers_are_printed_as_keras_does() {

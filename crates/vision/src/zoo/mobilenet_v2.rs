@@ -1,6 +1,6 @@
 //! MobileNetV2: blocks that widen, filter each channel by itself, and narrow again.
 
-use convnet_nn::layers::{Add, BatchNormalization, Conv2D, DepthwiseConv2D, Padding};
+use convnet_nn::layers::{Add, BatchNormalization, Conv2D, DepthwiseConv2D, Padding, ZeroPadding2D};
 use convnet_nn::{Result, Symbol};
 
 use super::parts::{check_alpha, divisible, named, relu6, same_border};
@@ -12,6 +12,8 @@ use super::{Family, Network};
 pub struct MobileNetV2 {
     /// Factor of the number of channels.
     alpha: f64,
+    /// Whether borders and epsilon are torchvision's.
+    as_in_pytorch: bool,
 }
 
 /// The stages: expansion, channels, blocks, strides of the first block.
@@ -28,13 +30,13 @@ const STAGES: [(usize, usize, usize, usize); 7] = [
 /// MobileNetV2: 3,538,984 parameters with 1000 classes. As Keras's
 /// [MobileNetV2](https://keras.io/api/applications/mobilenet/#mobilenetv2-function).
 pub fn mobilenet_v2() -> Network<MobileNetV2> {
-    Network::new(MobileNetV2 { alpha: 1.0 })
+    Network::new(MobileNetV2 { alpha: 1.0, as_in_pytorch: false })
 }
 
 impl Network<MobileNetV2> {
     /// Sets the factor of the number of channels: Keras has weights for 0.35, 0.5, 0.75, 1, 1.3 and 1.4.
     pub fn alpha(self, alpha: f64) -> Self {
-        Self { family: MobileNetV2 { alpha }, ..self }
+        Self { family: MobileNetV2 { alpha, ..self.family }, ..self }
     }
 }
 
@@ -47,60 +49,80 @@ impl Family for MobileNetV2 {
         Some(&mut self.alpha)
     }
 
+    fn as_in_pytorch(&mut self) {
+        self.as_in_pytorch = true;
+    }
+
     fn features(&self, image: &Symbol) -> Result<Symbol> {
         check_alpha("MobileNetV2", self.alpha)?;
-        let first = Conv2D::new(divisible(32.0 * self.alpha), 3).strides(2).padding(Padding::Same);
-        let mut x = normalise(&image.apply(named("Conv1", first.use_bias(false)))?, "bn_Conv1")?;
+        let first = Conv2D::new(divisible(32.0 * self.alpha), 3).strides(2).use_bias(false);
+        let first = if self.as_in_pytorch {
+            image.apply(named("Conv1_pad", ZeroPadding2D::new(1)))?.apply(named("Conv1", first))?
+        } else {
+            image.apply(named("Conv1", first.padding(Padding::Same)))?
+        };
+        let mut x = self.normalise(&first, "bn_Conv1")?;
         x = x.apply(relu6("Conv1_relu"))?;
         let mut index = 0;
         for (expansion, channels, blocks, strides) in STAGES {
             let channels = divisible((channels as f64 * self.alpha).floor());
             for block in 0..blocks {
-                x = inverted_residual(&x, index, expansion, channels, if block == 0 { strides } else { 1 })?;
+                x = self.inverted_residual(
+                    &x,
+                    index,
+                    expansion,
+                    channels,
+                    if block == 0 { strides } else { 1 },
+                )?;
                 index += 1;
             }
         }
         // The paper widens the last convolution, but never narrows it.
         let last = divisible(1280.0 * self.alpha.max(1.0));
-        x = normalise(&x.apply(named("Conv_1", Conv2D::new(last, 1).use_bias(false)))?, "Conv_1_bn")?;
+        x = self.normalise(&x.apply(named("Conv_1", Conv2D::new(last, 1).use_bias(false)))?, "Conv_1_bn")?;
         x.apply(relu6("out_relu"))
     }
 }
 
-/// Widens by a 1×1 convolution, filters channel by channel, narrows by a 1×1 convolution, and adds the input where that has
-/// the same shape.
-fn inverted_residual(
-    input: &Symbol,
-    index: usize,
-    expansion: usize,
-    channels: usize,
-    strides: usize,
-) -> Result<Symbol> {
-    let block = if index == 0 { "expanded_conv".to_owned() } else { format!("block_{index}") };
-    let at = |part: &str| format!("{block}_{part}");
-    let pointwise = |filters| Conv2D::new(filters, 1).padding(Padding::Same).use_bias(false);
-    let mut x = input.clone();
-    if index > 0 {
-        let wide = expansion * input.shape().channels();
-        x = normalise(&x.apply(named(at("expand"), pointwise(wide)))?, &at("expand_BN"))?;
-        x = x.apply(relu6(at("expand_relu")))?;
+impl MobileNetV2 {
+    /// Widens by a 1×1 convolution, filters channel by channel, narrows by a 1×1 convolution, and adds the input where that has
+    /// the same shape.
+    fn inverted_residual(
+        &self,
+        input: &Symbol,
+        index: usize,
+        expansion: usize,
+        channels: usize,
+        strides: usize,
+    ) -> Result<Symbol> {
+        let block = if index == 0 { "expanded_conv".to_owned() } else { format!("block_{index}") };
+        let at = |part: &str| format!("{block}_{part}");
+        let pointwise = |filters| Conv2D::new(filters, 1).padding(Padding::Same).use_bias(false);
+        let mut x = input.clone();
+        if index > 0 {
+            let wide = expansion * input.shape().channels();
+            x = self.normalise(&x.apply(named(at("expand"), pointwise(wide)))?, &at("expand_BN"))?;
+            x = x.apply(relu6(at("expand_relu")))?;
+        }
+        let mut filter = DepthwiseConv2D::new(3).use_bias(false);
+        if strides == 1 {
+            filter = filter.padding(Padding::Same);
+        } else {
+            let border = if self.as_in_pytorch { ZeroPadding2D::new(1) } else { same_border(&x, 3) };
+            x = x.apply(named(at("pad"), border))?;
+            filter = filter.strides(strides);
+        }
+        x = self.normalise(&x.apply(named(at("depthwise"), filter))?, &at("depthwise_BN"))?;
+        x = x.apply(relu6(at("depthwise_relu")))?;
+        x = self.normalise(&x.apply(named(at("project"), pointwise(channels)))?, &at("project_BN"))?;
+        if strides == 1 && input.shape() == x.shape() {
+            x = Symbol::merge(named(at("add"), Add::new()), &[input, &x])?;
+        }
+        Ok(x)
     }
-    let mut filter = DepthwiseConv2D::new(3).use_bias(false);
-    if strides == 1 {
-        filter = filter.padding(Padding::Same);
-    } else {
-        x = x.apply(named(at("pad"), same_border(&x, 3)))?;
-        filter = filter.strides(strides);
-    }
-    x = normalise(&x.apply(named(at("depthwise"), filter))?, &at("depthwise_BN"))?;
-    x = x.apply(relu6(at("depthwise_relu")))?;
-    x = normalise(&x.apply(named(at("project"), pointwise(channels)))?, &at("project_BN"))?;
-    if strides == 1 && input.shape() == x.shape() {
-        x = Symbol::merge(named(at("add"), Add::new()), &[input, &x])?;
-    }
-    Ok(x)
-}
 
-fn normalise(x: &Symbol, name: &str) -> Result<Symbol> {
-    x.apply(named(name, BatchNormalization::new().momentum(0.999)))
+    fn normalise(&self, x: &Symbol, name: &str) -> Result<Symbol> {
+        let epsilon = if self.as_in_pytorch { 1e-5 } else { 1e-3 };
+        x.apply(named(name, BatchNormalization::new().momentum(0.999).epsilon(epsilon)))
+    }
 }

@@ -27,6 +27,7 @@ mod mobilenet;
 mod mobilenet_v2;
 mod mobilenet_v3;
 mod parts;
+mod pytorch;
 mod registry;
 mod resnet;
 mod resnet_v2;
@@ -60,6 +61,7 @@ pub use lenet::{LeNet, LeNet5, lenet, lenet5};
 pub use mobilenet::{MobileNet, mobilenet};
 pub use mobilenet_v2::{MobileNetV2, mobilenet_v2};
 pub use mobilenet_v3::{MobileNetV3, mobilenet_v3_large, mobilenet_v3_small};
+pub use pytorch::pytorch_modules;
 pub use registry::{Known, REGISTRY, find};
 pub use resnet::{ResNet, resnet18, resnet34, resnet50, resnet101, resnet152};
 pub use resnet_v2::{ResNetV2, resnet50_v2, resnet101_v2, resnet152_v2};
@@ -126,6 +128,9 @@ pub trait Family: Debug + Send + Sync + 'static {
     fn width(&mut self) -> Option<&mut f64> {
         None
     }
+
+    /// Changes what torchvision's network of this name has otherwise than Keras's.
+    fn as_in_pytorch(&mut self) {}
 }
 
 /// What stands behind the feature maps.
@@ -246,6 +251,13 @@ impl<F: Family> Network<F> {
         Self { classifier_activation, ..self }
     }
 
+    /// The network as torchvision has it, which weights from there need: its ResNet of 50 layers and more shrinks in the 3×3
+    /// convolutions, its MobileNetV2 pads alike on all sides. [`pytorch_modules`] tells the names.
+    pub fn as_in_pytorch(mut self) -> Self {
+        self.family.as_in_pytorch();
+        self
+    }
+
     /// The same without its type, so that networks of several families go into one list.
     pub fn boxed(self) -> Network<Box<dyn Family>> {
         let Self { family, include_top, input_shape, pooling, classes, classifier_activation } = self;
@@ -341,5 +353,9 @@ impl Family for Box<dyn Family> {
 
     fn width(&mut self) -> Option<&mut f64> {
         (**self).width()
+    }
+
+    fn as_in_pytorch(&mut self) {
+        (**self).as_in_pytorch();
     }
 }

@@ -20,6 +20,8 @@ pub struct ResNet {
     blocks: [usize; 4],
     /// Whether channels are weighed by squeeze and excitation at the end of each block.
     excited: bool,
+    /// Whether a bottleneck shrinks in its 3×3 convolution, as in torchvision, not in its first.
+    shrinks_late: bool,
 }
 
 /// What a block consists of.
@@ -39,35 +41,55 @@ const FILTERS: [usize; 4] = [64, 128, 256, 512];
 
 /// ResNet-18: 11,699,112 parameters with 1000 classes.
 pub fn resnet18() -> Network<ResNet> {
-    Network::new(ResNet { block: Block::Basic, blocks: [2, 2, 2, 2], excited: false })
+    Network::new(ResNet { block: Block::Basic, blocks: [2, 2, 2, 2], excited: false, shrinks_late: false })
 }
 
 /// ResNet-34: 21,814,696 parameters with 1000 classes, 21,306,826 with 10.
 pub fn resnet34() -> Network<ResNet> {
-    Network::new(ResNet { block: Block::Basic, blocks: [3, 4, 6, 3], excited: false })
+    Network::new(ResNet { block: Block::Basic, blocks: [3, 4, 6, 3], excited: false, shrinks_late: false })
 }
 
 /// ResNet-50: 25,636,712 parameters with 1000 classes. As Keras's
 /// [ResNet50](https://keras.io/api/applications/resnet/#resnet50-function).
 pub fn resnet50() -> Network<ResNet> {
-    Network::new(ResNet { block: Block::Bottleneck, blocks: [3, 4, 6, 3], excited: false })
+    Network::new(ResNet {
+        block: Block::Bottleneck,
+        blocks: [3, 4, 6, 3],
+        excited: false,
+        shrinks_late: false,
+    })
 }
 
 /// ResNet-101: 44,707,176 parameters with 1000 classes. As Keras's
 /// [ResNet101](https://keras.io/api/applications/resnet/#resnet101-function).
 pub fn resnet101() -> Network<ResNet> {
-    Network::new(ResNet { block: Block::Bottleneck, blocks: [3, 4, 23, 3], excited: false })
+    Network::new(ResNet {
+        block: Block::Bottleneck,
+        blocks: [3, 4, 23, 3],
+        excited: false,
+        shrinks_late: false,
+    })
 }
 
 /// ResNet-152: 60,419,944 parameters with 1000 classes. As Keras's
 /// [ResNet152](https://keras.io/api/applications/resnet/#resnet152-function).
 pub fn resnet152() -> Network<ResNet> {
-    Network::new(ResNet { block: Block::Bottleneck, blocks: [3, 8, 36, 3], excited: false })
+    Network::new(ResNet {
+        block: Block::Bottleneck,
+        blocks: [3, 8, 36, 3],
+        excited: false,
+        shrinks_late: false,
+    })
 }
 
 /// As [`super::se_resnet50`] documents.
 pub(super) fn excited_resnet50() -> Network<ResNet> {
-    Network::new(ResNet { block: Block::Bottleneck, blocks: [3, 4, 6, 3], excited: true })
+    Network::new(ResNet {
+        block: Block::Bottleneck,
+        blocks: [3, 4, 6, 3],
+        excited: true,
+        shrinks_late: false,
+    })
 }
 
 impl Family for ResNet {
@@ -101,6 +123,10 @@ impl Family for ResNet {
     fn pool(&self, features: &Symbol, pooling: Pooling) -> Result<Symbol> {
         pool_named(features, pooling)
     }
+
+    fn as_in_pytorch(&mut self) {
+        self.shrinks_late = true;
+    }
 }
 
 impl ResNet {
@@ -116,27 +142,32 @@ impl ResNet {
         };
         let x = match self.block {
             Block::Basic => {
-                let first = Conv2D::new(filters, 3);
-                let x = if strides == 1 {
-                    self.convolve(input, &at("1"), first.padding(Padding::Same))?
-                } else {
-                    // Same padding would put the only zero to the end.
-                    let padded = input.apply(named(at("1_pad"), ZeroPadding2D::new(1)))?;
-                    self.convolve(&padded, &at("1"), first.strides(strides))?
-                };
+                let x = self.convolve_3x3(input, &at("1"), filters, strides)?;
                 let x = x.apply(relu(at("1_relu")))?;
                 self.convolve(&x, &at("2"), Conv2D::new(filters, 3).padding(Padding::Same))?
             }
             Block::Bottleneck => {
-                let x = self.convolve(input, &at("1"), Conv2D::new(filters, 1).strides(strides))?;
+                let (early, late) = if self.shrinks_late { (1, strides) } else { (strides, 1) };
+                let x = self.convolve(input, &at("1"), Conv2D::new(filters, 1).strides(early))?;
                 let x = x.apply(relu(at("1_relu")))?;
-                let x = self.convolve(&x, &at("2"), Conv2D::new(filters, 3).padding(Padding::Same))?;
+                let x = self.convolve_3x3(&x, &at("2"), filters, late)?;
                 let x = x.apply(relu(at("2_relu")))?;
                 self.convolve(&x, &at("3"), Conv2D::new(channels, 1))?
             }
         };
         let x = if self.excited { SqueezeExcite::new().named(at("se")).call(&x)? } else { x };
         Symbol::merge(named(at("add"), Add::new()), &[&shortcut, &x])?.apply(relu(at("out")))
+    }
+
+    /// A 3×3 convolution with borders alike on both sides.
+    fn convolve_3x3(&self, x: &Symbol, name: &str, filters: usize, strides: usize) -> Result<Symbol> {
+        let convolution = Conv2D::new(filters, 3);
+        if strides == 1 {
+            return self.convolve(x, name, convolution.padding(Padding::Same));
+        }
+        // Same padding would put the only zero to the end.
+        let padded = x.apply(named(format!("{name}_pad"), ZeroPadding2D::new(1)))?;
+        self.convolve(&padded, name, convolution.strides(strides))
     }
 
     /// A convolution and its batch normalisation.

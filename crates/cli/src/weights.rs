@@ -1,0 +1,97 @@
+//! `--weights`: numbers for a network, from Keras's files or PyTorch's.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use convnet::interop::{keras, pytorch, safetensors};
+use convnet::prelude::*;
+use convnet::vision::zoo::{self, Family, Network};
+
+use crate::models::{self, Opened};
+use crate::output::note;
+
+/// `--weights`, for the commands that run a model.
+#[derive(Clone, Debug, Args)]
+pub struct Weights {
+    /// Weights for the model: .h5, .weights.h5 or .keras of Keras; .pth, .pt or .safetensors of PyTorch, by torchvision's or timm's names
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+}
+
+/// Whose habits a model's weights have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Keras's, or our own.
+    Keras,
+    /// PyTorch's.
+    PyTorch,
+}
+
+impl Weights {
+    /// The model of a name or file, with these weights if there are any.
+    ///
+    /// # Errors
+    /// As [`models::open`]; if the file cannot be read, or its weights are not those of the model.
+    pub fn open(&self, name: &str) -> Result<(Opened, Origin)> {
+        let Some(path) = &self.weights else { return Ok((models::open(name)?, Origin::Keras)) };
+        let network = models::zoo_network(name).filter(|_| !Path::new(name).exists());
+        let origin = origin(path)?;
+        let mut opened = match network {
+            Some(network) => of_zoo(network, origin)?,
+            None => models::open(name)?,
+        };
+        let context = || format!("the weights do not fit {name}");
+        match origin {
+            Origin::Keras => keras::load_weights(&mut opened.model, path).with_context(context)?,
+            Origin::PyTorch => load_pytorch(&mut opened.model, path).with_context(context)?,
+        }
+        opened.trained = true;
+        Ok((opened, origin))
+    }
+}
+
+/// The network without random weights, as its weights' makers built it.
+fn of_zoo(network: Network<Box<dyn Family>>, origin: Origin) -> Result<Opened> {
+    let network = if origin == Origin::PyTorch { network.as_in_pytorch() } else { network };
+    models::compiled(network.build_empty()?)
+}
+
+fn origin(path: &Path) -> Result<Origin> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("h5" | "hdf5" | "keras") => Ok(Origin::Keras),
+        Some("pth" | "pt" | "bin" | "ckpt" | "safetensors") => Ok(Origin::PyTorch),
+        _ => bail!(
+            "{} has none of the endings of weights that are known: .h5, .weights.h5, .keras, .pth, .pt, .safetensors",
+            path.display()
+        ),
+    }
+}
+
+/// Fills a model from a state dict.
+///
+/// # Errors
+/// If the file cannot be read, or has not the model's weights.
+pub fn load_pytorch(model: &mut Model, path: &Path) -> Result<()> {
+    let safe = path.extension().is_some_and(|extension| extension == "safetensors");
+    let tensors = if safe { safetensors::read(path)? } else { pytorch::read(path)? };
+    let known = zoo::pytorch_modules(model);
+    let modules = |layer: &str| {
+        let mut names = known.get(layer).cloned().unwrap_or_default();
+        names.push(layer.to_owned());
+        names
+    };
+    let unused = pytorch::load_state_dict(model, &tensors, &modules)?;
+    if !unused.is_empty() {
+        let mut unused = unused;
+        unused.sort();
+        let more = if unused.len() > 4 { ", …" } else { "" };
+        note(format!(
+            "note: {} of the tensors in {} are not used: {}{more}",
+            unused.len(),
+            path.display(),
+            unused[..unused.len().min(4)].join(", ")
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! Arrays by name, filters made by hand, and weights from other programs.
+
+use convnet::interop::safetensors;
+use convnet::nn::layers::{Add, Dense};
+use convnet::prelude::{Model, Symbol, save_model};
+use convnet::vision::zoo;
+use ndarray::ArrayD;
+use serde_json::json;
+
+use crate::support::{Folder, npy, write_png};
+
+/// A model of inputs `left` and `right` and outputs `sum` and `wide`.
+fn two_ended(folder: &Folder) {
+    let (left, right) = (Symbol::named_input("left", [3]), Symbol::named_input("right", [3]));
+    let named = |name: &str, layer: convnet::nn::LayerRef| layer.named(name);
+    let sum = Symbol::merge(named("sum", Add::new().into()), &[&left, &right]).unwrap();
+    let wide = sum.apply(named("wide", Dense::new(4).into())).unwrap();
+    save_model(&Model::new(&[left, right], &[sum, wide]).unwrap(), folder.path("two.keras")).unwrap();
+    folder.write("a.npy", npy(&[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]));
+    folder.write("b.npy", npy(&[2, 3], &[0.5; 6]));
+}
+
+#[test]
+fn run_takes_inputs_by_name_and_fills_a_folder() {
+    let folder = Folder::new("run-names");
+    two_ended(&folder);
+    let by_name = ["--input", "right=b.npy", "--input", "left=a.npy", "--output", "out"];
+    let report = folder.run(&[&["run", "two.keras", "--json"], &by_name[..]].concat()).last();
+    assert_eq!(report["inputs"][0]["name"], "left");
+    let shapes: Vec<_> = (0..2).map(|i| report["outputs"][i]["shape"].clone()).collect();
+    assert_eq!(shapes, [json!([2, 3]), json!([2, 4])]);
+    let sum = convnet::interop::npy::read_file(folder.path("out/sum.npy")).unwrap();
+    assert_eq!(sum, ndarray::array![[1.5, 2.5, 3.5], [4.5, 5.5, 6.5]].into_dyn());
+    assert!(folder.path("out/wide.npy").exists());
+    // In the model's order, with a file an output.
+    let in_order = [
+        "run",
+        "two.keras",
+        "--input",
+        "a.npy",
+        "--input",
+        "b.npy",
+        "--output",
+        "s.npy",
+        "--output",
+        "w.npy",
+    ];
+    assert_eq!(folder.run(&in_order).code, Some(0));
+    assert_eq!(folder.read("s.npy"), folder.read("out/sum.npy"));
+}
+
+#[test]
+fn run_says_which_input_is_wrong() {
+    let folder = Folder::new("run-names-wrong");
+    two_ended(&folder);
+    let run = |inputs: &[&str]| folder.run(&[&["run", "two.keras", "--output", "out"], inputs].concat());
+    run(&["--input", "a.npy"]).fails(1, &["2 inputs (left, right)", "1 time"]);
+    run(&["--input", "lefd=a.npy", "--input", "right=b.npy"]).fails(1, &["lefd", "did you mean `left`"]);
+    run(&["--input", "left=a.npy", "--input", "left=b.npy"]).fails(1, &["left", "given twice"]);
+    run(&["--input", "left=a.npy"]).fails(1, &["right", "is missing"]);
+    assert!(!folder.path("out").exists());
+}
+
+#[test]
+fn filter_writes_a_picture_and_values() {
+    let folder = Folder::new("filter");
+    write_png(&folder.path("one.png"), 1, 4, false);
+    let arguments =
+        ["filter", "one.png", "--kernel", "vertical", "--kernel", "horizontal", "--array", "maps.npy"];
+    let report = folder.run(&[&arguments[..], &["--json"]].concat()).last();
+    assert_eq!(
+        (&report["shape"], &report["output"]),
+        (&json!([32, 32, 2]), &json!("one-vertical-horizontal.png"))
+    );
+    assert!(folder.read("one-vertical-horizontal.png").starts_with(b"\x89PNG"));
+    assert_eq!(convnet::interop::npy::read_file(folder.path("maps.npy")).unwrap().shape(), [32, 32, 2]);
+    folder.write("sobel.txt", "1 0 -1\n2 0 -2\n1 0 -1\n");
+    let sobel =
+        ["filter", "one.png", "--kernel", "sobel.txt", "--padding", "valid", "--stride", "2", "--json"];
+    assert_eq!(folder.run(&sobel).last()["shape"], json!([15, 15, 1]));
+    folder
+        .run(&["filter", "one.png", "--kernel", "vertikal"])
+        .fails(1, &["vertikal", "did you mean `vertical`"]);
+    folder.write("torn.txt", "1 0\n2");
+    folder.run(&["filter", "one.png", "--kernel", "torn.txt"]).fails(1, &["torn.txt", "same length"]);
+    folder.write("huge.npy", npy(&[40, 40], &[0.0; 1600]));
+    folder.run(&["filter", "one.png", "--kernel", "huge.npy", "--padding", "valid"]).fails(1, &["huge.npy"]);
+}
+
+#[test]
+fn predict_takes_pytorchs_names_for_the_zoo() {
+    let folder = Folder::new("predict-weights");
+    write_png(&folder.path("one.png"), 1, 4, false);
+    let model = zoo::efficientnet_lite0().build().unwrap();
+    let modules = zoo::pytorch_modules(&model);
+    let name = |layer: &str| modules[layer][0].clone();
+    let mut tensors = convnet::interop::pytorch::to_state_dict(&model, &name).unwrap();
+    assert!(tensors.iter().any(|(name, _)| name == "_blocks.15._project_conv.weight"));
+    // A bias so large that nothing else counts.
+    let bias = tensors.iter_mut().find(|(name, _)| name == "_fc.bias").unwrap();
+    bias.1[[698]] = 50.0;
+    tensors.push(("stranger".into(), ArrayD::zeros(vec![2])));
+    safetensors::write(folder.path("lite0.safetensors"), &tensors).unwrap();
+    let arguments = [
+        "predict",
+        "efficientnet-lite0",
+        "--weights",
+        "lite0.safetensors",
+        "one.png",
+        "--top",
+        "2",
+        "--json",
+    ];
+    let outcome = folder.run(&arguments);
+    assert!(outcome.stderr.contains("not used: stranger"), "{}", outcome.stderr);
+    let report: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let first = &report["predictions"][0];
+    assert_eq!((&first["label"], &first["synset"]), (&json!("palace"), &json!("n03877845")));
+    tensors.retain(|(name, _)| name != "_conv_head.weight");
+    safetensors::write(folder.path("torn.safetensors"), &tensors).unwrap();
+    folder
+        .run(&["predict", "efficientnet-lite0", "--weights", "torn.safetensors", "one.png"])
+        .fails(1, &["torn.safetensors", "_conv_head.weight"]);
+}

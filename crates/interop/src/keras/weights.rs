@@ -1,0 +1,203 @@
+//! Weights without a model: `.weights.h5` of Keras 3 and the `.h5` of `save_weights` before it.
+
+use std::path::Path;
+
+use convnet_nn::{Model, Weight};
+use ndarray::ArrayD;
+
+use super::{FORMAT, Format, KerasFile, native};
+use crate::archive::Archive;
+use crate::error::file_bytes;
+use crate::h5::{Group, H5File};
+use crate::{InteropError, Result, atomic};
+
+/// Fills a model with the weights of a file whose model has the same layers in the same order. Keras's
+/// [load_weights](https://keras.io/api/models/model_saving_apis/weights_saving_and_loading/).
+///
+/// The file is `.weights.h5`, a whole model, or weights as they were saved before Keras 3; its content tells which.
+///
+/// # Errors
+/// With the file's name: it cannot be read or is damaged, or its weights are not those of the model. The model may then be
+/// partly filled.
+pub fn load_weights(model: &mut Model, path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    let mut load = || match Source::read(file_bytes(path)?, model)? {
+        Source::Layers(layers) => fill_layers(model, &layers),
+        Source::Groups(groups) => {
+            let wanted = outer_groups(model);
+            if groups.len() != wanted.len() {
+                let reason =
+                    format!("it has {} layers with weights, the model has {}", groups.len(), wanted.len());
+                return Err(InteropError::malformed(FORMAT, reason));
+            }
+            groups.iter().zip(&wanted).try_for_each(|(group, wanted)| fill(model, wanted, &group.1))
+        }
+    };
+    load().map_err(|error| error.in_file(path))
+}
+
+/// Fills those layers of a model whose names are in the file, and gives the names of the model's layers that were left as they
+/// were. Keras's `load_weights(by_name=True)`, for files with names: those before Keras 3, and whole models.
+///
+/// With `skip_mismatch`, layers of other sizes are left as they were, too.
+///
+/// # Errors
+/// With the file's name: as [`load_weights`], or it has no names.
+pub fn load_weights_by_name(
+    model: &mut Model,
+    path: impl AsRef<Path>,
+    skip_mismatch: bool,
+) -> Result<Vec<String>> {
+    let path = path.as_ref();
+    let mut load = || {
+        let groups = match Source::read(file_bytes(path)?, model)? {
+            Source::Groups(groups) => groups,
+            Source::Layers(_) => {
+                let reason = "a .weights.h5 file of Keras 3 has no layer names; weights by name need an .h5 or .keras file";
+                return Err(InteropError::unsupported(FORMAT, reason));
+            }
+        };
+        let mut left = Vec::new();
+        for wanted in outer_groups(model) {
+            match groups.iter().find(|group| group.0 == wanted.0) {
+                Some(group) if !skip_mismatch || fits(&wanted, &group.1) => fill(model, &wanted, &group.1)?,
+                _ => left.push(wanted.0),
+            }
+        }
+        Ok(left)
+    };
+    load().map_err(|error| error.in_file(path))
+}
+
+/// Writes a model's weights as the `.weights.h5` file `path`, which the model's twin in Keras 3 loads.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn save_weights(model: &Model, path: impl AsRef<Path>) -> Result<()> {
+    let file = KerasFile { optimizer: None, ..KerasFile::of_model(model) };
+    atomic::write(path, &native::weights(&file)?.to_file()?)
+}
+
+/// A layer, or a nested model, and its arrays.
+type ArrayGroup = (String, Vec<ArrayD<f32>>);
+
+/// Arrays of a file by what they can be found with.
+enum Source {
+    /// The place in the model's structure: path and arrays.
+    Layers(Vec<ArrayGroup>),
+    /// The name and the order of the outermost layers that have weights.
+    Groups(Vec<ArrayGroup>),
+}
+
+impl Source {
+    fn read(bytes: Vec<u8>, model: &Model) -> Result<Self> {
+        if bytes.starts_with(b"PK") {
+            let mut archive = Archive::open(bytes.clone())?;
+            if archive.read("config.json")?.is_some() {
+                return Ok(Self::of_file(&KerasFile::from_bytes(bytes)?));
+            }
+        }
+        if !H5File::recognises(&bytes) {
+            let reason = "it is neither an HDF5 file nor a .keras archive, or is cut short";
+            return Err(InteropError::malformed(FORMAT, reason));
+        }
+        let file = H5File::open(bytes)?;
+        let root = file.root();
+        let group = root.group("model_weights")?;
+        let names = group.as_ref().unwrap_or(&root).texts("layer_names")?;
+        if !names.is_empty() {
+            return Ok(Self::Groups(legacy_groups(group.as_ref().unwrap_or(&root), names)?));
+        }
+        let layers = native::layers(&root, &model.config())?;
+        let plain = layers.into_iter().map(|layer| (layer.path, arrays(layer.weights)));
+        Ok(Self::Layers(plain.collect()))
+    }
+
+    /// Of a whole model: its outermost layers, those of nested models joined.
+    fn of_file(file: &KerasFile) -> Self {
+        let mut groups: Vec<ArrayGroup> = Vec::new();
+        for layer in &file.layers {
+            let outer = layer.path.split('/').next().unwrap_or_default();
+            let values = arrays(layer.weights.clone());
+            match groups.last_mut().filter(|group| group.0 == outer) {
+                Some(group) => group.1.extend(values),
+                None => groups.push((outer.to_owned(), values)),
+            }
+        }
+        Self::Groups(groups)
+    }
+}
+
+fn arrays(weights: Vec<(String, ArrayD<f32>)>) -> Vec<ArrayD<f32>> {
+    weights.into_iter().map(|(_, values)| values).collect()
+}
+
+fn legacy_groups(weights: &Group<'_>, names: Vec<String>) -> Result<Vec<ArrayGroup>> {
+    let mut groups = Vec::new();
+    for name in names {
+        let group = weights.required_group(&name)?;
+        let arrays =
+            group.texts("weight_names")?.iter().map(|path| group.floats(path)).collect::<Result<Vec<_>>>()?;
+        if !arrays.is_empty() {
+            groups.push((name, arrays));
+        }
+    }
+    Ok(groups)
+}
+
+/// The model's outermost layers that have weights, with these in the order of legacy files: what trains comes first.
+fn outer_groups(model: &Model) -> Vec<(String, Vec<Weight>)> {
+    let mut groups: Vec<(String, Vec<Weight>)> = Vec::new();
+    for weight in model.weights() {
+        let outer = weight.path.split('/').next().unwrap_or_default();
+        match groups.last_mut().filter(|group| group.0 == outer) {
+            Some(group) => group.1.push(weight.clone()),
+            None => groups.push((outer.to_owned(), vec![weight.clone()])),
+        }
+    }
+    for (_, weights) in &mut groups {
+        weights.sort_by_key(|weight| !model.is_trained(weight));
+    }
+    groups
+}
+
+fn fits(wanted: &(String, Vec<Weight>), arrays: &[ArrayD<f32>]) -> bool {
+    wanted.1.len() == arrays.len()
+        && wanted.1.iter().zip(arrays).all(|(weight, array)| weight.dims == array.shape())
+}
+
+fn fill(model: &mut Model, wanted: &(String, Vec<Weight>), arrays: &[ArrayD<f32>]) -> Result<()> {
+    let (name, weights) = wanted;
+    if weights.len() != arrays.len() {
+        let reason =
+            format!("layer {name:?} has {} arrays, the file has {} for it", weights.len(), arrays.len());
+        return Err(InteropError::malformed(FORMAT, reason));
+    }
+    weights
+        .iter()
+        .zip(arrays)
+        .try_for_each(|(weight, array)| Ok(model.set_weight(&weight.path, array.view())?))
+}
+
+/// Fills layers by their paths; each layer of the model must be there.
+fn fill_layers(model: &mut Model, layers: &[ArrayGroup]) -> Result<()> {
+    let mut wanted: Vec<(String, Vec<Weight>)> = Vec::new();
+    for weight in model.weights() {
+        match wanted.last_mut().filter(|group| group.0 == weight.layer) {
+            Some(group) => group.1.push(weight.clone()),
+            None => wanted.push((weight.layer.clone(), vec![weight.clone()])),
+        }
+    }
+    for wanted in &wanted {
+        let arrays = layers.iter().find(|layer| layer.0 == wanted.0).map_or(&[][..], |layer| &layer.1);
+        fill(model, wanted, arrays)?;
+    }
+    Ok(())
+}
+
+impl Format {
+    /// Whether a file of this name holds weights alone.
+    pub fn is_weights(path: &Path) -> bool {
+        path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".weights.h5"))
+    }
+}

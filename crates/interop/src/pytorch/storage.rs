@@ -1,0 +1,254 @@
+//! From pickles and raw numbers to tensors.
+
+use std::collections::HashMap;
+
+use ndarray::{ArrayD, IxDyn};
+
+use super::pickle::{FORMAT, Id, Pickle, Value};
+use crate::archive::Archive;
+use crate::numbers::{Encoding, Kind};
+use crate::{InteropError, Result};
+
+/// What the first pickle of a file before PyTorch 1.6 is, little-endian.
+const MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
+
+/// Under which names checkpoints keep a model's tensors.
+const INNER: [&str; 6] = ["state_dict", "model_state_dict", "model", "state_dict_ema", "model_ema", "params"];
+
+/// Bytes of numbers that any file may give, beyond eight times its own size: tensors may share their numbers.
+const FREE_BYTES: usize = 1 << 28;
+
+/// Where the numbers of tensors come from, by key.
+enum Storages {
+    Zip { archive: Box<Archive>, folder: String, big_endian: bool },
+    Row(HashMap<String, Vec<u8>>),
+}
+
+pub(super) fn read(bytes: Vec<u8>) -> Result<Vec<(String, ArrayD<f32>)>> {
+    let budget = FREE_BYTES + 8 * bytes.len();
+    if bytes.starts_with(b"PK") {
+        let mut archive = Archive::open(bytes)?;
+        let names = archive.names();
+        let pickle = names.iter().find(|name| *name == "data.pkl" || name.ends_with("/data.pkl"));
+        let pickle = pickle.ok_or_else(|| malformed("the archive has no data.pkl"))?.clone();
+        let folder = pickle.trim_end_matches("data.pkl").to_owned();
+        let order = archive.read(&format!("{folder}byteorder"))?;
+        let big_endian = order.is_some_and(|order| order.starts_with(b"big"));
+        let content = archive.read(&pickle)?.unwrap_or_default();
+        let (pickle, _) = Pickle::read(&content)?;
+        let storages = Storages::Zip { archive: Box::new(archive), folder, big_endian };
+        return Tensors { pickle, storages, raw: HashMap::new(), budget }.named();
+    }
+    if !bytes.starts_with(&[0x80]) {
+        return Err(malformed("it begins neither as a zip archive nor as a pickle"));
+    }
+    let (magic, mut at) = Pickle::read(&bytes)?;
+    if !matches!(magic.get(magic.top), Value::BigInt(found) if found[..] == MAGIC) {
+        return Err(malformed("it is a pickle, but not one of torch.save"));
+    }
+    let mut next = || -> Result<Pickle> {
+        let (pickle, length) = Pickle::read(&bytes[at..])?;
+        at += length;
+        Ok(pickle)
+    };
+    let (_version, _system, pickle, keys) = (next()?, next()?, next()?, next()?);
+    let widths = widths(&pickle);
+    let mut storages = HashMap::new();
+    for &key in keys.tuple(keys.top).ok_or_else(|| malformed("its storages are not listed"))? {
+        let key = keys.text(key).ok_or_else(|| malformed("a storage has no name"))?;
+        let width = widths.get(key).copied().ok_or_else(|| malformed("a storage belongs to no tensor"))?;
+        let rest = &bytes[at..];
+        let (count, rest) =
+            rest.split_first_chunk().ok_or_else(|| malformed("it ends before its numbers"))?;
+        let length =
+            usize::try_from(u64::from_le_bytes(*count)).ok().and_then(|count| count.checked_mul(width));
+        let length = length.filter(|&length| length <= rest.len());
+        let length = length.ok_or_else(|| {
+            malformed(&format!("the storage {key} claims more numbers than the file has: cut short?"))
+        })?;
+        storages.insert(key.to_owned(), rest[..length].to_vec());
+        at += 8 + length;
+    }
+    Tensors { pickle, storages: Storages::Row(storages), raw: HashMap::new(), budget }.named()
+}
+
+/// Bytes of a number in each storage that the pickle names.
+fn widths(pickle: &Pickle) -> HashMap<String, usize> {
+    let storage = |id: Id| match pickle.get(id) {
+        Value::Persistent(id) => {
+            Storage::parse(pickle, *id).map(|storage| (storage.key, storage.encoding.size))
+        }
+        _ => None,
+    };
+    pickle.ids().filter_map(storage).collect()
+}
+
+/// What a tensor says of its numbers.
+struct Storage {
+    encoding: Encoding,
+    key: String,
+}
+
+impl Storage {
+    /// From `("storage", torch.FloatStorage, key, location, count, …)`.
+    fn parse(pickle: &Pickle, id: Id) -> Option<Self> {
+        let [_, class, key, ..] = pickle.tuple(id)? else { return None };
+        let (kind, size) = match pickle.global(*class)? {
+            "FloatStorage" => (Kind::Float, 4),
+            "DoubleStorage" => (Kind::Float, 8),
+            "HalfStorage" => (Kind::Float, 2),
+            "BFloat16Storage" => (Kind::Bfloat, 2),
+            "LongStorage" => (Kind::Signed, 8),
+            "IntStorage" => (Kind::Signed, 4),
+            "ShortStorage" => (Kind::Signed, 2),
+            "CharStorage" => (Kind::Signed, 1),
+            "ByteStorage" | "BoolStorage" => (Kind::Unsigned, 1),
+            _ => return None,
+        };
+        Some(Self {
+            encoding: Encoding { kind, size, big_endian: false },
+            key: pickle.text(*key)?.to_owned(),
+        })
+    }
+}
+
+struct Tensors {
+    pickle: Pickle,
+    storages: Storages,
+    /// Numbers that were read already, by key.
+    raw: HashMap<String, Vec<f32>>,
+    /// Bytes that may still be given out.
+    budget: usize,
+}
+
+impl Tensors {
+    /// All tensors of the state dict.
+    fn named(mut self) -> Result<Vec<(String, ArrayD<f32>)>> {
+        let found = self.state_dict(self.pickle.top, 3);
+        let found =
+            found.ok_or_else(|| malformed("there are no tensors by name in it: a state dict is wanted"))?;
+        let mut tensors = Vec::with_capacity(found.len());
+        for (name, id) in found {
+            let tensor = self.tensor(id).map_err(|error| match error {
+                InteropError::Malformed { reason, .. } => malformed(&format!("{name}: {reason}")),
+                error => error,
+            })?;
+            tensors.push((name, tensor));
+        }
+        Ok(tensors)
+    }
+
+    /// Names and makers of tensors, from the dict `id` or one inside it.
+    fn state_dict(&self, id: Id, depth: usize) -> Option<Vec<(String, Id)>> {
+        let Value::Dict(items) = self.pickle.get(id) else { return None };
+        let tensor = |&(key, value): &(Id, Id)| {
+            let made = matches!(self.pickle.get(value), Value::Call(..));
+            made.then(|| Some((self.pickle.text(key)?.to_owned(), value))).flatten()
+        };
+        let tensors: Vec<_> = items.iter().filter_map(tensor).collect();
+        if !tensors.is_empty() {
+            return Some(tensors);
+        }
+        let inner = |name: &&str| {
+            let found = items.iter().find(|&&(key, _)| self.pickle.text(key) == Some(name))?;
+            self.state_dict(found.1, depth.checked_sub(1)?)
+        };
+        INNER.iter().find_map(inner)
+    }
+
+    /// The tensor that `_rebuild_tensor_v2(storage, offset, sizes, strides, …)` would make.
+    fn tensor(&mut self, id: Id) -> Result<ArrayD<f32>> {
+        let mut id = id;
+        for _ in 0..2 {
+            let Value::Call(function, arguments) = *self.pickle.get(id) else { break };
+            let arguments = self.pickle.tuple(arguments).unwrap_or(&[]).to_vec();
+            match (self.pickle.global(function), &arguments[..]) {
+                (Some("_rebuild_parameter"), [data, ..]) => id = *data,
+                (Some("_rebuild_tensor_v2" | "_rebuild_tensor"), [storage, offset, sizes, strides, ..]) => {
+                    return self.strided([*storage, *offset, *sizes, *strides]);
+                }
+                _ => break,
+            }
+        }
+        Err(malformed("it is not a tensor"))
+    }
+
+    fn strided(&mut self, [storage, offset, sizes, strides]: [Id; 4]) -> Result<ArrayD<f32>> {
+        let Value::Persistent(storage) = *self.pickle.get(storage) else {
+            return Err(malformed("its numbers are nowhere"));
+        };
+        let storage = Storage::parse(&self.pickle, storage)
+            .ok_or_else(|| InteropError::unsupported(FORMAT, "a tensor of numbers that are not read here"))?;
+        let offset = self.pickle.int(offset).and_then(|offset| usize::try_from(offset).ok());
+        let (sizes, strides) = (self.pickle.sizes(sizes), self.pickle.sizes(strides));
+        let (Some(offset), Some(sizes), Some(strides)) = (offset, sizes, strides) else {
+            return Err(malformed("its sizes are not numbers"));
+        };
+        if sizes.len() != strides.len() {
+            return Err(malformed("it has not as many strides as sizes"));
+        }
+        let values = self.values(&storage)?;
+        let count = sizes.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
+        let span = sizes.iter().zip(&strides).try_fold(offset, |last, (&size, &stride)| {
+            last.checked_add(size.saturating_sub(1).checked_mul(stride)?)
+        });
+        let count = match (count, span) {
+            (Some(0), _) => 0,
+            (Some(count), Some(last)) if last < values.len() && count <= values.len() => count,
+            _ => {
+                return Err(malformed(&format!(
+                    "sizes {sizes:?} are more than its {} numbers",
+                    values.len()
+                )));
+            }
+        };
+        let gathered = gather(values, offset, &sizes, &strides, count);
+        self.budget = self.budget.checked_sub(4 * count).ok_or_else(|| {
+            InteropError::too_large(FORMAT, "its tensors hold far more numbers than the file".to_owned())
+        })?;
+        ArrayD::from_shape_vec(IxDyn(&sizes), gathered)
+            .map_err(|error| malformed(&format!("sizes {sizes:?}: {error}")))
+    }
+
+    /// The numbers of a storage.
+    fn values(&mut self, storage: &Storage) -> Result<&[f32]> {
+        if !self.raw.contains_key(&storage.key) {
+            let absent = || malformed(&format!("the storage {} is not in the file", storage.key));
+            let mut encoding = storage.encoding;
+            let bytes = match &mut self.storages {
+                Storages::Zip { archive, folder, big_endian } => {
+                    encoding.big_endian = *big_endian;
+                    archive.read(&format!("{folder}data/{}", storage.key))?.ok_or_else(absent)?
+                }
+                Storages::Row(storages) => storages.remove(&storage.key).ok_or_else(absent)?,
+            };
+            let values = encoding.to_f32(&bytes).ok_or_else(absent)?;
+            self.raw.insert(storage.key.clone(), values);
+        }
+        Ok(&self.raw[&storage.key])
+    }
+}
+
+/// Elements of a strided view, row-major. All lie inside `values`.
+fn gather(values: &[f32], offset: usize, sizes: &[usize], strides: &[usize], count: usize) -> Vec<f32> {
+    let mut gathered = Vec::with_capacity(count);
+    let mut index = vec![0; sizes.len()];
+    let mut at = offset;
+    for _ in 0..count {
+        gathered.push(values[at]);
+        for axis in (0..sizes.len()).rev() {
+            index[axis] += 1;
+            at = at.wrapping_add(strides[axis]); // beyond the view only where it is taken back below
+            if index[axis] < sizes[axis] {
+                break;
+            }
+            at = at.wrapping_sub(sizes[axis].wrapping_mul(strides[axis]));
+            index[axis] = 0;
+        }
+    }
+    gathered
+}
+
+fn malformed(reason: &str) -> InteropError {
+    InteropError::malformed(FORMAT, reason)
+}

@@ -1,0 +1,154 @@
+//! What networks trained on ImageNet expect and say: how pixels are scaled for them, and the names of the 1000 classes.
+
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+use convnet_nn::{Error, Result};
+
+/// A class of ImageNet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Class {
+    /// Its WordNet id, `n03877845`.
+    pub synset: &'static str,
+    /// Its name, words joined by `_`: `great_white_shark`.
+    pub name: &'static str,
+}
+
+/// The 1000 classes, in the order of the networks' outputs.
+pub static CLASSES: LazyLock<Vec<Class>> = LazyLock::new(|| {
+    let lines = include_str!("../data/imagenet.txt").lines();
+    lines.filter_map(|line| line.split_once(' ')).map(|(synset, name)| Class { synset, name }).collect()
+});
+
+/// The likeliest `top` classes of 1000 probabilities, the likeliest first. Keras's `decode_predictions`.
+///
+/// ```
+/// let mut probabilities = vec![0.0; 1000];
+/// (probabilities[698], probabilities[0]) = (0.4287, 0.2);
+/// for (class, probability) in convnet_vision::imagenet::decode_predictions(&probabilities, 2)? {
+///     println!("{} {} {:.2} %", class.synset, class.name, 100.0 * probability); // n03877845 palace 42.87 %
+/// }
+/// # Ok::<(), convnet_nn::Error>(())
+/// ```
+///
+/// # Errors
+/// If there are not 1000 of them.
+pub fn decode_predictions(probabilities: &[f32], top: usize) -> Result<Vec<(Class, f32)>> {
+    if probabilities.len() != CLASSES.len() {
+        let problem = format!("{} classes are known, got {} numbers", CLASSES.len(), probabilities.len());
+        return Err(Error::argument("decode_predictions", problem));
+    }
+    let mut classes: Vec<(Class, f32)> = CLASSES.iter().copied().zip(probabilities.iter().copied()).collect();
+    classes.sort_by(|a, b| b.1.total_cmp(&a.1));
+    classes.truncate(top);
+    Ok(classes)
+}
+
+/// How a network wants its pixels, which lie in 0 … 255 before. Keras's modes of `preprocess_input`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preprocessing {
+    /// As they are: the network scales them itself.
+    None,
+    /// 0 … 1.
+    Unit,
+    /// −1 … 1.
+    Tf,
+    /// 0 … 1, then ImageNet's mean of each channel subtracted and divided by its deviation.
+    Torch,
+    /// Blue first, ImageNet's mean of each channel subtracted.
+    Caffe,
+}
+
+/// Names of [`Preprocessing`], as they are parsed.
+const NAMES: [(&str, Preprocessing); 5] = [
+    ("none", Preprocessing::None),
+    ("unit", Preprocessing::Unit),
+    ("tf", Preprocessing::Tf),
+    ("torch", Preprocessing::Torch),
+    ("caffe", Preprocessing::Caffe),
+];
+
+impl FromStr for Preprocessing {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let found = NAMES.iter().find(|known| known.0 == name);
+        found
+            .map(|known| known.1)
+            .ok_or_else(|| Error::unknown("preprocessing", name, NAMES.map(|known| known.0)))
+    }
+}
+
+impl Preprocessing {
+    /// What the weights of keras.applications were trained with, by the name of a network: `resnet50`, `mobilenet-v2`. `None` for
+    /// names that it has not.
+    pub fn of_keras(network: &str) -> Option<Self> {
+        let name = network.replace(['-', '_'], "").to_lowercase();
+        let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
+        Some(match () {
+            () if starts(&["efficientnetlite", "nasnet", "xception", "inception"]) => Self::Tf,
+            () if starts(&["efficientnet", "convnext", "mobilenetv3"]) => Self::None,
+            () if starts(&["mobilenet"]) => Self::Tf,
+            () if starts(&["densenet"]) => Self::Torch,
+            () if starts(&["resnet"]) && name.ends_with("v2") => Self::Tf,
+            () if starts(&["resnet", "vgg"]) => Self::Caffe,
+            () => return None,
+        })
+    }
+
+    /// What weights from torchvision and timm were trained with; those of EfficientNet-Lite come from TensorFlow.
+    pub fn of_pytorch(network: &str) -> Self {
+        if network.starts_with("efficientnet-lite") { Self::Tf } else { Self::Torch }
+    }
+
+    /// Keras's `preprocess_input`, in place. `pixels` are (…, red, green, blue) in 0 … 255.
+    pub fn apply(self, pixels: &mut [f32]) {
+        const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+        const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
+        const CAFFE: [f32; 3] = [103.939, 116.779, 123.68];
+        match self {
+            Self::None => {}
+            Self::Unit => pixels.iter_mut().for_each(|value| *value /= 255.0),
+            Self::Tf => pixels.iter_mut().for_each(|value| *value = *value / 127.5 - 1.0),
+            Self::Torch => {
+                for pixel in pixels.chunks_exact_mut(3) {
+                    for ((value, mean), deviation) in pixel.iter_mut().zip(MEAN).zip(DEVIATION) {
+                        *value = (*value / 255.0 - mean) / deviation;
+                    }
+                }
+            }
+            Self::Caffe => {
+                for pixel in pixels.chunks_exact_mut(3) {
+                    pixel.swap(0, 2);
+                    pixel.iter_mut().zip(CAFFE).for_each(|(value, mean)| *value -= mean);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_a_thousand_classes() {
+        assert_eq!(CLASSES.len(), 1000);
+        assert_eq!(CLASSES[698], Class { synset: "n03877845", name: "palace" });
+        assert!(CLASSES.iter().all(|class| class.synset.len() == 9 && !class.name.contains(' ')));
+    }
+
+    #[test]
+    fn keras_scales_alike() {
+        // Keras 3.15: imagenet_utils.preprocess_input([[[[10, 100, 200]]]], mode=…)
+        let scaled = |mode: Preprocessing| {
+            let mut pixel = [10.0, 100.0, 200.0];
+            mode.apply(&mut pixel);
+            pixel
+        };
+        let near = |a: [f32; 3], b: [f32; 3]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4);
+        assert!(near(scaled(Preprocessing::Tf), [-0.92156863, -0.21568626, 0.56862748]));
+        assert!(near(scaled(Preprocessing::Caffe), [96.061, -16.779, -113.68]));
+        assert!(near(scaled(Preprocessing::Torch), [-1.9466565, -0.28501397, 1.6813945]));
+    }
+}

@@ -1,4 +1,4 @@
-//! Other programs' files: Keras archives and legacy HDF5 models, HDF5 itself, NumPy arrays.
+//! Other programs' files: Keras archives and legacy HDF5 models, HDF5 itself, ONNX, NumPy arrays.
 //!
 //! Files become plain data first (JSON, named arrays), then models of `convnet-nn`, and back. Every reader takes its file
 //! for hostile: lengths are checked before memory is asked for, what a compressed file may unpack to is bounded, and
@@ -12,5 +12,6 @@ pub mod h5;
 pub mod keras;
 pub mod npy;
 mod numbers;
+pub mod onnx;
 
 pub use error::{InteropError, Result};

@@ -72,6 +72,14 @@ impl Model {
         Ok(model)
     }
 
+    /// As [`Model::new`], with zeros for weights, for those that fill them from elsewhere.
+    ///
+    /// # Errors
+    /// As [`Model::new`].
+    pub fn with_zeros(inputs: &[Symbol], outputs: &[Symbol]) -> Result<Self> {
+        Self::assemble(inputs, outputs)
+    }
+
     /// The model with zeros for weights.
     pub(super) fn assemble(inputs: &[Symbol], outputs: &[Symbol]) -> Result<Self> {
         if inputs.is_empty() || outputs.is_empty() {

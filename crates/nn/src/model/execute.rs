@@ -3,7 +3,7 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use convnet_engine::ops::BatchMean;
-use convnet_engine::{Memory, Plan, Program, RunContext, Slab, Target, Value, gradients};
+use convnet_engine::{Graph, Memory, Plan, Program, RunContext, Slab, Target, Value, gradients};
 use ndarray::{ArrayD, ArrayView, ArrayViewD, Axis, Dimension, IxDyn, Slice};
 
 use super::{Model, Slot};
@@ -53,6 +53,18 @@ impl Runtime {
 }
 
 impl Model {
+    /// The graph that predicts, its placeholders and its outputs. Variables have the places of [`Weight::slot`](super::Weight).
+    ///
+    /// # Errors
+    /// If a layer cannot be added, which would have come up when the model was made.
+    pub fn inference_graph(&self) -> Result<(Graph, Vec<Value>, Vec<Value>)> {
+        let mut program = Program::default();
+        let inputs = self.placeholders(&mut program);
+        let values = self.add_to(&mut program.graph, &inputs, None)?;
+        let outputs = self.outputs.iter().map(|&tensor| values[tensor]).collect();
+        Ok((program.graph, inputs, outputs))
+    }
+
     /// The forward pass, outputs fetched.
     fn prediction_program(&self) -> Result<Program> {
         let mut program = Program::default();

@@ -74,6 +74,28 @@ impl Symbol {
         &self.0.shape
     }
 
+    /// Whether both are the same tensor.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether this tensor is computed from another one, or is it.
+    pub fn depends_on(&self, other: &Self) -> bool {
+        let mut seen = std::collections::HashSet::new();
+        let mut waiting = vec![self];
+        while let Some(symbol) = waiting.pop() {
+            if symbol.is_same(other) {
+                return true;
+            }
+            if let Origin::Call { inputs, .. } = &symbol.0.origin
+                && seen.insert(symbol.id())
+            {
+                waiting.extend(inputs);
+            }
+        }
+        false
+    }
+
     pub(crate) fn id(&self) -> *const SymbolNode {
         Arc::as_ptr(&self.0)
     }

@@ -558,6 +558,7 @@ fn cases() -> Vec<Case> {
     cases.extend(families::reductions());
     cases.extend(families::norms());
     cases.extend(families::sizes());
+    cases.extend(families::picks());
     cases
 }
 

@@ -8,6 +8,7 @@
 pub mod archive;
 pub mod atomic;
 mod error;
+mod formats;
 pub mod h5;
 pub mod keras;
 pub mod npy;
@@ -15,3 +16,4 @@ mod numbers;
 pub mod onnx;
 
 pub use error::{InteropError, Result};
+pub use formats::{MODEL_FORMATS, ModelFormat, load, model_format, save};

@@ -36,6 +36,7 @@ commands! {
     predict::Predict;
     summary::Summary;
     run::Run;
+    convert::Convert;
     bench::Bench;
     datasets::Datasets;
     layers::Layers;

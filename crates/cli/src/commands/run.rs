@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use convnet::interop::npy;
-use ndarray::ArrayD;
+use ndarray::{ArrayD, Axis};
 use serde::Serialize;
 
 use crate::arguments::Threads;
 use crate::format::duration;
-use crate::models;
+use crate::models::{self, ForArrays};
 use crate::output::Output;
 
 /// Run a model on arrays
@@ -19,7 +19,8 @@ use crate::output::Output;
 #[command(after_long_help = "\
 The first axis of an array counts samples, of which there may be any number; the others are those of the model's input. Numbers go
 in as they are: nothing is scaled to 0 … 1. A model with several inputs or outputs takes --input or --output as often, in the
-model's order. An output file is written whole or not at all.
+model's order. An output file is written whole or not at all. Arrays for an ONNX file have its own order of axes, such as (batch,
+channels, height, width).
 
 Example:
   convnet run mnist.keras --input x.npy --output y.npy")]
@@ -57,15 +58,21 @@ impl Args {
     pub fn run(self) -> Result<()> {
         let mut output = Output::new(self.json);
         self.threads.start()?;
-        let model = models::open(&self.model)?.model;
+        let ForArrays { model, is_whole } = models::open_for_arrays(&self.model)?;
         let wanted = model.output_shapes().len();
         if self.output.len() != wanted {
             bail!("the model has {wanted} outputs, but --output is given {} times", self.output.len());
         }
-        let inputs = self.input.iter().map(npy::read_file).collect::<Result<Vec<_>, _>>()?;
+        let mut inputs = self.input.iter().map(npy::read_file).collect::<Result<Vec<_>, _>>()?;
+        if is_whole {
+            inputs = inputs.into_iter().map(|input| input.insert_axis(Axis(0))).collect();
+        }
         let views: Vec<_> = inputs.iter().map(|input| input.view()).collect();
         let start = Instant::now();
-        let outputs = model.predict_all(&views)?;
+        let mut outputs = model.predict_all(&views)?;
+        if is_whole {
+            outputs = outputs.into_iter().map(|output| output.index_axis_move(Axis(0), 0)).collect();
+        }
         let seconds = start.elapsed().as_secs_f64();
         for (path, array) in self.output.iter().zip(&outputs) {
             npy::write_file(path, array.view())?;

@@ -90,6 +90,7 @@ fn decode(bytes: Vec<u8>) -> Result<ModelProto> {
     if bytes.is_empty() {
         return Err(InteropError::malformed(FORMAT, "the file is empty"));
     }
+    super::limits::check(&bytes)?;
     ModelProto::decode(Bytes::from(bytes)).map_err(|problem| InteropError::malformed(FORMAT, problem.to_string()))
 }
 

@@ -5,9 +5,12 @@
 //! any other model. Images have their channels last in it, whichever way the file has them. The format is described at
 //! <https://onnx.ai/onnx/>; operator sets 7 and newer are read.
 
+mod export;
 mod external;
 mod file;
 mod import;
+mod limits;
+pub mod node_test;
 #[allow(missing_docs, unused_qualifications, rust_2018_idioms, clippy::all, reason = "generated")]
 mod proto;
 mod tensor;
@@ -55,6 +58,24 @@ pub struct End {
 /// cannot be done here (the node is named).
 pub fn load_model(path: impl AsRef<Path>) -> Result<Model> {
     Ok(Import::new().read(path)?.model)
+}
+
+/// Writes the model as the file `path`, whole or not at all. Inputs and outputs have the model's order of axes.
+///
+/// # Errors
+/// If a layer does something that ONNX cannot express (the layer is named), or the file cannot be written.
+pub fn save_model(model: &Model, path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    let bytes = to_bytes(model).map_err(|error| error.in_file(path))?;
+    crate::atomic::write(path, &bytes)
+}
+
+/// The bytes of a model's file; the same model gives the same bytes.
+///
+/// # Errors
+/// As [`save_model`].
+pub fn to_bytes(model: &Model) -> Result<Vec<u8>> {
+    export::to_bytes(model)
 }
 
 /// The operators that are read, by family.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use convnet_nn::engine::kernels::elementwise::{self, AxisOrder};
+
 use super::FORMAT;
 use super::proto::{TensorProto, tensor_proto::DataType};
 use crate::numbers::{Encoding, Kind};
@@ -148,6 +150,13 @@ impl Tensor {
     pub fn transposed(&self, order: &[usize]) -> Self {
         let strides = strides(&self.dims);
         let dims: Vec<usize> = order.iter().map(|&axis| self.dims[axis]).collect();
+        if let Data::Floats(values) = &self.data
+            && order.len() > 1
+        {
+            let mut moved = vec![0.0; values.len()];
+            elementwise::permute(&AxisOrder::new(&self.dims, order), values, &mut moved);
+            return Self::floats(dims, moved);
+        }
         let steps: Vec<usize> = order.iter().map(|&axis| strides[axis]).collect();
         let places = Places::new(&dims, &steps);
         self.gather(dims.clone(), places)

@@ -266,6 +266,13 @@ pub fn expand(broadcast: &Broadcast, a: &[f32], out: &mut [f32]) {
     });
 }
 
+/// What a division leaves, with the sign of b.
+#[inline(always)]
+fn modulo(a: f32, b: f32) -> f32 {
+    let rest = a % b;
+    if rest != 0.0 && (rest < 0.0) != (b < 0.0) { rest + b } else { rest }
+}
+
 vectorized! {
     fn combine(function: BinaryFunction, a: &[f32], b: &[f32], out: &mut [f32]) {
         let all = out.iter_mut().zip(a.iter().zip(b));
@@ -281,7 +288,7 @@ vectorized! {
             BinaryFunction::Greater => all.for_each(|(out, (a, b))| *out = if a > b { 1.0 } else { 0.0 }),
             BinaryFunction::Power => all.for_each(|(out, (a, b))| *out = a.powf(*b)),
             BinaryFunction::Remainder => all.for_each(|(out, (a, b))| *out = a % b),
-            BinaryFunction::Modulo => all.for_each(|(out, (a, b))| *out = a - b * (a / b).floor()),
+            BinaryFunction::Modulo => all.for_each(|(out, (a, b))| *out = modulo(*a, *b)),
         }
     }
 }

@@ -46,6 +46,17 @@ const PREDICTION_BATCH: usize = 128;
 /// Floats of intermediate values that a prediction may take before its batch is made smaller.
 const PREDICTION_MEMORY: usize = 64 << 20;
 
+/// The graph of a model that predicts: for those that write it in other forms.
+#[derive(Clone, Debug)]
+pub struct InferenceGraph {
+    /// The graph, as the layers make it; no pass has changed it.
+    pub graph: Graph,
+    /// Names and values of the placeholders, in the model's order.
+    pub inputs: Vec<(String, Value)>,
+    /// Names of the layers that make the outputs, and the outputs.
+    pub outputs: Vec<(String, Value)>,
+}
+
 impl Runtime {
     pub(crate) fn forget_plans(&mut self) {
         self.plans.clear();
@@ -53,16 +64,23 @@ impl Runtime {
 }
 
 impl Model {
-    /// The graph that predicts, its placeholders and its outputs. Variables have the places of [`Weight::slot`](super::Weight).
+    /// The graph that predicts. Variables have the places of [`Weight::slot`](super::Weight).
     ///
     /// # Errors
     /// If a layer cannot be added, which would have come up when the model was made.
-    pub fn inference_graph(&self) -> Result<(Graph, Vec<Value>, Vec<Value>)> {
+    pub fn inference_graph(&self) -> Result<InferenceGraph> {
         let mut program = Program::default();
         let inputs = self.placeholders(&mut program);
         let values = self.add_to(&mut program.graph, &inputs, None)?;
-        let outputs = self.outputs.iter().map(|&tensor| values[tensor]).collect();
-        Ok((program.graph, inputs, outputs))
+        let name = |tensor: usize| {
+            let call = self.calls.iter().find(|call| call.output == tensor);
+            self.layers[call.expect("every tensor is some layer's output").layer].name.clone()
+        };
+        Ok(InferenceGraph {
+            inputs: self.inputs.iter().zip(inputs).map(|(&tensor, value)| (name(tensor), value)).collect(),
+            outputs: self.outputs.iter().map(|&tensor| (name(tensor), values[tensor])).collect(),
+            graph: program.graph,
+        })
     }
 
     /// The forward pass, outputs fetched.

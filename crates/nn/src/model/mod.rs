@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use convnet_engine::Shape;
 
 pub use config::{from_config, from_layers};
+pub use execute::InferenceGraph;
 pub use sequential::Sequential;
 pub use summary::{LayerRow, Summary};
 pub use symbol::Symbol;

@@ -163,6 +163,10 @@ pub(super) fn outputs(at: &mut Importer<'_>, graph: &GraphProto) -> Result<Vec<(
         at.node = clean(&info.name);
         let value = match at.values.get(&info.name).ok_or_else(missing)?.clone() {
             Value::Traced(traced) => traced,
+            Value::Known(_) if at.batched => {
+                let reason = format!("the output `{}` is the same for all samples, which {MIXES}", info.name);
+                return Err(InteropError::unsupported(FORMAT, reason));
+            }
             Value::Known(tensor) => at.trace(&tensor)?,
         };
         let rank = value.groups.len();

@@ -27,7 +27,7 @@ pub(super) use call::Call;
 pub(super) use value::{Traced, Value};
 
 use super::proto::{GraphProto, NodeProto};
-use super::tensor::Tensor;
+use super::tensor::{Data, Tensor};
 use super::{FORMAT, Import, Imported};
 use crate::{InteropError, Result};
 
@@ -151,6 +151,9 @@ impl<'f> Importer<'f> {
             let wanted: Vec<String> = specs.iter().map(|spec| format!("{} {:?}", spec.name, spec.dims)).collect();
             return Err(refuse(format!("needs weights {}, the file has {lens:?} numbers", wanted.join(", "))));
         }
+        if inputs.iter().any(|input| input.shape().is_empty()) {
+            return Err(self.without_elements());
+        }
         let base = match (self.node.as_str(), suffix) {
             (node, "") => node.to_owned(),
             (node, suffix) => format!("{node}_{suffix}"),
@@ -162,10 +165,17 @@ impl<'f> Importer<'f> {
             count += 1;
         }
         let symbol = Symbol::merge(layer.named(name.clone()), inputs)?;
+        if symbol.shape().is_empty() {
+            return Err(self.without_elements());
+        }
         if !weights.is_empty() {
             self.weights.insert(name, weights);
         }
         Ok(symbol)
+    }
+
+    fn without_elements(&self) -> InteropError {
+        InteropError::unsupported(FORMAT, format!("node {}: a value without elements", self.node))
     }
 
     /// A value whose numbers are known, as a symbol.
@@ -175,6 +185,13 @@ impl<'f> Importer<'f> {
             return Err(InteropError::unsupported(FORMAT, "a graph without inputs that its outputs depend on"));
         };
         let mut dims = tensor.dims.clone();
+        if tensor.is_empty() {
+            return Err(self.without_elements());
+        }
+        if matches!(&tensor.data, Data::Integers(values) if values.contains(&BATCH)) {
+            let reason = format!("node {}: the size of the batch as a number {}", self.node, inputs::MIXES);
+            return Err(InteropError::unsupported(FORMAT, reason));
+        }
         if self.batched {
             match dims.first() {
                 Some(1) => dims.remove(0),

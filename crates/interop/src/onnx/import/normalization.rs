@@ -76,12 +76,11 @@ fn group(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
 }
 
 fn rows(call: &mut Call<'_, '_>, root_mean_square: bool) -> Result<Vec<Value>> {
-    if call.node.output.iter().skip(1).any(|name| !name.is_empty()) {
-        return Err(call.unsupported("means and deviations as outputs"));
-    }
     let x = call.traced(0)?;
     let axis = call.axis(call.int("axis", -1)?, &x)?;
     let axes = x.groups.len() - axis;
+    let wants_statistics = call.node.output.iter().skip(1).any(|name| !name.is_empty());
+    let statistics = if wants_statistics { row_statistics(call, &x, axis)? } else { Vec::new() };
     let dims = x.dims();
     // Channels that lie last in the symbol need not be moved.
     let only_last = axes == 1 && x.is_simple() && x.groups[axis].first() == Some(&(x.physical().len() - 1));
@@ -102,7 +101,23 @@ fn rows(call: &mut Call<'_, '_>, root_mean_square: bool) -> Result<Vec<Value>> {
         layer = layer.constant(position + 1, repeated, true);
     }
     let symbol = call.layer(layer, &[&x.symbol], weights)?;
-    one(x.with(symbol))
+    let mut outputs = one(x.with(symbol))?;
+    outputs.extend(statistics);
+    Ok(outputs)
+}
+
+/// The mean and 1/√(variance + ε) of each row.
+fn row_statistics(call: &mut Call<'_, '_>, x: &Traced, axis: usize) -> Result<Vec<Value>> {
+    let epsilon = call.float("epsilon", 1e-5)?;
+    let axes: Vec<usize> = (axis..x.groups.len()).collect();
+    let mean = reduce(call, x, "mean", &axes, true)?;
+    let centred = pair(call, "subtract", &[Value::Traced(x.clone()), Value::Traced(mean.clone())])?;
+    let squares = call.at.map(&centred, function("square"))?;
+    let variance = reduce(call, &squares, "mean", &axes, true)?;
+    let shifted = call.at.map(&variance, Operation::new(layers::Operator::Scale { scale: 1.0, shift: epsilon }))?;
+    let power = layers::Operator::Activation { function: "power".into(), arguments: vec![-0.5] };
+    let inverse = call.at.map(&shifted, Operation::new(power))?;
+    Ok(vec![Value::Traced(mean), Value::Traced(inverse)])
 }
 
 fn response(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {

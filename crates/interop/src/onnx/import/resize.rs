@@ -31,7 +31,8 @@ impl Axis<'_> {
             "pytorch_half_pixel" if self.to > 1 => (x + 0.5) / self.scale - 0.5,
             "pytorch_half_pixel" => 0.0,
             "asymmetric" => x / self.scale,
-            "align_corners" if self.to > 1 => x * (from - 1.0) / (to - 1.0),
+            // The length that the scale asks for need not be whole.
+            "align_corners" if self.to > 1 => x * (from - 1.0) / (self.scale * from - 1.0),
             "align_corners" => 0.0,
             "tf_half_pixel_for_nn" => (x + 0.5) / self.scale,
             "half_pixel_symmetric" => {

@@ -13,6 +13,7 @@ pub mod convolution;
 pub mod losses;
 pub mod norms;
 pub mod optimizers;
+pub mod picks;
 pub mod pooling;
 pub mod problem;
 pub mod resize;

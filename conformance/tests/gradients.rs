@@ -621,6 +621,7 @@ fn cases() -> Vec<Case> {
     cases.extend(families::norms());
     cases.extend(families::sizes());
     cases.extend(families::rows());
+    cases.extend(families::picks());
     cases
 }
 

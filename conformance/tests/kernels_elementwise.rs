@@ -275,6 +275,9 @@ proptest! {
                 BinaryFunction::Minimum => a.min(b),
                 BinaryFunction::Equal => f64::from(a == b),
                 BinaryFunction::Greater => f64::from(a > b),
+                BinaryFunction::Power => a.powf(b),
+                BinaryFunction::Remainder => a % b,
+                BinaryFunction::Modulo => a - b * (a / b).floor(),
             };
             let expected = broadcast::binary(f, (&a_dims, &widen(&a)), (&b_dims, &widen(&b)));
             on_every_isa(|| {
@@ -309,7 +312,8 @@ proptest! {
             x[length * inner / 2] = f32::NAN;
         }
         let dims = [1, outer, length, inner];
-        let folds: [(Reduction, fn(&[f64]) -> f64); 3] = [
+        let folds: [(Reduction, fn(&[f64]) -> f64); 4] = [
+            (Reduction::Product, |x| x.iter().product()),
             (Reduction::Sum, |x| x.iter().sum()),
             (Reduction::Max, |x| x.iter().copied().reduce(|a, b| if a > b || a.is_nan() { a } else { b }).unwrap()),
             (Reduction::Min, |x| x.iter().copied().reduce(|a, b| if a < b || a.is_nan() { a } else { b }).unwrap()),

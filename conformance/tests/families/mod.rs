@@ -3,6 +3,10 @@
 use super::*;
 use convnet_engine::kernels::pool::AdaptiveGeometry;
 
+mod picks;
+
+pub use picks::picks;
+
 fn binary(function: BinaryFunction) -> fn(f64, f64) -> f64 {
     match function {
         BinaryFunction::Add => |a, b| a + b,
@@ -13,6 +17,9 @@ fn binary(function: BinaryFunction) -> fn(f64, f64) -> f64 {
         BinaryFunction::Minimum => f64::min,
         BinaryFunction::Equal => |a, b| f64::from(a == b),
         BinaryFunction::Greater => |a, b| f64::from(a > b),
+        BinaryFunction::Power => f64::powf,
+        BinaryFunction::Remainder => |a, b| a % b,
+        BinaryFunction::Modulo => |a, b| a - b * (a / b).floor(),
     }
 }
 
@@ -38,6 +45,7 @@ pub fn broadcasts() -> Vec<Case> {
                 reference::broadcast::binary(f, (a, &inputs[0]), (b, &inputs[1]))
             });
             let case = case.range(1, 0.3, 1.7);
+            let case = if function == BinaryFunction::Power { case.range(0, 0.4, 1.9) } else { case };
             cases.push(if batched { case.batched() } else { case });
         }
     }

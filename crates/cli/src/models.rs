@@ -51,14 +51,14 @@ fn names_of_all() -> String {
 
 /// What `--model` and `MODEL` take, for help texts.
 pub fn help() -> String {
-    format!("A .keras or .h5 file, a .toml description, or a built-in name: {}", names_of_all())
+    format!("A .keras, .h5 or .onnx file, a .toml description, or a built-in name: {}", names_of_all())
 }
 
 /// As [`help`], with a line for each built-in model.
 pub fn long_help() -> String {
     let lines: String = known().map(|(name, about)| format!("\n{name:<17} {about}")).collect();
     format!(
-        "A .keras or .h5 file, a .toml description (see `convnet layers --help`), or a built-in name:{lines}"
+        "A .keras, .h5 or .onnx file, a .toml description (see `convnet layers --help`), or a built-in name:{lines}"
     )
 }
 
@@ -145,8 +145,32 @@ pub fn open(name: &str) -> Result<Opened> {
         return Ok(Opened { model, trained: false });
     }
     convnet::vision::layers::register();
-    let model = load_model(path).context("cannot open the model")?;
-    Ok(Opened { model, trained: true })
+    // Files without an ending of their own are Keras's, whose content tells which of its formats it is.
+    let known = convnet::interop::model_format(path).is_ok();
+    let model = if known { convnet::interop::load(path) } else { load_model(path) };
+    Ok(Opened { model: model.context("cannot open the model")?, trained: true })
+}
+
+/// A model for arrays as its file describes them.
+pub struct ForArrays {
+    /// The model; the axes of what it takes and gives are in the file's order.
+    pub model: Model,
+    /// Whether the first axis of arrays is not the model's batch, but belongs to its samples.
+    pub is_whole: bool,
+}
+
+/// The model that `name` stands for, with the axes of an ONNX file as they are there.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_for_arrays(name: &str) -> Result<ForArrays> {
+    let path = Path::new(name);
+    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx")) && path.exists() {
+        let imported = convnet::interop::onnx::Import::new().keep_layout(true).read(path);
+        let imported = imported.context("cannot open the model")?;
+        return Ok(ForArrays { model: imported.model, is_whole: !imported.has_batch });
+    }
+    Ok(ForArrays { model: open(name)?.model, is_whole: false })
 }
 
 /// The network of the zoo that `name` stands for, with its default arguments.

@@ -8,7 +8,7 @@ use convnet::interop::{keras, pytorch, safetensors};
 use convnet::prelude::*;
 use convnet::vision::zoo::{self, Family, Network};
 
-use crate::models::{self, Opened};
+use crate::models::{self, ForArrays, Opened};
 use crate::output::note;
 
 /// `--weights`, for the commands that run a model.
@@ -48,6 +48,19 @@ impl Weights {
         }
         opened.trained = true;
         Ok((opened, origin))
+    }
+}
+
+impl Weights {
+    /// As [`Weights::open`], for arrays as the model's file describes them.
+    ///
+    /// # Errors
+    /// As [`Weights::open`].
+    pub fn open_for_arrays(&self, name: &str) -> Result<ForArrays> {
+        match self.weights {
+            None => models::open_for_arrays(name),
+            Some(_) => Ok(ForArrays { model: self.open(name)?.0.model, is_whole: false }),
+        }
     }
 }
 

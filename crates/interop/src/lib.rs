@@ -1,4 +1,4 @@
-//! Other programs' files: Keras archives, legacy HDF5 models and weights, PyTorch's state dicts, safetensors, HDF5 itself,
+//! Other programs' files: Keras archives, legacy HDF5 models and weights, PyTorch's state dicts, safetensors, ONNX, HDF5 itself,
 //! NumPy arrays.
 //!
 //! Files become plain data first (JSON, named arrays), then models of `convnet-nn`, and back. Every reader takes its file
@@ -9,11 +9,14 @@
 pub mod archive;
 pub mod atomic;
 mod error;
+mod formats;
 pub mod h5;
 pub mod keras;
 pub mod npy;
 mod numbers;
+pub mod onnx;
 pub mod pytorch;
 pub mod safetensors;
 
 pub use error::{InteropError, Result};
+pub use formats::{MODEL_FORMATS, ModelFormat, load, model_format, save};

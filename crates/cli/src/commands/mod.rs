@@ -37,6 +37,7 @@ commands! {
     summary::Summary;
     run::Run;
     filter::Filter;
+    convert::Convert;
     bench::Bench;
     datasets::Datasets;
     layers::Layers;

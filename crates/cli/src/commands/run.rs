@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use convnet::interop::npy;
-use ndarray::ArrayD;
+use ndarray::{ArrayD, Axis};
 use serde::Serialize;
 
 use crate::arguments::Threads;
 use crate::format::{count, duration};
-use crate::models;
+use crate::models::{self, ForArrays};
 use crate::output::Output;
 use crate::weights::Weights;
 
@@ -22,7 +22,7 @@ use crate::weights::Weights;
 The first axis of an array counts samples, of which there may be any number; the others are those of the model's input. Numbers go
 in as they are, of any type: nothing is scaled to 0 … 1. A model with several inputs takes --input as often, in its order or by
 name (NAME=X.npy). Outputs are files in its order, or one folder, which gets a file an output, named after it. A file is
-written whole or not at all.
+written whole or not at all. Arrays for an ONNX file have its own order of axes, such as (batch, channels, height, width).
 
 Examples:
   convnet run mnist.keras --input x.npy --output y.npy
@@ -64,13 +64,19 @@ impl Args {
     pub fn run(self) -> Result<()> {
         let mut output = Output::new(self.json);
         self.threads.start()?;
-        let model = self.weights.open(&self.model)?.0.model;
+        let ForArrays { model, is_whole } = self.weights.open_for_arrays(&self.model)?;
         let files = ordered(&self.input, &model.input_names())?;
         let targets = targets(&self.output, &model.output_names())?;
-        let inputs = files.iter().map(npy::read_file).collect::<Result<Vec<_>, _>>()?;
+        let mut inputs = files.iter().map(npy::read_file).collect::<Result<Vec<_>, _>>()?;
+        if is_whole {
+            inputs = inputs.into_iter().map(|input| input.insert_axis(Axis(0))).collect();
+        }
         let views: Vec<_> = inputs.iter().map(|input| input.view()).collect();
         let start = Instant::now();
-        let outputs = model.predict_all(&views)?;
+        let mut outputs = model.predict_all(&views)?;
+        if is_whole {
+            outputs = outputs.into_iter().map(|output| output.index_axis_move(Axis(0), 0)).collect();
+        }
         let seconds = start.elapsed().as_secs_f64();
         if let [folder] = &self.output[..]
             && is_folder(folder)

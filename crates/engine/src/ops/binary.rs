@@ -3,7 +3,7 @@
 use convnet_kernels::elementwise::{self, BinaryFunction};
 
 use super::broadcast::{bound, common, reduce_to};
-use super::{ReduceFunction, ScaleShift};
+use super::{Activate, Activation, ReduceFunction, ScaleShift};
 use crate::error::{Mismatch, Result};
 use crate::graph::Value;
 use crate::op::{GradientContext, Lowered, Op, Sharing, Sizes};
@@ -53,6 +53,32 @@ impl Binary {
                 [mask(for_a, a_wins)?, mask(for_b, b_wins)?]
             }
             BinaryFunction::Equal | BinaryFunction::Greater => [None, None],
+            BinaryFunction::Power => {
+                // By a: dy · b · a^(b − 1); by b: dy · y · ln a.
+                let [mut da, mut db] = [None, None];
+                if for_a {
+                    let less = at.graph.apply(ScaleShift { scale: 1.0, shift: -1.0 }, &[b])?;
+                    let power = at.graph.apply(Self(BinaryFunction::Power), &[a, less])?;
+                    let slope = at.graph.apply(Self(Multiply), &[power, b])?;
+                    da = Some(at.graph.apply(Self(Multiply), &[dy, slope])?);
+                }
+                if for_b {
+                    let log = at.graph.apply(Activate(Activation::Log), &[a])?;
+                    let slope = at.graph.apply(Self(Multiply), &[y, log])?;
+                    db = Some(at.graph.apply(Self(Multiply), &[dy, slope])?);
+                }
+                [da, db]
+            }
+            BinaryFunction::Remainder | BinaryFunction::Modulo => {
+                // y = a − n · b with a whole number n = (a − y) / b.
+                let mut db = None;
+                if for_b {
+                    let whole = at.graph.apply(Self(BinaryFunction::Subtract), &[y, a])?;
+                    let whole = at.graph.apply(Self(Divide), &[whole, b])?;
+                    db = Some(at.graph.apply(Self(Multiply), &[dy, whole])?);
+                }
+                [Some(dy), db]
+            }
         })
     }
 }

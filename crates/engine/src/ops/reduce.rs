@@ -20,6 +20,8 @@ pub enum ReduceFunction {
     Max,
     /// The smallest one.
     Min,
+    /// Their product, which has no gradient here.
+    Product,
 }
 
 /// y is the sum (mean, largest, smallest) of the elements of x along some axes.
@@ -110,6 +112,7 @@ impl Op for Reduce {
         let shared = match self.function {
             ReduceFunction::Sum => false,
             ReduceFunction::Mean => true,
+            ReduceFunction::Product => return at.no_gradient("product"),
             ReduceFunction::Max | ReduceFunction::Min => {
                 let winners = at.apply(Binary(BinaryFunction::Equal), &[x, y])?;
                 let count = Self { function: ReduceFunction::Sum, keep_dims: true, ..self.clone() };
@@ -127,6 +130,7 @@ impl Op for Reduce {
             ReduceFunction::Sum | ReduceFunction::Mean => Reduction::Sum,
             ReduceFunction::Max => Reduction::Max,
             ReduceFunction::Min => Reduction::Min,
+            ReduceFunction::Product => Reduction::Product,
         };
         let (x, y) = (&sizes.inputs[0], &sizes.outputs[0]);
         let count = x.len() as f32 / y.len().max(1) as f32;

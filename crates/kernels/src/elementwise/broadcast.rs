@@ -23,11 +23,17 @@ pub enum BinaryFunction {
     Equal,
     /// 1 where a is the larger one, else 0.
     Greater,
+    /// aᵇ.
+    Power,
+    /// What a division leaves, with the sign of a.
+    Remainder,
+    /// What a division leaves, with the sign of b.
+    Modulo,
 }
 
 impl BinaryFunction {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Add,
         Self::Subtract,
         Self::Multiply,
@@ -36,6 +42,9 @@ impl BinaryFunction {
         Self::Minimum,
         Self::Equal,
         Self::Greater,
+        Self::Power,
+        Self::Remainder,
+        Self::Modulo,
     ];
 
     /// Name in lower case.
@@ -49,6 +58,9 @@ impl BinaryFunction {
             Self::Minimum => "minimum",
             Self::Equal => "equal",
             Self::Greater => "greater",
+            Self::Power => "power",
+            Self::Remainder => "remainder",
+            Self::Modulo => "modulo",
         }
     }
 }
@@ -254,6 +266,13 @@ pub fn expand(broadcast: &Broadcast, a: &[f32], out: &mut [f32]) {
     });
 }
 
+/// What a division leaves, with the sign of b.
+#[inline(always)]
+fn modulo(a: f32, b: f32) -> f32 {
+    let rest = a % b;
+    if rest != 0.0 && (rest < 0.0) != (b < 0.0) { rest + b } else { rest }
+}
+
 vectorized! {
     fn combine(function: BinaryFunction, a: &[f32], b: &[f32], out: &mut [f32]) {
         let all = out.iter_mut().zip(a.iter().zip(b));
@@ -267,6 +286,9 @@ vectorized! {
             BinaryFunction::Minimum => all.for_each(|(out, (&a, &b))| *out = if a < b || a.is_nan() { a } else { b }),
             BinaryFunction::Equal => all.for_each(|(out, (a, b))| *out = if a == b { 1.0 } else { 0.0 }),
             BinaryFunction::Greater => all.for_each(|(out, (a, b))| *out = if a > b { 1.0 } else { 0.0 }),
+            BinaryFunction::Power => all.for_each(|(out, (a, b))| *out = a.powf(*b)),
+            BinaryFunction::Remainder => all.for_each(|(out, (a, b))| *out = a % b),
+            BinaryFunction::Modulo => all.for_each(|(out, (a, b))| *out = modulo(*a, *b)),
         }
     }
 }

@@ -11,6 +11,7 @@ mod functions;
 pub mod math;
 mod permute;
 mod rows;
+mod unary;
 
 pub(crate) use activate::activate_piece_in_place;
 pub use activate::{activate, activate_in_place, activation_gradient, activation_gradient_in_place};
@@ -26,6 +27,7 @@ pub use broadcast::{BinaryFunction, Broadcast, binary, binary_in_place, expand};
 pub use copy::copy_block;
 pub use permute::{AxisOrder, permute};
 pub use rows::{gather_rows, scatter_rows};
+pub use unary::{UnaryFunction, select, unary};
 
 /// Elements of a piece of a loop: 64 KB, so that a piece of a few arrays stays in the second-level cache.
 const CHUNK: usize = 1 << 14;

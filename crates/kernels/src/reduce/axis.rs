@@ -12,6 +12,8 @@ pub enum Reduction {
     Max,
     /// The smallest one; +∞ of none.
     Min,
+    /// ∏ x; 1 of none.
+    Product,
 }
 
 impl Reduction {
@@ -21,6 +23,7 @@ impl Reduction {
             Self::Sum => 0.0,
             Self::Max => f32::NEG_INFINITY,
             Self::Min => f32::INFINITY,
+            Self::Product => 1.0,
         }
     }
 }
@@ -82,6 +85,10 @@ vectorized! {
                     for row in rows { for i in 0..LANES { lanes[i] = -larger(-row[i], -lanes[i]); } }
                     for (lane, &x) in lanes.iter_mut().zip(rest) { *lane = -larger(-x, -*lane); }
                 }
+                Reduction::Product => {
+                    for row in rows { for i in 0..LANES { lanes[i] *= row[i]; } }
+                    for (lane, x) in lanes.iter_mut().zip(rest) { *lane *= x; }
+                }
             }
             accumulate(reduction, &mut totals, &lanes);
         }
@@ -134,6 +141,11 @@ fn accumulate(reduction: Reduction, totals: &mut [f32], x: &[f32]) {
         Reduction::Min => {
             for i in 0..totals.len() {
                 totals[i] = -larger(-x[i], -totals[i]);
+            }
+        }
+        Reduction::Product => {
+            for i in 0..totals.len() {
+                totals[i] *= x[i];
             }
         }
     }

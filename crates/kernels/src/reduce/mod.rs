@@ -5,9 +5,13 @@
 //! and its error grows with the length of a run, not of the whole.
 
 mod axis;
+mod blend;
+mod extreme;
 mod moments;
 
 pub use axis::{Reduction, reduce_axis};
+pub use blend::{Taps, blend};
+pub use extreme::{Extreme, extreme_place};
 pub use moments::{mean_variance, mean_variance_scratch};
 
 use crate::par::{self, Shared};

@@ -47,6 +47,17 @@ const PREDICTION_BATCH: usize = 128;
 /// Floats of intermediate values that a prediction may take before its batch is made smaller.
 const PREDICTION_MEMORY: usize = 64 << 20;
 
+/// The graph of a model that predicts: for those that write it in other forms.
+#[derive(Clone, Debug)]
+pub struct InferenceGraph {
+    /// The graph, as the layers make it; no pass has changed it.
+    pub graph: Graph,
+    /// Names and values of the placeholders, in the model's order.
+    pub inputs: Vec<(String, Value)>,
+    /// Names of the layers that make the outputs, and the outputs.
+    pub outputs: Vec<(String, Value)>,
+}
+
 impl Runtime {
     pub(crate) fn forget_plans(&mut self) {
         self.plans.clear();
@@ -54,6 +65,23 @@ impl Runtime {
 }
 
 impl Model {
+    /// The graph that predicts. Variables have the places of [`Weight::slot`](super::Weight).
+    ///
+    /// # Errors
+    /// If a layer cannot be added, which would have come up when the model was made.
+    pub fn inference_graph(&self) -> Result<InferenceGraph> {
+        let mut program = Program::default();
+        let inputs = self.placeholders(&mut program);
+        let values = self.add_to(&mut program.graph, &inputs, &mut Additions::default())?;
+        let network = &self.network;
+        let name = |tensor: usize| network.layers[network.maker_of(tensor).layer].name.clone();
+        Ok(InferenceGraph {
+            inputs: network.inputs.iter().zip(inputs).map(|(&tensor, value)| (name(tensor), value)).collect(),
+            outputs: network.outputs.iter().map(|&tensor| (name(tensor), values[tensor])).collect(),
+            graph: program.graph,
+        })
+    }
+
     /// The forward pass, outputs fetched.
     fn prediction_program(&self) -> Result<Program> {
         let mut program = Program { precision: self.precision, ..Program::default() };

@@ -19,6 +19,7 @@ use convnet_engine::{Precision, Shape};
 pub use build::Symbols;
 pub use config::{from_config, from_layers};
 pub(crate) use config::{inner_layer, inner_object};
+pub use execute::InferenceGraph;
 pub use network::{Kind, ModelLayer, Network};
 pub use sequential::Sequential;
 pub use summary::{LayerRow, Summary};

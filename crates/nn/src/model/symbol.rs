@@ -106,6 +106,28 @@ impl Symbol {
         &self.node.shapes[self.output]
     }
 
+    /// Whether both are the same tensor.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.id() == other.id()
+    }
+
+    /// Whether this tensor is computed from another one, or is it.
+    pub fn depends_on(&self, other: &Self) -> bool {
+        let mut seen = std::collections::HashSet::new();
+        let mut waiting = vec![self];
+        while let Some(symbol) = waiting.pop() {
+            if symbol.is_same(other) {
+                return true;
+            }
+            if let Origin::Call { inputs, .. } = &symbol.node.origin
+                && seen.insert(symbol.id())
+            {
+                waiting.extend(inputs);
+            }
+        }
+        false
+    }
+
     pub(crate) fn id(&self) -> (*const CallNode, usize) {
         (Arc::as_ptr(&self.node), self.output)
     }

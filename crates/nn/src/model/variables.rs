@@ -10,7 +10,7 @@ use crate::initializers::Initializer;
 use crate::regularizers::Regularizer;
 
 /// The slab and the place in it where a weight lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Slot {
     /// Trained by the optimizer: in the slab of parameters, from this element.
     Parameter(usize),

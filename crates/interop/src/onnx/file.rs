@@ -1,0 +1,179 @@
+//! From a file's bytes to a graph whose form is known to be sound.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use prost::Message;
+use prost::bytes::Bytes;
+
+use super::proto::{GraphProto, ModelProto, NodeProto};
+use super::tensor::Tensor;
+use super::{FORMAT, Imported, import};
+use crate::error::file_bytes;
+use crate::{InteropError, Result};
+
+/// How a file is to be read.
+///
+/// ```no_run
+/// use convnet_interop::onnx::Import;
+///
+/// let imported = Import::new().dimension("height", 480).dimension("width", 640).read("net.onnx")?;
+/// println!("{}", imported.model.summary(1)?);
+/// # Ok::<(), convnet_interop::InteropError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Import {
+    pub(super) keep_layout: bool,
+    pub(super) dimensions: Vec<(String, usize)>,
+    pub(super) shapes: Vec<(String, Vec<usize>)>,
+    pub(super) constants: Vec<(String, Tensor)>,
+}
+
+impl Import {
+    /// Images with their channels last, sizes as in the file.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether inputs and outputs have their axes in the file's order, even those of images.
+    pub fn keep_layout(self, keep_layout: bool) -> Self {
+        Self { keep_layout, ..self }
+    }
+
+    /// Gives an open size that the file has a name for.
+    pub fn dimension(mut self, name: impl Into<String>, size: usize) -> Self {
+        self.dimensions.push((name.into(), size));
+        self
+    }
+
+    /// Gives all sizes of an input, the batch first.
+    pub fn shape(mut self, input: impl Into<String>, sizes: impl Into<Vec<usize>>) -> Self {
+        self.shapes.push((input.into(), sizes.into()));
+        self
+    }
+
+    /// Makes an input a constant.
+    pub fn constant(mut self, input: impl Into<String>, value: Tensor) -> Self {
+        self.constants.push((input.into(), value));
+        self
+    }
+
+    /// Reads the file `path`, and files beside it that it names.
+    ///
+    /// # Errors
+    /// As [`super::load_model`].
+    pub fn read(&self, path: impl AsRef<Path>) -> Result<Imported> {
+        let path = path.as_ref();
+        let folder = path.parent();
+        self.from_bytes_in(file_bytes(path)?, folder).map_err(|error| error.in_file(path))
+    }
+
+    /// Reads a file's bytes.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), without a name.
+    pub fn from_bytes(&self, bytes: Vec<u8>) -> Result<Imported> {
+        self.from_bytes_in(bytes, None)
+    }
+
+    fn from_bytes_in(&self, bytes: Vec<u8>, folder: Option<&Path>) -> Result<Imported> {
+        let model = decode(bytes)?;
+        let opset = opset(&model)?;
+        let mut graph = model.graph.ok_or_else(|| InteropError::malformed(FORMAT, "it has no graph"))?;
+        check(&graph)?;
+        sort(&mut graph)?;
+        import::import(self, &graph, opset, folder)
+    }
+}
+
+fn decode(bytes: Vec<u8>) -> Result<ModelProto> {
+    if bytes.is_empty() {
+        return Err(InteropError::malformed(FORMAT, "the file is empty"));
+    }
+    super::limits::check(&bytes)?;
+    ModelProto::decode(Bytes::from(bytes))
+        .map_err(|problem| InteropError::malformed(FORMAT, problem.to_string()))
+}
+
+/// The version of ONNX's own operators.
+fn opset(model: &ModelProto) -> Result<i64> {
+    let own = model.opset_import.iter().find(|set| matches!(set.domain.as_str(), "" | "ai.onnx"));
+    match own.map(|set| set.version) {
+        Some(version @ 7..) => Ok(version),
+        Some(version) => {
+            let reason = format!(
+                "operator set {version}; sets from 7 on are read (onnx.version_converter changes files)"
+            );
+            Err(InteropError::unsupported(FORMAT, reason))
+        }
+        None => Err(InteropError::malformed(FORMAT, "it does not say which operator set it uses")),
+    }
+}
+
+/// Every value is made once, and no node has a graph inside.
+fn check(graph: &GraphProto) -> Result<()> {
+    let mut made: HashSet<&str> = HashSet::new();
+    for node in &graph.node {
+        for output in node.output.iter().filter(|output| !output.is_empty()) {
+            if !made.insert(output) {
+                return Err(InteropError::malformed(FORMAT, format!("two nodes make `{output}`")));
+            }
+        }
+    }
+    let given = graph
+        .input
+        .iter()
+        .map(|input| &input.name)
+        .chain(graph.initializer.iter().map(|tensor| &tensor.name));
+    for name in given {
+        if made.contains(name.as_str()) {
+            return Err(InteropError::malformed(FORMAT, format!("a node makes `{name}`, which is given")));
+        }
+    }
+    Ok(())
+}
+
+/// Brings nodes to an order in which they can be computed. Files should have one, but some do not.
+fn sort(graph: &mut GraphProto) -> Result<()> {
+    let makers: HashMap<String, usize> = (graph.node.iter().enumerate())
+        .flat_map(|(index, node)| node.output.iter().map(move |output| (output.clone(), index)))
+        .filter(|(name, _)| !name.is_empty())
+        .collect();
+    let count = graph.node.len();
+    let mut missing = vec![0_usize; count];
+    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); count];
+    for (index, node) in graph.node.iter().enumerate() {
+        for maker in node.input.iter().filter_map(|name| makers.get(name)) {
+            missing[index] += 1;
+            readers[*maker].push(index);
+        }
+    }
+    let is_sorted =
+        (readers.iter().enumerate()).all(|(index, readers)| readers.iter().all(|&reader| reader > index));
+    if is_sorted {
+        return Ok(());
+    }
+    let mut ready: std::collections::BTreeSet<usize> =
+        (0..count).filter(|&index| missing[index] == 0).collect();
+    let mut order = Vec::with_capacity(count);
+    while let Some(index) = ready.pop_first() {
+        order.push(index);
+        for &reader in &readers[index] {
+            missing[reader] -= 1;
+            if missing[reader] == 0 {
+                ready.insert(reader);
+            }
+        }
+    }
+    if let Some(stuck) = missing.iter().position(|&missing| missing > 0) {
+        let node = &graph.node[stuck];
+        let name = node.output.first().unwrap_or(&node.name);
+        return Err(InteropError::malformed(
+            FORMAT,
+            format!("nodes form a circle, in which `{name}` is made"),
+        ));
+    }
+    let mut nodes: Vec<Option<NodeProto>> = std::mem::take(&mut graph.node).into_iter().map(Some).collect();
+    graph.node = order.into_iter().filter_map(|index| nodes[index].take()).collect();
+    Ok(())
+}

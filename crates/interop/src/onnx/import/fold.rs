@@ -1,0 +1,268 @@
+//! Nodes whose inputs are all known: shapes are worked out here, element by element; all else is run as a small model.
+
+use std::sync::Arc;
+
+use convnet_nn::{Model, Symbol};
+use ndarray::{ArrayD, IxDyn};
+
+use super::{BATCH, Call, Importer, Traced, Value, operator};
+use crate::onnx::proto::NodeProto;
+use crate::onnx::tensor::{Data, Element, Places, Tensor};
+use crate::{InteropError, Result};
+
+/// The outputs of a node that depends on no input of the model.
+pub(super) fn node<'f>(
+    at: &mut Importer<'f>,
+    node: &'f NodeProto,
+    inputs: &[Option<Value>],
+) -> Result<Option<Vec<Value>>> {
+    let mut known = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        match input {
+            None => known.push(None),
+            Some(Value::Known(tensor)) => known.push(Some(Arc::clone(tensor))),
+            Some(Value::Traced(_)) => return Ok(None),
+        }
+    }
+    // Nodes without inputs make constants, which their operators know how to.
+    if known.iter().all(Option::is_none) || SELF_FOLDING.contains(&node.op_type.as_str()) {
+        return Ok(None);
+    }
+    let call = Call { at, node, inputs: inputs.to_vec() };
+    if let Some(tensor) = evaluate(&call, &known)? {
+        at.spend(tensor.len())?;
+        return Ok(Some(vec![Value::Known(Arc::new(tensor))]));
+    }
+    run(at, node, &known)
+}
+
+/// Operators that take care of known inputs themselves.
+pub(super) const SELF_FOLDING: &[&str] = &[
+    "Cast",
+    "CastLike",
+    "Concat",
+    "ConstantOfShape",
+    "Expand",
+    "EyeLike",
+    "Flatten",
+    "Gather",
+    "Identity",
+    "Range",
+    "Reshape",
+    "Shape",
+    "Size",
+    "Slice",
+    "Split",
+    "Squeeze",
+    "Tile",
+    "Transpose",
+    "Unsqueeze",
+    "OneHot",
+];
+
+/// Arithmetic on integers and truth values, for which floating point is too coarse.
+fn evaluate(call: &Call<'_, '_>, inputs: &[Option<Arc<Tensor>>]) -> Result<Option<Tensor>> {
+    let inputs: Vec<&Tensor> = inputs.iter().flatten().map(AsRef::as_ref).collect();
+    let name = call.node.op_type.as_str();
+    let integers = inputs.iter().all(|tensor| tensor.element() == Element::Integer);
+    if let ("Where", [condition, yes, no]) = (name, &inputs[..])
+        && yes.element() == Element::Integer
+    {
+        let dims = common(call, &inputs)?;
+        let chosen = condition.cast(Element::Integer);
+        let places = |tensor: &Tensor| Places::repeated(&dims, &tensor.dims).collect::<Vec<_>>();
+        let (c, y, n) = (places(&chosen), places(yes), places(no));
+        let (chosen, yes, no) = (chosen.to_integers(), yes.to_integers(), no.to_integers());
+        let values = (0..c.len()).map(|i| if chosen[c[i]] != 0 { yes[y[i]] } else { no[n[i]] }).collect();
+        return Ok(Some(Tensor::integers(dims, values)));
+    }
+    if !integers {
+        return Ok(None);
+    }
+    if let ("Neg" | "Abs", [x]) = (name, &inputs[..]) {
+        let f = if name == "Neg" { i64::wrapping_neg } else { i64::wrapping_abs };
+        let values = x.to_integers();
+        refuse_batch(call, &values)?;
+        return Ok(Some(Tensor::integers(x.dims.clone(), values.into_iter().map(f).collect())));
+    }
+    let f: fn(i64, i64) -> Option<i64> = match name {
+        "Add" | "Sum" => |a, b| a.checked_add(b),
+        "Sub" => |a, b| a.checked_sub(b),
+        "Mul" => |a, b| a.checked_mul(b),
+        "Div" => |a, b| a.checked_div(b),
+        "Max" => |a, b| Some(a.max(b)),
+        "Min" => |a, b| Some(a.min(b)),
+        "Equal" => |a, b| Some(i64::from(a == b)),
+        "Less" => |a, b| Some(i64::from(a < b)),
+        "Greater" => |a, b| Some(i64::from(a > b)),
+        "LessOrEqual" => |a, b| Some(i64::from(a <= b)),
+        "GreaterOrEqual" => |a, b| Some(i64::from(a >= b)),
+        _ => return Ok(None),
+    };
+    let [a, b] = inputs[..] else { return Ok(None) };
+    let dims = common(call, &inputs)?;
+    let pairs = Places::repeated(&dims, &a.dims).zip(Places::repeated(&dims, &b.dims));
+    let (left, right) = (a.to_integers(), b.to_integers());
+    // The batch multiplied or divided by 1 is still the batch, and compared with a number is another one.
+    let neutral =
+        matches!(name, "Mul" | "Div") && right.iter().chain(&left).all(|&value| value == 1 || value == BATCH);
+    let compares = matches!(name, "Equal");
+    if !neutral && !compares {
+        refuse_batch(call, &left)?;
+        refuse_batch(call, &right)?;
+    }
+    let values: Option<Vec<i64>> = pairs
+        .map(|(i, j)| match (left[i], right[j]) {
+            (BATCH, 1) | (1, BATCH) if name == "Mul" => Some(BATCH),
+            (BATCH, 1) if name == "Div" => Some(BATCH),
+            (a, b) => f(a, b),
+        })
+        .collect();
+    let values = values
+        .ok_or_else(|| call.malformed("it computes with numbers beyond 64 bits, or divides by zero"))?;
+    let tensor = Tensor::integers(dims, values);
+    let compares = matches!(name, "Equal" | "Less" | "Greater" | "LessOrEqual" | "GreaterOrEqual");
+    Ok(Some(if compares { tensor.cast(Element::Boolean) } else { tensor }))
+}
+
+fn refuse_batch(call: &Call<'_, '_>, values: &[i64]) -> Result<()> {
+    if values.contains(&BATCH) { Err(call.mixes()) } else { Ok(()) }
+}
+
+/// The sizes of values repeated to match each other.
+fn common(call: &Call<'_, '_>, inputs: &[&Tensor]) -> Result<Vec<usize>> {
+    let dims: Vec<&[usize]> = inputs.iter().map(|tensor| &tensor.dims[..]).collect();
+    broadcast(&dims).ok_or_else(|| call.malformed(format!("sizes {dims:?} do not match")))
+}
+
+/// The sizes of values repeated as in NumPy; `None` if they do not match.
+pub(super) fn broadcast(all: &[&[usize]]) -> Option<Vec<usize>> {
+    let rank = all.iter().map(|dims| dims.len()).max()?;
+    let mut common = vec![1; rank];
+    for dims in all {
+        for (to, &size) in common[rank - dims.len()..].iter_mut().zip(*dims) {
+            if *to != size && *to != 1 && size != 1 {
+                return None;
+            }
+            *to = if *to == 1 { size } else { *to };
+        }
+    }
+    common.iter().try_fold(1_usize, |len, &size| len.checked_mul(size))?;
+    Some(common)
+}
+
+/// Outputs of a fold may not have more elements than this each.
+const MAX_FOLDED: usize = 1 << 26;
+
+/// Computes a node by a model that has its first input that is floating point (or else its first) for an input.
+fn run<'f>(
+    at: &mut Importer<'f>,
+    node: &'f NodeProto,
+    known: &[Option<Arc<Tensor>>],
+) -> Result<Option<Vec<Value>>> {
+    let Some(operator) = operator(node) else { return Ok(None) };
+    let is_float =
+        |input: &Option<Arc<Tensor>>| input.as_ref().is_some_and(|tensor| tensor.element() == Element::Float);
+    let Some(place) = known.iter().position(is_float).or_else(|| known.iter().position(Option::is_some))
+    else {
+        return Ok(None);
+    };
+    let Some(tensor) = known[place].as_ref().filter(|tensor| !tensor.is_empty()) else { return Ok(None) };
+    if tensor.element() == Element::Integer && tensor.to_integers().contains(&BATCH) {
+        let call = Call { at, node, inputs: Vec::new() };
+        return Err(call.mixes());
+    }
+    let options = crate::onnx::Import::new();
+    let mut inner = Importer::new(&options, at.opset, false);
+    inner.node.clone_from(&at.node);
+    let input = Symbol::input(tensor.dims.clone());
+    inner.anchor = Some(input.clone());
+    let traced = Traced::plain(input.clone(), tensor.element());
+    let inputs = known
+        .iter()
+        .enumerate()
+        .map(|(index, input)| match input {
+            Some(_) if index == place => Some(Value::Traced(traced.clone())),
+            other => other.clone().map(Value::Known),
+        })
+        .collect();
+    // The node outlives the inner importer, which has a shorter life than the outer one.
+    let outputs = (operator.import)(&mut Call { at: &mut inner, node, inputs })?;
+    let mut results = Vec::new();
+    let mut traced = Vec::new();
+    for (index, output) in outputs.iter().enumerate() {
+        match output {
+            Value::Known(tensor) => results.push(Some(Arc::clone(tensor))),
+            Value::Traced(value) => {
+                let symbol = inner.canonical(value)?;
+                if symbol.shape().len() > MAX_FOLDED {
+                    let reason = format!("node {}: a constant of {} elements", at.node, symbol.shape().len());
+                    return Err(InteropError::too_large(crate::onnx::FORMAT, reason));
+                }
+                let end = Traced {
+                    symbol,
+                    groups: Traced::plain(value.symbol.clone(), value.element).groups,
+                    ..value.clone()
+                };
+                traced.push((index, value.dims(), (format!("output{index}"), end)));
+                results.push(None);
+            }
+        }
+    }
+    if !traced.is_empty() {
+        let ends: Vec<(String, Traced)> = traced.iter().map(|(.., end)| end.clone()).collect();
+        let placeholder = (String::from("input"), Traced::plain(input, tensor.element()));
+        let (model, _) = inner.finish(&[placeholder], ends)?;
+        let values = predict(&model, tensor)?;
+        for ((index, dims, (_, end)), values) in traced.into_iter().zip(values) {
+            at.spend(values.len())?;
+            let floats = Tensor::floats(dims, values.into_iter().collect());
+            results[index] = Some(Arc::new(floats.cast(end.element)));
+        }
+    }
+    Ok(Some(results.into_iter().flatten().map(Value::Known).collect()))
+}
+
+fn predict(model: &Model, tensor: &Tensor) -> Result<Vec<ArrayD<f32>>> {
+    let dims: Vec<usize> = std::iter::once(1).chain(tensor.dims.iter().copied()).collect();
+    let array = ArrayD::from_shape_vec(IxDyn(&dims), tensor.to_floats()).expect("a tensor has its own sizes");
+    Ok(model.predict_all(&[array.view()])?)
+}
+
+/// Elements of known tensors one after another along an axis.
+pub(super) fn concatenate(tensors: &[Arc<Tensor>], axis: usize) -> Option<Tensor> {
+    let first = tensors.first()?;
+    let mut dims = first.dims.clone();
+    let inner: usize = dims.get(axis + 1..)?.iter().product();
+    let outer: usize = dims[..axis].iter().product();
+    dims[axis] = 0;
+    for tensor in tensors {
+        let size = *tensor.dims.get(axis)?;
+        let mut same = tensor.dims.clone();
+        same[axis] = 0;
+        let mut wanted = dims.clone();
+        wanted[axis] = 0;
+        if same != wanted {
+            return None;
+        }
+        dims[axis] += size;
+    }
+    let mut data = match first.element() {
+        Element::Float => Data::Floats(Vec::new()),
+        Element::Integer => Data::Integers(Vec::new()),
+        Element::Boolean => Data::Booleans(Vec::new()),
+    };
+    for place in 0..outer {
+        for tensor in tensors {
+            let row = tensor.dims[axis] * inner;
+            let range = place * row..(place + 1) * row;
+            match (&mut data, &tensor.data) {
+                (Data::Floats(to), Data::Floats(from)) => to.extend(&from[range]),
+                (Data::Integers(to), Data::Integers(from)) => to.extend(&from[range]),
+                (Data::Booleans(to), Data::Booleans(from)) => to.extend(&from[range]),
+                _ => return None,
+            }
+        }
+    }
+    Some(Tensor { dims, data })
+}

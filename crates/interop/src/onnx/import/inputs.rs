@@ -1,0 +1,208 @@
+//! Placeholders and results: which axes they have, and in which order the model takes them.
+
+use super::value::{channels_last, groups_of};
+use super::{Importer, Traced, Value, clean};
+use crate::onnx::proto::{GraphProto, TypeProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto};
+use crate::onnx::tensor::Element;
+use crate::onnx::{End, FORMAT, Import};
+use crate::{InteropError, Result};
+use convnet_nn::Symbol;
+
+/// What errors say where a node mixes samples, which is possible only if the first axis is not taken for the batch.
+pub(super) const MIXES: &str = "mixes the samples of a batch";
+
+/// A placeholder may not have more elements than this, the batch not counted.
+const MAX_INPUT: usize = 1 << 32;
+
+/// Sizes of a graph's input; `None` where they are open.
+fn sizes(options: &Import, info: &ValueInfoProto) -> Result<(Element, Vec<Option<usize>>)> {
+    let name = &info.name;
+    let Some(TypeProto { value: Some(type_proto::Value::TensorType(tensor)), .. }) = &info.r#type else {
+        return Err(InteropError::unsupported(FORMAT, format!("the input `{name}` is no tensor")));
+    };
+    let element = Element::of(tensor.elem_type).ok_or_else(|| {
+        let reason = format!("the input `{name}` has elements that are no numbers of a common kind");
+        InteropError::unsupported(FORMAT, reason)
+    })?;
+    let Some(shape) = &tensor.shape else {
+        return Err(InteropError::unsupported(FORMAT, format!("the input `{name}` has no shape")));
+    };
+    let sizes = shape.dim.iter().map(|dim| match &dim.value {
+        Some(dimension::Value::DimValue(size)) if *size > 0 => Ok(usize::try_from(*size).ok()),
+        Some(dimension::Value::DimValue(size)) if *size < 0 => Ok(None),
+        Some(dimension::Value::DimValue(_)) => {
+            Err(InteropError::unsupported(FORMAT, format!("the input `{name}` has no elements")))
+        }
+        Some(dimension::Value::DimParam(name)) => {
+            Ok(options.dimensions.iter().find(|(known, _)| known == name).map(|&(_, size)| size))
+        }
+        None => Ok(None),
+    });
+    let mut sizes: Vec<Option<usize>> = sizes.collect::<Result<_>>()?;
+    if let Some((_, wanted)) = options.shapes.iter().find(|(known, _)| known == name) {
+        if wanted.len() != sizes.len() {
+            let reason =
+                format!("the input `{name}` has {} axes, but sizes {wanted:?} were given", sizes.len());
+            return Err(InteropError::unsupported(FORMAT, reason));
+        }
+        sizes = wanted.iter().map(|&size| Some(size)).collect();
+    }
+    Ok((element, sizes))
+}
+
+/// The inputs that are no initial values.
+fn open<'g>(options: &'g Import, graph: &'g GraphProto) -> impl Iterator<Item = &'g ValueInfoProto> {
+    graph.input.iter().filter(|input| {
+        let is_initial = graph.initializer.iter().any(|initial| initial.name == input.name);
+        let is_given = options.constants.iter().any(|(name, _)| *name == input.name);
+        !is_initial && !is_given
+    })
+}
+
+/// Whether all sizes are known, so that the graph can be read without taking an axis for the batch.
+pub(super) fn may_be_whole(options: &Import, graph: &GraphProto) -> bool {
+    open(options, graph)
+        .all(|input| sizes(options, input).is_ok_and(|(_, sizes)| sizes.iter().all(Option::is_some)))
+}
+
+/// Makes the placeholders.
+pub(super) fn placeholders(at: &mut Importer<'_>, graph: &GraphProto) -> Result<Vec<(String, Traced)>> {
+    let mut made = Vec::new();
+    let inputs: Vec<_> = open(at.options, graph).collect();
+    for info in inputs {
+        let (element, mut sizes) = sizes(at.options, info)?;
+        if at.batched {
+            if sizes.is_empty() {
+                let reason = format!("the input `{}`, a single number, {MIXES}", info.name);
+                return Err(InteropError::unsupported(FORMAT, reason));
+            }
+            let batch = sizes.remove(0);
+            if let (Some(known), Some(batch)) = (at.file_batch, batch)
+                && known != batch
+            {
+                let reason =
+                    format!("the inputs have first axes of {known} and {batch} elements, which {MIXES}");
+                return Err(InteropError::unsupported(FORMAT, reason));
+            }
+            at.file_batch = at.file_batch.or(batch);
+        }
+        let dims: Option<Vec<usize>> = sizes.iter().copied().collect();
+        let Some(dims) = dims else {
+            let reason = format!(
+                "the input `{}` has open sizes beside the batch; say which they shall be (dimensions, shapes)",
+                info.name
+            );
+            return Err(InteropError::unsupported(FORMAT, reason));
+        };
+        let len = dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size));
+        if len.is_none_or(|len| len > MAX_INPUT) {
+            return Err(InteropError::too_large(
+                FORMAT,
+                format!("the input `{}` has sizes {dims:?}", info.name),
+            ));
+        }
+        let images = !at.options.keep_layout && at.batched && takes_images(graph, &info.name, dims.len());
+        let order = if images { channels_last(dims.len()) } else { (0..dims.len()).collect() };
+        let arranged: Vec<usize> = order.iter().map(|&axis| dims[axis]).collect();
+        let mut name = clean(&info.name);
+        while !at.names.insert(name.clone()) {
+            name.push('_');
+        }
+        let symbol = Symbol::named_input(name, arranged);
+        at.anchor.get_or_insert_with(|| symbol.clone());
+        let groups = groups_of(&order);
+        let traced = Traced { symbol, groups, element, not_negative: false };
+        at.values.insert(info.name.clone(), Value::Traced(traced.clone()));
+        made.push((info.name.clone(), traced));
+    }
+    Ok(made)
+}
+
+/// Operators for which the second axis of a value is the channels.
+const OF_IMAGES: &[&str] = &[
+    "Conv",
+    "ConvTranspose",
+    "MaxPool",
+    "AveragePool",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "BatchNormalization",
+    "InstanceNormalization",
+    "LRN",
+    "PRelu",
+    "Resize",
+    "Upsample",
+    "DepthToSpace",
+    "SpaceToDepth",
+];
+
+/// Operators that keep the axes of a value in their places.
+const KEEPING: &[&str] = &[
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Relu",
+    "LeakyRelu",
+    "Sigmoid",
+    "Tanh",
+    "Clip",
+    "Cast",
+    "Identity",
+    "Pad",
+    "Dropout",
+    "Concat",
+    "Sqrt",
+    "Pow",
+    "HardSwish",
+    "Slice",
+];
+
+/// Whether an input is images (or sequences, or volumes) with the channels in front, as what is done to it tells.
+fn takes_images(graph: &GraphProto, name: &str, rank: usize) -> bool {
+    if !(2..=4).contains(&rank) {
+        return false;
+    }
+    let mut names = vec![name];
+    for node in &graph.node {
+        let Some(first) = node.input.iter().find(|input| names.contains(&input.as_str())) else { continue };
+        if OF_IMAGES.contains(&node.op_type.as_str()) && node.input.first() == Some(first) {
+            return true;
+        }
+        if KEEPING.contains(&node.op_type.as_str()) && names.len() < 64 {
+            names.extend(node.output.iter().map(String::as_str));
+        }
+    }
+    false
+}
+
+/// The graph's outputs, in the order of axes in which the model gives them.
+pub(super) fn outputs(at: &mut Importer<'_>, graph: &GraphProto) -> Result<Vec<(String, Traced)>> {
+    let mut made = Vec::new();
+    for info in &graph.output {
+        let missing = || InteropError::malformed(FORMAT, format!("nothing makes the output `{}`", info.name));
+        at.node = clean(&info.name);
+        let value = match at.values.get(&info.name).ok_or_else(missing)?.clone() {
+            Value::Traced(traced) => traced,
+            Value::Known(_) if at.batched => {
+                let reason = format!("the output `{}` is the same for all samples, which {MIXES}", info.name);
+                return Err(InteropError::unsupported(FORMAT, reason));
+            }
+            Value::Known(tensor) => at.trace(&tensor)?,
+        };
+        let rank = value.groups.len();
+        let last = channels_last(rank);
+        let is_last = (2..=4).contains(&rank) && value.groups == groups_of(&last);
+        let order = if is_last && !at.options.keep_layout && at.batched { last } else { (0..rank).collect() };
+        made.push((info.name.clone(), at.arrange(&value, &order)?));
+    }
+    if made.is_empty() {
+        return Err(InteropError::malformed(FORMAT, "a graph without outputs"));
+    }
+    Ok(made)
+}
+
+/// How an input or output is called in the file, and where its axes are.
+pub(super) fn end(name: &str, value: &Traced) -> End {
+    End { name: name.to_owned(), order: value.order(), element: value.element }
+}

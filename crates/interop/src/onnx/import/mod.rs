@@ -1,0 +1,389 @@
+//! From a file's graph to a model: nodes become layers, and what depends on no input is computed at once.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use convnet_nn::{LayerRef, Model, Symbol, Weight};
+use ndarray::{ArrayViewD, IxDyn};
+
+mod align;
+mod call;
+mod constant;
+mod convolution;
+mod elementwise;
+mod fold;
+mod inputs;
+mod logic;
+mod matrix;
+mod normalization;
+mod pick;
+mod pooling;
+mod reduction;
+mod resize;
+mod shape;
+mod value;
+
+pub(super) use call::Call;
+pub(super) use value::{Traced, Value};
+
+use super::proto::{GraphProto, NodeProto};
+use super::tensor::{Data, Tensor};
+use super::{FORMAT, Import, Imported};
+use crate::{InteropError, Result};
+
+/// An operator of ONNX.
+#[derive(Clone, Copy)]
+pub(super) struct Operator {
+    /// Its name in files.
+    pub name: &'static str,
+    /// Adds it to the model: one value for each output.
+    pub import: fn(&mut Call<'_, '_>) -> Result<Vec<Value>>,
+}
+
+/// The operators by family.
+pub(super) const OPERATORS: &[(&str, &[Operator])] = &[
+    ("convolution", convolution::OPERATORS),
+    ("pooling", pooling::OPERATORS),
+    ("normalization", normalization::OPERATORS),
+    ("matrix", matrix::OPERATORS),
+    ("activation and elementwise", elementwise::OPERATORS),
+    ("logic", logic::OPERATORS),
+    ("reduction", reduction::OPERATORS),
+    ("shape", shape::OPERATORS),
+    ("pick", pick::OPERATORS),
+    ("resize", resize::OPERATORS),
+    ("constant", constant::OPERATORS),
+];
+
+/// The operator of a node.
+pub(super) fn operator(node: &NodeProto) -> Option<&'static Operator> {
+    if !matches!(node.domain.as_str(), "" | "ai.onnx") {
+        return None;
+    }
+    OPERATORS.iter().flat_map(|(_, family)| *family).find(|operator| operator.name == node.op_type)
+}
+
+/// Stands in integers for the size of the batch, which is not known while a file is read.
+pub(super) const BATCH: i64 = i64::MIN / 2 + 0x00BA_7C4D;
+
+/// What is computed while a file is read may have so many elements altogether.
+const FOLDED: usize = 1 << 27;
+
+/// A model that grows from a graph.
+pub(super) struct Importer<'f> {
+    pub options: &'f Import,
+    /// Version of the operator set.
+    pub opset: i64,
+    /// Whether the first axis of every value that depends on inputs is the batch.
+    pub batched: bool,
+    /// The batch size that the file asks for, if it does.
+    pub file_batch: Option<usize>,
+    values: HashMap<String, Value>,
+    /// How many nodes read a value, and the model itself.
+    readers: HashMap<String, Vec<&'f NodeProto>>,
+    outputs: HashSet<String>,
+    /// Nodes that became part of another's layer.
+    absorbed: HashMap<*const NodeProto, ()>,
+    names: HashSet<String>,
+    weights: HashMap<String, Vec<Vec<f32>>>,
+    /// What [`Importer::arranged`] made.
+    arranged: Vec<(Symbol, (convnet_nn::Shape, Vec<usize>, Vec<usize>), Symbol)>,
+    /// What layers are now named after.
+    node: String,
+    budget: usize,
+    anchor: Option<Symbol>,
+}
+
+impl<'f> Importer<'f> {
+    pub fn new(options: &'f Import, opset: i64, batched: bool) -> Self {
+        Self {
+            options,
+            opset,
+            batched,
+            file_batch: None,
+            values: HashMap::new(),
+            readers: HashMap::new(),
+            outputs: HashSet::new(),
+            absorbed: HashMap::new(),
+            names: HashSet::new(),
+            weights: HashMap::new(),
+            arranged: Vec::new(),
+            node: String::new(),
+            budget: FOLDED,
+            anchor: None,
+        }
+    }
+
+    /// Takes elements off what may be computed while a file is read.
+    pub fn spend(&mut self, elements: usize) -> Result<()> {
+        match self.budget.checked_sub(elements) {
+            Some(left) => {
+                self.budget = left;
+                Ok(())
+            }
+            None => {
+                let reason =
+                    format!("node {}: constants of more than {FOLDED} elements altogether", self.node);
+                Err(InteropError::too_large(FORMAT, reason))
+            }
+        }
+    }
+
+    /// Adds a layer, named after the node, with its weights.
+    pub fn layer(
+        &mut self,
+        suffix: &str,
+        layer: impl Into<LayerRef>,
+        inputs: &[&Symbol],
+        weights: Vec<Vec<f32>>,
+    ) -> Result<Symbol> {
+        let layer = layer.into();
+        let shapes: Vec<_> = inputs.iter().map(|input| input.shape().clone()).collect();
+        let refuse = |reason: String| {
+            InteropError::malformed(FORMAT, format!("node {} ({}): {reason}", self.node, layer.name()))
+        };
+        let specs = layer.layer().weights(&shapes).map_err(|mismatch| {
+            refuse(format!("expected {}, received {}", mismatch.expected, mismatch.received))
+        })?;
+        let lens: Vec<usize> = weights.iter().map(Vec::len).collect();
+        let wanted: Option<Vec<usize>> = specs
+            .iter()
+            .map(|spec| spec.dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size)))
+            .collect();
+        if wanted.as_ref() != Some(&lens) {
+            let wanted: Vec<String> =
+                specs.iter().map(|spec| format!("{} {:?}", spec.name, spec.dims)).collect();
+            return Err(refuse(format!(
+                "needs weights {}, the file has {lens:?} numbers",
+                wanted.join(", ")
+            )));
+        }
+        if inputs.iter().any(|input| input.shape().is_empty()) {
+            return Err(self.without_elements());
+        }
+        let base = match (self.node.as_str(), suffix) {
+            (node, "") => node.to_owned(),
+            (node, suffix) => format!("{node}_{suffix}"),
+        };
+        let mut name = base.clone();
+        let mut count = 1;
+        while !self.names.insert(name.clone()) {
+            name = format!("{base}_{count}");
+            count += 1;
+        }
+        let symbol = Symbol::merge(layer.named(name.clone()), inputs)?;
+        if symbol.shape().is_empty() {
+            return Err(self.without_elements());
+        }
+        if !weights.is_empty() {
+            self.weights.insert(name, weights);
+        }
+        Ok(symbol)
+    }
+
+    fn without_elements(&self) -> InteropError {
+        InteropError::unsupported(FORMAT, format!("node {}: a value without elements", self.node))
+    }
+
+    /// A value whose numbers are known, as a symbol.
+    pub fn trace(&mut self, tensor: &Tensor) -> Result<Traced> {
+        use convnet_nn::layers::{Operation, Operator};
+        let Some(anchor) = self.anchor.clone() else {
+            return Err(InteropError::unsupported(
+                FORMAT,
+                "a graph without inputs that its outputs depend on",
+            ));
+        };
+        let mut dims = tensor.dims.clone();
+        if tensor.is_empty() {
+            return Err(self.without_elements());
+        }
+        if matches!(&tensor.data, Data::Integers(values) if values.contains(&BATCH)) {
+            let reason = format!("node {}: the size of the batch as a number {}", self.node, inputs::MIXES);
+            return Err(InteropError::unsupported(FORMAT, reason));
+        }
+        if self.batched {
+            match dims.first() {
+                Some(1) => dims.remove(0),
+                _ => {
+                    let reason =
+                        format!("node {}: a constant of sizes {dims:?} for a whole batch", self.node);
+                    return Err(InteropError::unsupported(FORMAT, reason));
+                }
+            };
+        }
+        let layer = Operation::new(Operator::Constant { dims: dims.clone() }).constant(1, dims, false);
+        let symbol = self.layer("constant", layer, &[&anchor], vec![tensor.to_floats()])?;
+        Ok(Traced::plain(symbol, tensor.element()))
+    }
+
+    /// Adds all nodes, which are in an order in which they can be computed.
+    fn add_nodes(&mut self, graph: &'f GraphProto) -> Result<()> {
+        for node in &graph.node {
+            if self.absorbed.contains_key(&std::ptr::from_ref(node)) {
+                continue;
+            }
+            let outputs = self.add_node(node)?;
+            let names = node.output.iter().zip(outputs);
+            for (name, value) in names.filter(|(name, _)| !name.is_empty()) {
+                self.values.insert(name.clone(), value);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_node(&mut self, node: &'f NodeProto) -> Result<Vec<Value>> {
+        self.node = layer_name(node);
+        let mut inputs = Vec::with_capacity(node.input.len());
+        for name in &node.input {
+            let missing = || {
+                let reason = format!("node {} reads `{name}`, which nothing before it makes", self.node);
+                InteropError::malformed(FORMAT, reason)
+            };
+            inputs.push(match name.as_str() {
+                "" => None,
+                name => Some(self.values.get(name).ok_or_else(missing)?.clone()),
+            });
+        }
+        if let Some(outputs) = fold::node(self, node, &inputs)? {
+            return Ok(outputs);
+        }
+        let operator = operator(node)
+            .ok_or_else(|| InteropError::unsupported(FORMAT, format!("operator {}", node.op_type)))?;
+        (operator.import)(&mut Call { at: self, node, inputs })
+    }
+
+    /// The model, with its weights.
+    fn finish(
+        mut self,
+        inputs: &[(String, Traced)],
+        outputs: Vec<(String, Traced)>,
+    ) -> Result<(Model, Vec<usize>)> {
+        let mut symbols = Vec::new();
+        for (_, output) in &outputs {
+            // A placeholder is no output by itself.
+            let is_input = inputs.iter().any(|(_, input)| input.symbol.is_same(&output.symbol));
+            symbols.push(if is_input { self.identity(&output.symbol)? } else { output.symbol.clone() });
+        }
+        let all: Vec<Symbol> = inputs.iter().map(|(_, input)| input.symbol.clone()).collect();
+        let used = used(&all, &symbols);
+        let kept: Vec<Symbol> = used.iter().map(|&index| all[index].clone()).collect();
+        let mut model = Model::with_zeros(&kept, &symbols)?;
+        let mut places: HashMap<String, Vec<Weight>> = HashMap::new();
+        for weight in model.weights() {
+            places.entry(weight.layer.clone()).or_default().push(weight.clone());
+        }
+        for (layer, values) in self.weights {
+            let own = places.remove(&layer).unwrap_or_default();
+            for (weight, values) in own.iter().zip(values) {
+                let view = ArrayViewD::from_shape(IxDyn(&weight.dims), &values)
+                    .expect("the layer was added with as many numbers");
+                model.set_weight(&weight.path, view)?;
+            }
+        }
+        Ok((model, used))
+    }
+
+    fn identity(&mut self, symbol: &Symbol) -> Result<Symbol> {
+        use convnet_nn::layers::{Operation, Operator};
+        self.layer("output", Operation::new(Operator::Identity {}), &[symbol], Vec::new())
+    }
+}
+
+/// The inputs that some output depends on.
+fn used(inputs: &[Symbol], outputs: &[Symbol]) -> Vec<usize> {
+    (0..inputs.len())
+        .filter(|&index| outputs.iter().any(|output| output.depends_on(&inputs[index])))
+        .collect()
+}
+
+/// What layers made from a node are called: by its name, or that of its first output, without what names of layers may not have.
+fn layer_name(node: &NodeProto) -> String {
+    let name = if node.name.is_empty() { node.output.first().unwrap_or(&node.op_type) } else { &node.name };
+    clean(name)
+}
+
+fn clean(name: &str) -> String {
+    let clean = |c: char| if c.is_alphanumeric() || matches!(c, '_' | '-' | '.') { c } else { '_' };
+    let name: String = name.trim_matches('/').chars().take(200).map(clean).collect();
+    if name.is_empty() { "node".into() } else { name }
+}
+
+/// Reads a graph whose form was checked.
+pub(super) fn import(
+    options: &Import,
+    graph: &GraphProto,
+    opset: i64,
+    folder: Option<&std::path::Path>,
+) -> Result<Imported> {
+    let unknown = unsupported(graph);
+    if !unknown.is_empty() {
+        let reason = format!("{} of its operators cannot be read: {}", unknown.len(), unknown.join(", "));
+        return Err(InteropError::unsupported(FORMAT, reason));
+    }
+    let first = run(options, graph, opset, folder, true);
+    match first {
+        Err(problem) if inputs::may_be_whole(options, graph) => {
+            run(options, graph, opset, folder, false).map_err(|other| {
+                // Of the two problems that of the usual way says more, unless it only says that samples are mixed.
+                if problem.to_string().contains(inputs::MIXES) { other } else { problem }
+            })
+        }
+        other => other,
+    }
+}
+
+/// All operators of a graph that are not known, each once, with their number of uses.
+fn unsupported(graph: &GraphProto) -> Vec<String> {
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for node in graph.node.iter().filter(|node| operator(node).is_none()) {
+        let domain = if node.domain.is_empty() { String::new() } else { format!("{}.", node.domain) };
+        let name = format!("{domain}{}", node.op_type);
+        match counts.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((name, 1)),
+        }
+    }
+    counts.sort();
+    counts
+        .into_iter()
+        .map(|(name, count)| if count == 1 { name } else { format!("{name} ({count} times)") })
+        .collect()
+}
+
+fn run(
+    options: &Import,
+    graph: &GraphProto,
+    opset: i64,
+    folder: Option<&std::path::Path>,
+    batched: bool,
+) -> Result<Imported> {
+    let mut importer = Importer::new(options, opset, batched);
+    for tensor in &graph.initializer {
+        let value = Tensor::of_proto(tensor, folder)?;
+        importer.values.insert(tensor.name.clone(), Value::Known(Arc::new(value)));
+    }
+    for (name, tensor) in &options.constants {
+        importer.values.insert(name.clone(), Value::Known(Arc::new(tensor.clone())));
+    }
+    for node in &graph.node {
+        for input in &node.input {
+            importer.readers.entry(input.clone()).or_default().push(node);
+        }
+    }
+    importer.outputs.extend(graph.output.iter().map(|output| output.name.clone()));
+    let inputs = inputs::placeholders(&mut importer, graph)?;
+    importer.add_nodes(graph)?;
+    let outputs = inputs::outputs(&mut importer, graph)?;
+    let ends =
+        |ends: &[(String, Traced)]| ends.iter().map(|(name, end)| inputs::end(name, end)).collect::<Vec<_>>();
+    let (mut input_ends, output_ends) = (ends(&inputs), ends(&outputs));
+    let (model, used) = importer.finish(&inputs, outputs)?;
+    let mut index = 0;
+    input_ends.retain(|_| {
+        index += 1;
+        used.contains(&(index - 1))
+    });
+    let name = clean(&graph.name);
+    Ok(Imported { model: model.named(name), inputs: input_ends, outputs: output_ends, has_batch: batched })
+}

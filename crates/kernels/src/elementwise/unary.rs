@@ -137,14 +137,12 @@ fn erf(x: f32) -> f32 {
         return (1.0 - above).copysign(x);
     }
     let z = x * x;
-    let mut p = 1.128_379_2 / 1320.0;
-    p = p * -z + 1.128_379_2 / 216.0;
-    p = p * -z + 1.128_379_2 / 42.0;
-    p = p * -z + 1.128_379_2 / 10.0;
-    p = p * -z + 1.128_379_2 / 3.0;
-    p = p * -z + 1.128_379_2;
+    let mut p = 1.0 / 1320.0;
+    for divisor in [216.0, 42.0, 10.0, 3.0, 1.0] {
+        p = p * -z + 1.0 / divisor;
+    }
     // A NaN comes here too, and stays one.
-    x * p
+    x * p * std::f32::consts::FRAC_2_SQRT_PI
 }
 
 /// `y = f(x)`.

@@ -41,7 +41,7 @@ impl Weights {
             Some(network) => of_zoo(network, origin)?,
             None => models::open(name)?,
         };
-        let context = || format!("the weights do not fit {name}");
+        let context = || format!("the weights of {} do not fit {name}", path.display());
         match origin {
             Origin::Keras => keras::load_weights(&mut opened.model, path).with_context(context)?,
             Origin::PyTorch => load_pytorch(&mut opened.model, path).with_context(context)?,

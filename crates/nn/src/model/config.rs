@@ -155,11 +155,7 @@ impl Network {
                 object
             }
             Some(LayerKind::Layer(kind)) => {
-                config.insert("name".into(), json!(layer.name));
-                config.insert("trainable".into(), json!(layer.trainable));
-                config.insert("dtype".into(), json!("float32"));
-                config.extend(kind.config());
-                layer_object(kind.class_name(), config)
+                layer_object(kind.class_name(), arguments(&**kind, &layer.name, layer.trainable))
             }
         };
         match object {
@@ -174,18 +170,24 @@ pub(crate) fn layer_object(class: &str, config: Map<String, Json>) -> Json {
     json!({ "module": "keras.layers", "class_name": class, "config": config, "registered_name": null })
 }
 
+/// A layer's own arguments behind those that all layers have.
+fn arguments(layer: &dyn Layer, name: &str, trainable: bool) -> Map<String, Json> {
+    let mut config = Map::new();
+    config.insert("name".into(), json!(name));
+    // Keras's classes of these do not take it.
+    if !layer.class_name().starts_with("SpatialDropout") {
+        config.insert("trainable".into(), json!(trainable));
+    }
+    config.insert("dtype".into(), json!("float32"));
+    config.extend(layer.config());
+    config
+}
+
 /// A layer, or a model as one, inside another layer, as Keras writes it.
 pub(crate) fn inner_object(kind: &LayerKind, name: &str) -> Json {
     match kind {
         LayerKind::Network(network) => network.object(),
-        LayerKind::Layer(layer) => {
-            let mut config = Map::new();
-            config.insert("name".into(), json!(name));
-            config.insert("trainable".into(), json!(true));
-            config.insert("dtype".into(), json!("float32"));
-            config.extend(layer.config());
-            layer_object(layer.class_name(), config)
-        }
+        LayerKind::Layer(layer) => layer_object(layer.class_name(), arguments(&**layer, name, true)),
     }
 }
 

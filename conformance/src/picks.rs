@@ -8,7 +8,8 @@ pub fn blend(taps: &[Vec<(usize, f32)>], [outer, size, inner]: [usize; 3], x: &[
     for o in 0..outer {
         for taps in taps {
             for i in 0..inner {
-                let term = |&(index, weight): &(usize, f32)| f64::from(weight) * x[(o * size + index) * inner + i];
+                let term =
+                    |&(index, weight): &(usize, f32)| f64::from(weight) * x[(o * size + index) * inner + i];
                 y.push(taps.iter().map(term).sum());
             }
         }

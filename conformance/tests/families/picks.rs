@@ -28,14 +28,18 @@ fn unary() -> Vec<Case> {
 
 pub fn picks() -> Vec<Case> {
     let mut cases = unary();
-    let taps = || vec![vec![(2, 1.0)], vec![(0, 0.25), (1, 0.75)], vec![], vec![(2, 1.0), (0, -0.5)], vec![(1, 2.0)]];
+    let taps = || {
+        vec![vec![(2, 1.0)], vec![(0, 0.25), (1, 0.75)], vec![], vec![(2, 1.0), (0, -0.5)], vec![(1, 2.0)]]
+    };
     for (axis, dims) in [(0, [2, 3, 4]), (1, [8, 3, 1])] {
         let (x, inner): (&[usize], usize) = if axis == 0 { (&[2, 3, 4], 4) } else { (&[2, 4, 3], 1) };
         let build = move |graph: &mut Graph, x: &[Value]| {
             graph.apply(Blend { axis, taps: Arc::new(Taps::new(3, taps())) }, x).unwrap()
         };
         assert_eq!(dims[2], inner);
-        cases.push(Case::new("blend", &[x], build, move |inputs| reference::picks::blend(&taps(), dims, &inputs[0])));
+        cases.push(Case::new("blend", &[x], build, move |inputs| {
+            reference::picks::blend(&taps(), dims, &inputs[0])
+        }));
     }
     cases.push(
         Case::new("matrix product", &[&[2, 3, 4, 5], &[2, 3, 5, 2]], apply(MatMul), |inputs| {

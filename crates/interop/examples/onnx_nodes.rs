@@ -15,7 +15,11 @@ fn main() -> ExitCode {
     };
     let option = |name: &str| arguments.iter().position(|argument| argument == name);
     let mut tests: Vec<_> = match std::fs::read_dir(folder) {
-        Ok(entries) => entries.flatten().map(|entry| entry.path()).filter(|path| path.join("model.onnx").exists()).collect(),
+        Ok(entries) => entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.join("model.onnx").exists())
+            .collect(),
         Err(problem) => {
             eprintln!("{folder}: {problem}");
             return ExitCode::FAILURE;
@@ -29,7 +33,8 @@ fn main() -> ExitCode {
     for test in &tests {
         let name = test.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let run = || run(Path::new(test));
-        let report = std::panic::catch_unwind(run).unwrap_or_else(|_| ("?".into(), Outcome::Wrong("it panicked".into())));
+        let report = std::panic::catch_unwind(run)
+            .unwrap_or_else(|_| ("?".into(), Outcome::Wrong("it panicked".into())));
         let (operator, outcome) = report;
         let counts = table.entry(operator).or_default();
         match outcome {
@@ -56,7 +61,14 @@ fn main() -> ExitCode {
         (0..3).for_each(|kind| total[kind] += counts[kind]);
     }
     let share = 100.0 * total[0] as f64 / tests.len().max(1) as f64;
-    println!("{:<28} {:>6} {:>6} {:>8}   {share:.1} % of {} tests pass", "all", total[0], total[1], total[2], tests.len());
+    println!(
+        "{:<28} {:>6} {:>6} {:>8}   {share:.1} % of {} tests pass",
+        "all",
+        total[0],
+        total[1],
+        total[2],
+        tests.len()
+    );
     let expected = option("--expect").and_then(|place| arguments.get(place + 1));
     let mut missing = 0;
     if let Some(text) = expected.and_then(|file| std::fs::read_to_string(file).ok()) {

@@ -47,8 +47,11 @@ pub fn model_format(path: &Path) -> Result<&'static ModelFormat> {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
     let known = MODEL_FORMATS.iter().find(|format| format.endings.contains(&ending.as_str()));
     known.ok_or_else(|| {
-        let endings: Vec<String> =
-            MODEL_FORMATS.iter().flat_map(|format| format.endings).map(|ending| format!(".{ending}")).collect();
+        let endings: Vec<String> = MODEL_FORMATS
+            .iter()
+            .flat_map(|format| format.endings)
+            .map(|ending| format!(".{ending}"))
+            .collect();
         let reason = format!("{}: files of models end in {}", path.display(), endings.join(", "));
         InteropError::unsupported("model file", reason)
     })

@@ -27,7 +27,8 @@ fn network() -> Model {
     let image = Symbol::named_input("image", [12, 10, 3]);
     let x = image.apply(Conv2D::new(8, 3).padding(Padding::Same).activation(Activation::Relu)).unwrap();
     let y = x.apply(DepthwiseConv2D::new(3).padding(Padding::Same)).unwrap();
-    let y = y.apply(BatchNormalization::new()).unwrap().apply(layers::Activation::new(Activation::Silu)).unwrap();
+    let y =
+        y.apply(BatchNormalization::new()).unwrap().apply(layers::Activation::new(Activation::Silu)).unwrap();
     let x = Symbol::merge(Add::new(), &[&x, &y]).unwrap();
     let pooled = x.apply(MaxPooling2D::new(3).strides(2).padding(Padding::Same)).unwrap();
     let strided = x.apply(ZeroPadding2D::new(1)).unwrap().apply(Conv2D::new(4, 3).strides(2)).unwrap();

@@ -16,10 +16,16 @@ pub(super) fn read(proto: &TensorProto, folder: Option<&Path>) -> Result<Vec<u8>
     let location = location.ok_or_else(|| refuse("its external data has no location".into()))?;
     let inside = location.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if !inside {
-        return Err(refuse(format!("its data would lie outside of the model's folder, in {}", location.display())));
+        return Err(refuse(format!(
+            "its data would lie outside of the model's folder, in {}",
+            location.display()
+        )));
     }
     let Some(folder) = folder else {
-        let reason = format!("tensor `{name}` lies in the file {}; read the model from its folder", location.display());
+        let reason = format!(
+            "tensor `{name}` lies in the file {}; read the model from its folder",
+            location.display()
+        );
         return Err(InteropError::unsupported(FORMAT, reason));
     };
     let number = |key: &str| {

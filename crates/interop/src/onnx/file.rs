@@ -91,7 +91,8 @@ fn decode(bytes: Vec<u8>) -> Result<ModelProto> {
         return Err(InteropError::malformed(FORMAT, "the file is empty"));
     }
     super::limits::check(&bytes)?;
-    ModelProto::decode(Bytes::from(bytes)).map_err(|problem| InteropError::malformed(FORMAT, problem.to_string()))
+    ModelProto::decode(Bytes::from(bytes))
+        .map_err(|problem| InteropError::malformed(FORMAT, problem.to_string()))
 }
 
 /// The version of ONNX's own operators.
@@ -100,7 +101,9 @@ fn opset(model: &ModelProto) -> Result<i64> {
     match own.map(|set| set.version) {
         Some(version @ 7..) => Ok(version),
         Some(version) => {
-            let reason = format!("operator set {version}; sets from 7 on are read (onnx.version_converter changes files)");
+            let reason = format!(
+                "operator set {version}; sets from 7 on are read (onnx.version_converter changes files)"
+            );
             Err(InteropError::unsupported(FORMAT, reason))
         }
         None => Err(InteropError::malformed(FORMAT, "it does not say which operator set it uses")),
@@ -117,7 +120,11 @@ fn check(graph: &GraphProto) -> Result<()> {
             }
         }
     }
-    let given = graph.input.iter().map(|input| &input.name).chain(graph.initializer.iter().map(|tensor| &tensor.name));
+    let given = graph
+        .input
+        .iter()
+        .map(|input| &input.name)
+        .chain(graph.initializer.iter().map(|tensor| &tensor.name));
     for name in given {
         if made.contains(name.as_str()) {
             return Err(InteropError::malformed(FORMAT, format!("a node makes `{name}`, which is given")));
@@ -141,11 +148,13 @@ fn sort(graph: &mut GraphProto) -> Result<()> {
             readers[*maker].push(index);
         }
     }
-    let is_sorted = (readers.iter().enumerate()).all(|(index, readers)| readers.iter().all(|&reader| reader > index));
+    let is_sorted =
+        (readers.iter().enumerate()).all(|(index, readers)| readers.iter().all(|&reader| reader > index));
     if is_sorted {
         return Ok(());
     }
-    let mut ready: std::collections::BTreeSet<usize> = (0..count).filter(|&index| missing[index] == 0).collect();
+    let mut ready: std::collections::BTreeSet<usize> =
+        (0..count).filter(|&index| missing[index] == 0).collect();
     let mut order = Vec::with_capacity(count);
     while let Some(index) = ready.pop_first() {
         order.push(index);
@@ -159,7 +168,10 @@ fn sort(graph: &mut GraphProto) -> Result<()> {
     if let Some(stuck) = missing.iter().position(|&missing| missing > 0) {
         let node = &graph.node[stuck];
         let name = node.output.first().unwrap_or(&node.name);
-        return Err(InteropError::malformed(FORMAT, format!("nodes form a circle, in which `{name}` is made")));
+        return Err(InteropError::malformed(
+            FORMAT,
+            format!("nodes form a circle, in which `{name}` is made"),
+        ));
     }
     let mut nodes: Vec<Option<NodeProto>> = std::mem::take(&mut graph.node).into_iter().map(Some).collect();
     graph.node = order.into_iter().filter_map(|index| nodes[index].take()).collect();

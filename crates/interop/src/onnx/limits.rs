@@ -56,7 +56,9 @@ fn count(mut bytes: &[u8], kind: Kind, depth: usize, left: &mut usize) -> bool {
             2 => number(&mut bytes).and_then(|length| usize::try_from(length).ok()),
             _ => None,
         };
-        let Some((part, rest)) = skipped.and_then(|length| bytes.split_at_checked(length)) else { return true };
+        let Some((part, rest)) = skipped.and_then(|length| bytes.split_at_checked(length)) else {
+            return true;
+        };
         bytes = rest;
         if key & 7 == 2
             && let Some(inside) = kind.of_field(key >> 3)

@@ -25,8 +25,10 @@ pub enum Outcome {
 
 /// Runs the test in a folder; returns its operator and what became of it.
 pub fn run(folder: &Path) -> (String, Outcome) {
-    let model = file_bytes(&folder.join("model.onnx"))
-        .and_then(|bytes| ModelProto::decode(Bytes::from(bytes)).map_err(|problem| InteropError::malformed(super::FORMAT, problem.to_string())));
+    let model = file_bytes(&folder.join("model.onnx")).and_then(|bytes| {
+        ModelProto::decode(Bytes::from(bytes))
+            .map_err(|problem| InteropError::malformed(super::FORMAT, problem.to_string()))
+    });
     let graph = match model {
         Ok(ModelProto { graph: Some(graph), .. }) => graph,
         Ok(_) => return ("?".into(), Outcome::Refused("no graph".into())),
@@ -62,7 +64,8 @@ fn tolerance(data_type: i32) -> f32 {
 
 fn tensor(path: &Path) -> Result<(Tensor, i32)> {
     let bytes = Bytes::from(file_bytes(path)?);
-    let proto = TensorProto::decode(bytes).map_err(|problem| InteropError::malformed(super::FORMAT, problem.to_string()))?;
+    let proto = TensorProto::decode(bytes)
+        .map_err(|problem| InteropError::malformed(super::FORMAT, problem.to_string()))?;
     Ok((Tensor::of_proto(&proto, None)?, proto.data_type))
 }
 
@@ -80,7 +83,8 @@ fn check(model: &Path, data: &Path, names: &[String], outputs: usize) -> Result<
         .inputs
         .iter()
         .map(|end| {
-            let (_, tensor) = inputs.iter().find(|(name, _)| *name == end.name).expect("the model has the test's inputs");
+            let (_, tensor) =
+                inputs.iter().find(|(name, _)| *name == end.name).expect("the model has the test's inputs");
             let mut dims = tensor.dims.clone();
             if !imported.has_batch {
                 dims.insert(0, 1);
@@ -116,7 +120,9 @@ fn check(model: &Path, data: &Path, names: &[String], outputs: usize) -> Result<
 /// Reads the model with as many inputs left open as possible: what gives sizes and places must be constant.
 fn import(model: &Path, inputs: &[(String, Tensor)]) -> Result<Imported> {
     let shaped = || {
-        inputs.iter().fold(Import::new().keep_layout(true), |import, (name, tensor)| import.shape(name, tensor.dims.clone()))
+        inputs.iter().fold(Import::new().keep_layout(true), |import, (name, tensor)| {
+            import.shape(name, tensor.dims.clone())
+        })
     };
     let constant = |which: &dyn Fn(usize, &Tensor) -> bool| {
         let chosen = inputs.iter().enumerate().filter(|(index, (_, tensor))| which(*index, tensor));

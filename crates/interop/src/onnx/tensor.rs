@@ -171,9 +171,8 @@ impl Tensor {
         let len = dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size));
         let len = len.ok_or_else(|| refuse(format!("sizes {dims:?} are too large")))?;
         let Some(element) = Element::of(proto.data_type) else {
-            let data_type = DataType::try_from(proto.data_type).map_or("of an unknown number", |data_type| {
-                data_type.as_str_name()
-            });
+            let data_type = DataType::try_from(proto.data_type)
+                .map_or("of an unknown number", |data_type| data_type.as_str_name());
             let reason = format!("tensor `{name}` has elements of type {data_type}");
             return Err(InteropError::unsupported(FORMAT, reason));
         };
@@ -188,7 +187,8 @@ impl Tensor {
             Some(raw) => of_raw(proto.data_type, element, raw, len),
             None => of_fields(proto, element, len),
         };
-        let data = data.ok_or_else(|| refuse(format!("it does not hold the {len} numbers of sizes {dims:?}")))?;
+        let data =
+            data.ok_or_else(|| refuse(format!("it does not hold the {len} numbers of sizes {dims:?}")))?;
         Ok(Self { dims, data })
     }
 }

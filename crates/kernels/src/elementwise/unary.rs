@@ -103,7 +103,15 @@ impl UnaryFunction {
             Self::Ceil => f32::ceil,
             Self::Round => f32::round_ties_even,
             Self::Truncate => f32::trunc,
-            Self::Sign => |x| if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { x },
+            Self::Sign => |x| {
+                if x > 0.0 {
+                    1.0
+                } else if x < 0.0 {
+                    -1.0
+                } else {
+                    x
+                }
+            },
             Self::Sin => f32::sin,
             Self::Cos => f32::cos,
             Self::Tan => f32::tan,

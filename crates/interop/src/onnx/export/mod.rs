@@ -24,8 +24,11 @@ pub(super) use attribute::Attribute;
 
 use super::FORMAT;
 use super::proto::{
-    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
-    tensor_proto::DataType, tensor_shape_proto::{Dimension, dimension}, type_proto,
+    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
+    ValueInfoProto,
+    tensor_proto::DataType,
+    tensor_shape_proto::{Dimension, dimension},
+    type_proto,
 };
 use crate::{InteropError, Result};
 
@@ -145,7 +148,8 @@ impl Exporter<'_> {
 
     /// Whether a value is there with its channels first and not otherwise.
     pub fn is_channels_first(&self, value: Value) -> bool {
-        self.names.contains_key(&(value, Order::ChannelsFirst)) && !self.names.contains_key(&(value, Order::Model))
+        self.names.contains_key(&(value, Order::ChannelsFirst))
+            && !self.names.contains_key(&(value, Order::Model))
     }
 
     /// The name of a value in an order; a transposition is added if it is there in the other one only.
@@ -168,7 +172,9 @@ impl Exporter<'_> {
         }
         let other = if order == Order::Model { Order::ChannelsFirst } else { Order::Model };
         let from = self.names.get(&(value, other)).cloned();
-        let from = from.ok_or_else(|| InteropError::unsupported(FORMAT, format!("layer `{}`: it reads what is not written", self.label)))?;
+        let from = from.ok_or_else(|| {
+            InteropError::unsupported(FORMAT, format!("layer `{}`: it reads what is not written", self.label))
+        })?;
         let shape = self.shape(value);
         let name = if shape.dims.len() < 2 {
             from
@@ -242,8 +248,11 @@ const FAMILIES: &[Family] = &[window::export, elementwise::export, shape::export
 pub(super) fn to_bytes(model: &Model) -> Result<Vec<u8>> {
     let InferenceGraph { graph, inputs, outputs } = model.inference_graph()?;
     let weights: Vec<_> = model.weights().cloned().collect();
-    let variables =
-        weights.iter().enumerate().map(|(index, weight)| (weight.slot, (weight.path.clone(), index))).collect();
+    let variables = weights
+        .iter()
+        .enumerate()
+        .map(|(index, weight)| (weight.slot, (weight.path.clone(), index)))
+        .collect();
     let mut exporter = Exporter {
         model,
         graph: &graph,
@@ -292,6 +301,10 @@ pub(super) fn to_bytes(model: &Model) -> Result<Vec<u8>> {
         output_infos.push(info(&name, graph.shape(*value)));
     }
     let nodes = std::mem::take(&mut exporter.nodes);
+    // Weights that were written under another shape for nobody.
+    let read: std::collections::HashSet<&str> =
+        nodes.iter().flat_map(|node| &node.input).map(String::as_str).collect();
+    exporter.initializers.retain(|tensor| read.contains(tensor.name.as_str()));
     let proto = ModelProto {
         ir_version: IR_VERSION,
         opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
@@ -308,7 +321,10 @@ pub(super) fn to_bytes(model: &Model) -> Result<Vec<u8>> {
         ..ModelProto::default()
     };
     if proto.encoded_len() > MAX_BYTES {
-        return Err(InteropError::unsupported(FORMAT, "a model of more than 2 GB; ONNX files cannot be longer"));
+        return Err(InteropError::unsupported(
+            FORMAT,
+            "a model of more than 2 GB; ONNX files cannot be longer",
+        ));
     }
     Ok(proto.encode_to_vec())
 }

@@ -4,8 +4,8 @@ use std::any::Any;
 
 use convnet_nn::engine::op::Op;
 use convnet_nn::engine::ops::{
-    AdaptiveAveragePool, AdaptiveMaxPool, BatchNormFrozen, GroupNorm, Interpolation, LogSoftmax, Resize, ResponseNorm,
-    RowNorm, RowNormFunction, Softmax,
+    AdaptiveAveragePool, AdaptiveMaxPool, BatchNormFrozen, GroupNorm, Interpolation, LogSoftmax, Resize,
+    ResponseNorm, RowNorm, RowNormFunction, Softmax,
 };
 use convnet_nn::engine::{Shape, Value};
 
@@ -53,7 +53,13 @@ pub(super) fn export(at: &mut Exporter<'_>, op: &dyn Op, node: &At<'_>) -> Resul
 }
 
 /// γ and β of a norm, ones and zeros where it has none.
-fn affine(at: &mut Exporter<'_>, inputs: &[Value], scale: bool, center: bool, dims: &[usize]) -> Result<[String; 2]> {
+fn affine(
+    at: &mut Exporter<'_>,
+    inputs: &[Value],
+    scale: bool,
+    center: bool,
+    dims: &[usize],
+) -> Result<[String; 2]> {
     let mut weights = inputs.iter();
     let len: usize = dims.iter().product();
     let gamma = match weights.next().filter(|_| scale) {
@@ -86,11 +92,14 @@ fn group(at: &mut Exporter<'_>, op: &GroupNorm, node: &At<'_>) -> Result<()> {
     // Each group as one channel of a sequence.
     let apart = at.integers(&[0, op.groups as i64, -1]);
     let parts = at.node("Reshape", &[&x, &apart], Vec::new());
-    let (ones, zeros) = (at.floats(&[op.groups], &vec![1.0; op.groups]), at.floats(&[op.groups], &vec![0.0; op.groups]));
+    let (ones, zeros) =
+        (at.floats(&[op.groups], &vec![1.0; op.groups]), at.floats(&[op.groups], &vec![0.0; op.groups]));
     let attributes = vec![Attribute::float("epsilon", op.epsilon)];
     let normal = at.node("InstanceNormalization", &[&parts, &ones, &zeros], attributes);
-    let sizes: Vec<i64> =
-        [0, channels as i64].into_iter().chain(shape.dims[..rank - 1].iter().map(|&size| size as i64)).collect();
+    let sizes: Vec<i64> = [0, channels as i64]
+        .into_iter()
+        .chain(shape.dims[..rank - 1].iter().map(|&size| size as i64))
+        .collect();
     let sizes = at.integers(&sizes);
     let normal = at.node("Reshape", &[&normal, &sizes], Vec::new());
     let [gamma, beta] = affine(at, &node.inputs[1..], op.scale, op.center, &[channels])?;
@@ -110,7 +119,9 @@ fn rows(at: &mut Exporter<'_>, op: &RowNorm, node: &At<'_>) -> Result<()> {
     let x = at.input(node.inputs[0], Order::Model)?;
     let [gamma, beta] = affine(at, &node.inputs[1..], op.scale, op.center, &row)?;
     let axes: Vec<i64> = (0..op.axes).map(|axis| axis as i64 - op.axes as i64).collect();
-    let mean = |at: &mut Exporter<'_>, x: &str| at.node("ReduceMean", &[x], vec![Attribute::ints("axes", axes.clone())]);
+    let mean = |at: &mut Exporter<'_>, x: &str| {
+        at.node("ReduceMean", &[x], vec![Attribute::ints("axes", axes.clone())])
+    };
     let divided = match op.function {
         RowNormFunction::Layer { epsilon } => {
             let attributes =
@@ -183,7 +194,8 @@ fn adaptive(at: &mut Exporter<'_>, operator: &str, size: &[usize], node: &At<'_>
     let mut x = at.input(node.inputs[0], Order::ChannelsFirst)?;
     if even {
         let windows: Vec<usize> = size.iter().zip(&dims).map(|(&size, &from)| from / size).collect();
-        let attributes = vec![Attribute::sizes("kernel_shape", &windows), Attribute::sizes("strides", &windows)];
+        let attributes =
+            vec![Attribute::sizes("kernel_shape", &windows), Attribute::sizes("strides", &windows)];
         x = at.node(operator, &[&x], attributes);
         at.output(node.outputs[0], Order::ChannelsFirst, x);
         return Ok(());
@@ -194,7 +206,8 @@ fn adaptive(at: &mut Exporter<'_>, operator: &str, size: &[usize], node: &At<'_>
         let mut parts = Vec::new();
         for place in 0..size {
             let (start, end) = (place * from / size, ((place + 1) * from).div_ceil(size));
-            let (starts, ends, axes) = (at.integers(&[start as i64]), at.integers(&[end as i64]), at.integers(&[axis]));
+            let (starts, ends, axes) =
+                (at.integers(&[start as i64]), at.integers(&[end as i64]), at.integers(&[axis]));
             let part = at.node("Slice", &[&x, &starts, &ends, &axes], Vec::new());
             parts.push(at.node(reduce, &[&part], vec![Attribute::ints("axes", [axis])]));
         }

@@ -2,12 +2,12 @@
 
 use std::any::Any;
 
+use convnet_nn::engine::Shape;
 use convnet_nn::engine::op::Op;
 use convnet_nn::engine::ops::{
-    Blend, ChannelMaxPool, Concatenate, Crop, Expand, ExtremePlace, Fill, MatMul, Pad, Permute, Reduce, ReduceFunction,
-    Reshape, Slice,
+    Blend, ChannelMaxPool, Concatenate, Crop, Expand, ExtremePlace, Fill, MatMul, Pad, Permute, Reduce,
+    ReduceFunction, Reshape, Slice,
 };
-use convnet_nn::engine::Shape;
 
 use super::{At, Attribute, Exporter, Order};
 use crate::Result;
@@ -184,7 +184,12 @@ fn expand(at: &mut Exporter<'_>, shape: &Shape, node: &At<'_>) -> Result<()> {
 }
 
 /// Weighted sums along an axis: a product with a matrix.
-fn blend(at: &mut Exporter<'_>, axis: usize, taps: &convnet_nn::engine::ops::Taps, node: &At<'_>) -> Result<()> {
+fn blend(
+    at: &mut Exporter<'_>,
+    axis: usize,
+    taps: &convnet_nn::engine::ops::Taps,
+    node: &At<'_>,
+) -> Result<()> {
     let (x, y) = (node.inputs[0], node.outputs[0]);
     let shape = at.shape(x);
     let (inputs, outputs) = (taps.input(), taps.output());

@@ -2,17 +2,17 @@
 
 use std::any::Any;
 
+use convnet_nn::engine::Value;
 use convnet_nn::engine::graph::Source;
 use convnet_nn::engine::kernels::geometry::Axis;
 use convnet_nn::engine::op::Op;
 use convnet_nn::engine::ops::{
     Activation, AveragePool, Convolution, ConvolutionDataGradient, MaxPool, Reshape, Sliding,
 };
-use convnet_nn::engine::Value;
 
 use super::{At, Attribute, Exporter, Order};
-use crate::onnx::Tensor;
 use crate::Result;
+use crate::onnx::Tensor;
 
 pub(super) fn export(at: &mut Exporter<'_>, op: &dyn Op, node: &At<'_>) -> Result<bool> {
     let any = op as &dyn Any;
@@ -31,13 +31,19 @@ pub(super) fn export(at: &mut Exporter<'_>, op: &dyn Op, node: &At<'_>) -> Resul
 }
 
 /// Strides, dilations and paddings of windows of sizes `kernel` over `spatial` elements.
-fn windows(at: &Exporter<'_>, sliding: &Sliding, spatial: &[usize], kernel: &[usize]) -> Result<Vec<Attribute>> {
+fn windows(
+    at: &Exporter<'_>,
+    sliding: &Sliding,
+    spatial: &[usize],
+    kernel: &[usize],
+) -> Result<Vec<Attribute>> {
     let first = 3 - spatial.len();
     let (mut before, mut after) = (Vec::new(), Vec::new());
     for (i, (&size, &kernel)) in spatial.iter().zip(kernel).enumerate() {
         let place = first + i;
-        let axis = Axis::new(size, kernel, sliding.strides[place], sliding.dilation[place], sliding.padding[place])
-            .map_err(|problem| at.refuse(problem))?;
+        let axis =
+            Axis::new(size, kernel, sliding.strides[place], sliding.dilation[place], sliding.padding[place])
+                .map_err(|problem| at.refuse(problem))?;
         before.push(axis.pad_before);
         after.push(axis.pad_after);
     }
@@ -59,7 +65,8 @@ fn weights(at: &Exporter<'_>, value: Value) -> Result<(String, Tensor)> {
             _ => return Err(at.refuse("a convolution with weights that are computed")),
         }
     }
-    let (name, _, values) = at.variable(from).ok_or_else(|| at.refuse("a convolution with weights that are inputs"))?;
+    let (name, _, values) =
+        at.variable(from).ok_or_else(|| at.refuse("a convolution with weights that are inputs"))?;
     Ok((name, Tensor::floats(dims, values)))
 }
 
@@ -104,7 +111,11 @@ fn dense(at: &mut Exporter<'_>, op: &Convolution, node: &At<'_>) -> Result<()> {
     }
     let x = at.input(node.inputs[0], Order::Model)?;
     let w = at.input(node.inputs[1], Order::Model)?;
-    let bias = node.inputs.get(2 + usize::from(op.residual)).map(|&bias| at.input(bias, Order::Model)).transpose()?;
+    let bias = node
+        .inputs
+        .get(2 + usize::from(op.residual))
+        .map(|&bias| at.input(bias, Order::Model))
+        .transpose()?;
     let is_plain = at.shape(node.inputs[0]).dims.len() == 1 && at.shape(node.inputs[0]).batched;
     let mut result = match (&bias, is_plain) {
         (Some(bias), true) => at.node("Gemm", &[&x, &w, bias], Vec::new()),
@@ -157,7 +168,13 @@ fn transposed(at: &mut Exporter<'_>, op: &ConvolutionDataGradient, node: &At<'_>
     Ok(())
 }
 
-fn pool(at: &mut Exporter<'_>, operator: &str, window: &[usize], sliding: &Sliding, node: &At<'_>) -> Result<()> {
+fn pool(
+    at: &mut Exporter<'_>,
+    operator: &str,
+    window: &[usize],
+    sliding: &Sliding,
+    node: &At<'_>,
+) -> Result<()> {
     let spatial = at.shape(node.inputs[0]).dims[..window.len()].to_vec();
     let mut attributes = windows(at, sliding, &spatial, window)?;
     if operator == "AveragePool" {

@@ -39,6 +39,9 @@ impl Call<'_, '_> {
                 traced.push(value);
             }
         }
+        if traced.is_empty() {
+            return Err(self.unsupported("an operation on constants alone"));
+        }
         let mut known = Vec::new();
         for value in values {
             if let Value::Known(tensor) = value {
@@ -53,7 +56,9 @@ impl Call<'_, '_> {
         // As they lie, if all lie alike and constants say nothing about axes that the symbols do not have.
         let groups = traced[0].groups.clone();
         let alike = traced.iter().all(|value| value.groups == groups && value.is_simple());
-        let fits = |tensor: &Tensor| groups.iter().zip(&tensor.dims).all(|(group, &size)| !group.is_empty() || size == 1);
+        let fits = |tensor: &Tensor| {
+            groups.iter().zip(&tensor.dims).all(|(group, &size)| !group.is_empty() || size == 1)
+        };
         let physical = traced[0].physical().len();
         let mut order: Vec<usize> = (0..groups.len()).filter(|&axis| !groups[axis].is_empty()).collect();
         order.sort_by_key(|&axis| groups[axis][0]);
@@ -61,9 +66,11 @@ impl Call<'_, '_> {
         let (symbols, groups) = if alike && whole && known.iter().all(fits) {
             (traced.iter().map(|value| value.symbol.clone()).collect::<Vec<_>>(), groups)
         } else {
-            let leader = traced.iter().filter(|value| value.is_simple()).max_by_key(|value| value.physical().len());
+            let leader =
+                traced.iter().filter(|value| value.is_simple()).max_by_key(|value| value.physical().len());
             order = leader.map_or_else(|| (0..rank - first).collect(), Traced::order);
-            let symbols = traced.iter().map(|value| self.at.arranged(value, &order)).collect::<Result<_>>()?;
+            let symbols =
+                traced.iter().map(|value| self.at.arranged(value, &order)).collect::<Result<_>>()?;
             (symbols, groups_of(&order))
         };
         let (mut symbols, mut known) = (symbols.into_iter(), known.into_iter());
@@ -74,8 +81,11 @@ impl Call<'_, '_> {
                 Value::Known(_) => {
                     let tensor = known.next().expect("one for each known value");
                     let dims: Vec<usize> = order.iter().map(|&axis| tensor.dims[axis]).collect();
-                    let all: Vec<usize> =
-                        order.iter().copied().chain((0..tensor.dims.len()).filter(|axis| !order.contains(axis))).collect();
+                    let all: Vec<usize> = order
+                        .iter()
+                        .copied()
+                        .chain((0..tensor.dims.len()).filter(|axis| !order.contains(axis)))
+                        .collect();
                     Aligned::Known(tensor.transposed(&all).reshaped(dims))
                 }
             })
@@ -91,7 +101,12 @@ impl Call<'_, '_> {
     }
 
     /// An operation on values matched element by element, of which at least one is traced.
-    pub(super) fn matched(&mut self, operator: Operator, values: &[Value], element: Element) -> Result<Traced> {
+    pub(super) fn matched(
+        &mut self,
+        operator: Operator,
+        values: &[Value],
+        element: Element,
+    ) -> Result<Traced> {
         let AlignedInputs { inputs, groups } = self.align(values)?;
         let mut layer = Operation::new(operator);
         let (mut symbols, mut weights) = (Vec::new(), Vec::new());
@@ -99,7 +114,9 @@ impl Call<'_, '_> {
             match input {
                 Aligned::Symbol(symbol) => symbols.push(symbol),
                 Aligned::Known(tensor) => {
-                    let trainable = tensor.element() == Element::Float && tensor.len() > 1 && weights.len() == symbols_before(&layer);
+                    let trainable = tensor.element() == Element::Float
+                        && tensor.len() > 1
+                        && weights.len() == symbols_before(&layer);
                     layer = layer.constant(position, tensor.dims.clone(), trainable);
                     weights.push(tensor.to_floats());
                 }

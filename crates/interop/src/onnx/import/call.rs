@@ -64,7 +64,9 @@ impl<'f> Call<'_, 'f> {
             Some(Value::Known(tensor)) => Ok(Some(Arc::clone(tensor))),
             Some(Value::Traced(_)) => {
                 let name = &self.node.input[index];
-                Err(self.unsupported(format!("the input `{name}` is computed from the model's inputs; it must be constant")))
+                Err(self.unsupported(format!(
+                    "the input `{name}` is computed from the model's inputs; it must be constant"
+                )))
             }
         }
     }
@@ -86,7 +88,9 @@ impl<'f> Call<'_, 'f> {
         };
         // Very old files do not say which type it is.
         if found.r#type != wanted as i32 && found.r#type != 0 {
-            return Err(self.malformed(format!("the attribute {name} is not of type {}", wanted.as_str_name())));
+            return Err(
+                self.malformed(format!("the attribute {name} is not of type {}", wanted.as_str_name()))
+            );
         }
         Ok(Some(found))
     }
@@ -124,9 +128,8 @@ impl<'f> Call<'_, 'f> {
     /// Text.
     pub fn string(&self, name: &str, default: &'static str) -> Result<&'f str> {
         match self.attribute(name, AttributeType::String)? {
-            Some(attribute) => {
-                std::str::from_utf8(&attribute.s).map_err(|_| self.malformed(format!("the attribute {name} is no text")))
-            }
+            Some(attribute) => std::str::from_utf8(&attribute.s)
+                .map_err(|_| self.malformed(format!("the attribute {name} is no text"))),
             None => Ok(default),
         }
     }
@@ -187,7 +190,12 @@ impl<'f> Call<'_, 'f> {
     }
 
     /// Adds a layer, named after the node.
-    pub fn layer(&mut self, layer: impl Into<LayerRef>, inputs: &[&Symbol], weights: Vec<Vec<f32>>) -> Result<Symbol> {
+    pub fn layer(
+        &mut self,
+        layer: impl Into<LayerRef>,
+        inputs: &[&Symbol],
+        weights: Vec<Vec<f32>>,
+    ) -> Result<Symbol> {
         self.at.layer("", layer, inputs, weights)
     }
 }

@@ -39,7 +39,11 @@ fn constant(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
 fn sizes(call: &mut Call<'_, '_>, sizes: &[i64]) -> Result<Vec<usize>> {
     let dims: Option<Vec<usize>> = sizes.iter().map(|&size| usize::try_from(size).ok()).collect();
     let Some(dims) = dims else {
-        return Err(if sizes.contains(&BATCH) { call.mixes() } else { call.malformed(format!("sizes {sizes:?}")) });
+        return Err(if sizes.contains(&BATCH) {
+            call.mixes()
+        } else {
+            call.malformed(format!("sizes {sizes:?}"))
+        });
     };
     let len = dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size));
     call.at.spend(len.unwrap_or(usize::MAX))?;
@@ -89,9 +93,11 @@ fn range(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
             return Err(call.mixes());
         }
         let wide = (i128::from(limit) - i128::from(start), i128::from(delta));
-        let count = if wide.1 == 0 { return Err(call.malformed("a step of 0")) } else { wide.0.div_euclid(wide.1) };
+        let count =
+            if wide.1 == 0 { return Err(call.malformed("a step of 0")) } else { wide.0.div_euclid(wide.1) };
         let count = (count + i128::from(wide.0.rem_euclid(wide.1) != 0)).max(0);
-        let count = usize::try_from(if (wide.0 > 0) == (wide.1 > 0) { count } else { 0 }).unwrap_or(usize::MAX);
+        let count =
+            usize::try_from(if (wide.0 > 0) == (wide.1 > 0) { count } else { 0 }).unwrap_or(usize::MAX);
         call.at.spend(count)?;
         let values = (0..count as i64).map(|index| start.wrapping_add(index.wrapping_mul(delta))).collect();
         return known(Tensor::integers([count], values));
@@ -112,7 +118,8 @@ fn shape(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         Value::Traced(traced) => call.file_dims(&traced),
     };
     let rank = dims.len() as i64;
-    let bound = |place: i64| if place < 0 { place.saturating_add(rank) } else { place }.clamp(0, rank) as usize;
+    let bound =
+        |place: i64| if place < 0 { place.saturating_add(rank) } else { place }.clamp(0, rank) as usize;
     let (start, end) = (bound(call.int("start", 0)?), bound(call.int("end", rank)?));
     let part = dims.get(start..end).unwrap_or_default().to_vec();
     known(Tensor::integers([part.len()], part))

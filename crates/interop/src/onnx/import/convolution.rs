@@ -2,8 +2,8 @@
 
 use convnet_nn::LayerRef;
 use convnet_nn::layers::{
-    self, Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose, Conv3D, Conv3DTranspose, DepthwiseConv2D, Operation,
-    Padding, Size, Windows,
+    self, Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose, Conv3D, Conv3DTranspose, DepthwiseConv2D,
+    Operation, Padding, Size, Windows,
 };
 
 use super::call::one;
@@ -69,7 +69,8 @@ impl Call<'_, '_> {
                     let steps = spatial[axis].div_ceil(strides[axis]).saturating_sub(1);
                     let total = (steps * strides[axis] + extent).saturating_sub(spatial[axis]);
                     let half = total / 2;
-                    pads[axis] = if auto == "SAME_UPPER" { (half, total - half) } else { (total - half, half) };
+                    pads[axis] =
+                        if auto == "SAME_UPPER" { (half, total - half) } else { (total - half, half) };
                 }
             }
             other => return Err(self.malformed(format!("auto_pad {other}"))),
@@ -135,18 +136,26 @@ fn convolution(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let [spatial @ .., channels] = x.physical() else { return Err(call.malformed("no channels")) };
     let (spatial, channels) = (spatial.to_vec(), *channels);
     if spatial.len() != rank || groups == 0 || group_channels.checked_mul(groups) != Some(channels) {
-        let expected = format!("weights {:?} in {groups} groups do not fit an input (batch, {channels} channels, {spatial:?})", kernel.dims);
+        let expected = format!(
+            "weights {:?} in {groups} groups do not fit an input (batch, {channels} channels, {spatial:?})",
+            kernel.dims
+        );
         return Err(call.malformed(expected));
     }
     let windows = call.windows(&spatial, Some(&kernel.dims[2..]))?;
     let bias = bias(call, filters)?;
     let mut padding = Padding::Valid;
     if windows.pads.iter().any(|&pad| pad != (0, 0)) {
-        let strided = windows.strides.iter().zip(&windows.dilations).any(|(&stride, &dilation)| stride > 1 && dilation > 1);
+        let strided = windows
+            .strides
+            .iter()
+            .zip(&windows.dilations)
+            .any(|(&stride, &dilation)| stride > 1 && dilation > 1);
         if is_same(&windows, &spatial) && !strided {
             padding = Padding::Same;
         } else {
-            let sides: Vec<(usize, usize)> = std::iter::once((0, 0)).chain(windows.pads.iter().copied()).collect();
+            let sides: Vec<(usize, usize)> =
+                std::iter::once((0, 0)).chain(windows.pads.iter().copied()).collect();
             x = border(call, &x, &sides, Some(0.0))?;
         }
     }
@@ -179,15 +188,18 @@ fn transposed(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let groups = usize::try_from(call.int("group", 1)?).unwrap_or(0);
     let [spatial @ .., channels] = x.physical() else { return Err(call.malformed("no channels")) };
     let (spatial, channels) = (spatial.to_vec(), *channels);
-    let fits = spatial.len() == rank && kernel.dims[0] == channels && groups > 0 && channels.is_multiple_of(groups);
+    let fits =
+        spatial.len() == rank && kernel.dims[0] == channels && groups > 0 && channels.is_multiple_of(groups);
     let filters = kernel.dims[1].checked_mul(groups).filter(|_| fits);
-    let filters = filters.ok_or_else(|| call.malformed(format!("weights {:?} do not fit the input", kernel.dims)))?;
+    let filters =
+        filters.ok_or_else(|| call.malformed(format!("weights {:?} do not fit the input", kernel.dims)))?;
     let mut windows = call.windows(&spatial, Some(&kernel.dims[2..]))?;
     let mut added = call.sizes("output_padding", rank, 0)?;
     let auto = call.string("auto_pad", "NOTSET")?;
     let wanted = call.ints("output_shape")?.map(|_| call.sizes("output_shape", rank, 0)).transpose()?;
     for axis in 0..rank {
-        let (stride, extent) = (windows.strides[axis], windows.dilations[axis] * (windows.sizes[axis] - 1) + 1);
+        let (stride, extent) =
+            (windows.strides[axis], windows.dilations[axis] * (windows.sizes[axis] - 1) + 1);
         let full = (spatial[axis] - 1) * stride + extent;
         let wanted = match &wanted {
             Some(wanted) => wanted[axis],
@@ -209,18 +221,26 @@ fn transposed(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     if plain {
         let has_bias = bias.is_some();
         let layer: LayerRef = match rank {
-            1 => Conv1DTranspose::new(filters, size(&windows.sizes)).strides(size(&windows.strides)).use_bias(has_bias).into(),
-            2 => Conv2DTranspose::new(filters, size(&windows.sizes)).strides(size(&windows.strides)).use_bias(has_bias).into(),
-            _ => Conv3DTranspose::new(filters, size(&windows.sizes)).strides(size(&windows.strides)).use_bias(has_bias).into(),
+            1 => Conv1DTranspose::new(filters, size(&windows.sizes))
+                .strides(size(&windows.strides))
+                .use_bias(has_bias)
+                .into(),
+            2 => Conv2DTranspose::new(filters, size(&windows.sizes))
+                .strides(size(&windows.strides))
+                .use_bias(has_bias)
+                .into(),
+            _ => Conv3DTranspose::new(filters, size(&windows.sizes))
+                .strides(size(&windows.strides))
+                .use_bias(has_bias)
+                .into(),
         };
         let all = std::iter::once(weights.to_floats()).chain(bias).collect();
         let symbol = call.layer(layer, &[&x.symbol], all)?;
         return call.of_images(x.with(symbol));
     }
     // Elements beyond the stride's reach have no window: they are zeros.
-    let beyond: Vec<(usize, usize)> = (0..rank)
-        .map(|axis| (0, added[axis].saturating_sub(windows.strides[axis] - 1)))
-        .collect();
+    let beyond: Vec<(usize, usize)> =
+        (0..rank).map(|axis| (0, added[axis].saturating_sub(windows.strides[axis] - 1))).collect();
     for (added, &(_, beyond)) in added.iter_mut().zip(&beyond) {
         *added -= beyond;
     }
@@ -230,7 +250,8 @@ fn transposed(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let sides: Vec<(usize, usize)> = std::iter::once((0, 0)).chain(beyond).collect();
     let mut y = border(call, &x.with(symbol), &sides, Some(0.0))?;
     if let Some(bias) = bias {
-        let add = Operation::new(layers::Operator::Binary { function: "add".into() }).constant(1, [filters], true);
+        let add =
+            Operation::new(layers::Operator::Binary { function: "add".into() }).constant(1, [filters], true);
         let symbol = call.at.layer("bias", add, &[&y.symbol], vec![bias])?;
         y = y.with(symbol);
     }

@@ -2,8 +2,8 @@
 
 use convnet_nn::activation::Activation;
 use convnet_nn::layers::{
-    self, Add, Average, Dropout, ELU, LeakyReLU, Maximum, Minimum, Multiply, Operation, PReLU, ReLU, Rescaling,
-    Subtract,
+    self, Add, Average, Dropout, ELU, LeakyReLU, Maximum, Minimum, Multiply, Operation, PReLU, ReLU,
+    Rescaling, Subtract,
 };
 use convnet_nn::{LayerRef, Symbol};
 
@@ -44,7 +44,10 @@ pub(super) const OPERATORS: &[Operator] = &[
     Operator { name: "Mish", import: |call| activation(call, Activation::Mish) },
     Operator { name: "Mod", import: modulo },
     Operator { name: "Mul", import: |call| arithmetic(call, "multiply") },
-    Operator { name: "Neg", import: |call| map(call, Operation::new(layers::Operator::Scale { scale: -1.0, shift: 0.0 })) },
+    Operator {
+        name: "Neg",
+        import: |call| map(call, Operation::new(layers::Operator::Scale { scale: -1.0, shift: 0.0 })),
+    },
     Operator { name: "PRelu", import: p_relu },
     Operator { name: "Pow", import: power },
     Operator { name: "Reciprocal", import: |call| function(call, "power", &[-1.0]) },
@@ -105,7 +108,11 @@ fn leaky_relu(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
 
 fn elu(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let alpha = call.float("alpha", 1.0)?;
-    if alpha < 0.0 { function(call, "elu", &[1.0, alpha, 1.0]) } else { map(call, ELU::new().alpha(f64::from(alpha))) }
+    if alpha < 0.0 {
+        function(call, "elu", &[1.0, alpha, 1.0])
+    } else {
+        map(call, ELU::new().alpha(f64::from(alpha)))
+    }
 }
 
 fn celu(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
@@ -209,13 +216,15 @@ fn p_relu(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
 }
 
 fn clip(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
-    let mut bound = |index: usize, name: &str| -> Result<Option<f32>> {
+    let bound = |index: usize, name: &str| -> Result<Option<f32>> {
         if let Some(found) = call.some_float(name)? {
             return Ok(Some(found));
         }
         match call.known(index)? {
             None => Ok(None),
-            Some(tensor) => tensor.scalar().map(Some).ok_or_else(|| call.malformed("a bound is no single number")),
+            Some(tensor) => {
+                tensor.scalar().map(Some).ok_or_else(|| call.malformed("a bound is no single number"))
+            }
         }
     };
     let (low, high) = (bound(1, "min")?, bound(2, "max")?);
@@ -225,7 +234,9 @@ fn clip(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         (None, None) => x.clone(),
         (Some(0.0), None) => call.at.map(&x, ReLU::new())?,
         (Some(0.0), Some(high)) if high >= 0.0 => call.at.map(&x, ReLU::new().max_value(f64::from(high)))?,
-        (Some(low), Some(high)) if low <= high => call.at.map(&x, Operation::new(operator_of("ramp", &[1.0, 0.0, low, high])))?,
+        (Some(low), Some(high)) if low <= high => {
+            call.at.map(&x, Operation::new(operator_of("ramp", &[1.0, 0.0, low, high])))?
+        }
         (low, high) => {
             let mut y = x.clone();
             if let Some(low) = low {
@@ -247,7 +258,11 @@ fn dropout(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         None => call.float("ratio", 0.5)?,
     };
     let trains = call.known(2)?.is_some_and(|tensor| tensor.to_integers().first() == Some(&1));
-    let y = if (0.0..1.0).contains(&ratio) && !trains { call.at.map(&x, Dropout::new(ratio))? } else { x.clone() };
+    let y = if (0.0..1.0).contains(&ratio) && !trains {
+        call.at.map(&x, Dropout::new(ratio))?
+    } else {
+        x.clone()
+    };
     if trains && ratio != 0.0 {
         return Err(call.unsupported("it drops elements while it predicts"));
     }
@@ -305,7 +320,8 @@ fn by_scalar(function: &str, scalar: f32, second: bool) -> Option<LayerRef> {
         (scale.is_finite() && offset.is_finite())
             .then(|| Rescaling::new(f64::from(scale)).offset(f64::from(offset)).into())
     };
-    let activation = |function: &str, arguments: &[f32]| Some(Operation::new(operator_of(function, arguments)).into());
+    let activation =
+        |function: &str, arguments: &[f32]| Some(Operation::new(operator_of(function, arguments)).into());
     match (function, second) {
         ("add", _) => rescale(1.0, scalar),
         ("subtract", true) => rescale(1.0, -scalar),
@@ -338,7 +354,9 @@ fn power(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
 fn whole(call: &mut Call<'_, '_>, value: Traced) -> Result<Traced> {
     match value.element {
         Element::Integer => {
-            let y = call.at.map(&value, Operation::new(layers::Operator::Unary { function: "truncate".into() }))?;
+            let y = call
+                .at
+                .map(&value, Operation::new(layers::Operator::Unary { function: "truncate".into() }))?;
             Ok(Traced { element: Element::Integer, ..y })
         }
         _ => Ok(value),

@@ -33,13 +33,31 @@ pub(super) fn node<'f>(
         at.spend(tensor.len())?;
         return Ok(Some(vec![Value::Known(Arc::new(tensor))]));
     }
-    run(at, node, &known)
+    run(at, node, &known).map(Some)
 }
 
 /// Operators that take care of known inputs themselves.
 pub(super) const SELF_FOLDING: &[&str] = &[
-    "Cast", "CastLike", "Concat", "ConstantOfShape", "Expand", "EyeLike", "Flatten", "Gather", "Identity", "Range",
-    "Reshape", "Shape", "Size", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze", "OneHot",
+    "Cast",
+    "CastLike",
+    "Concat",
+    "ConstantOfShape",
+    "Expand",
+    "EyeLike",
+    "Flatten",
+    "Gather",
+    "Identity",
+    "Range",
+    "Reshape",
+    "Shape",
+    "Size",
+    "Slice",
+    "Split",
+    "Squeeze",
+    "Tile",
+    "Transpose",
+    "Unsqueeze",
+    "OneHot",
 ];
 
 /// Arithmetic on integers and truth values, for which floating point is too coarse.
@@ -86,7 +104,8 @@ fn evaluate(call: &Call<'_, '_>, inputs: &[Option<Arc<Tensor>>]) -> Result<Optio
     let pairs = Places::repeated(&dims, &a.dims).zip(Places::repeated(&dims, &b.dims));
     let (left, right) = (a.to_integers(), b.to_integers());
     // The batch multiplied or divided by 1 is still the batch, and compared with a number is another one.
-    let neutral = matches!(name, "Mul" | "Div") && right.iter().chain(&left).all(|&value| value == 1 || value == BATCH);
+    let neutral =
+        matches!(name, "Mul" | "Div") && right.iter().chain(&left).all(|&value| value == 1 || value == BATCH);
     let compares = matches!(name, "Equal");
     if !neutral && !compares {
         refuse_batch(call, &left)?;
@@ -99,7 +118,8 @@ fn evaluate(call: &Call<'_, '_>, inputs: &[Option<Arc<Tensor>>]) -> Result<Optio
             (a, b) => f(a, b),
         })
         .collect();
-    let values = values.ok_or_else(|| call.malformed("it computes with numbers beyond 64 bits, or divides by zero"))?;
+    let values = values
+        .ok_or_else(|| call.malformed("it computes with numbers beyond 64 bits, or divides by zero"))?;
     let tensor = Tensor::integers(dims, values);
     let compares = matches!(name, "Equal" | "Less" | "Greater" | "LessOrEqual" | "GreaterOrEqual");
     Ok(Some(if compares { tensor.cast(Element::Boolean) } else { tensor }))
@@ -135,13 +155,21 @@ pub(super) fn broadcast(all: &[&[usize]]) -> Option<Vec<usize>> {
 const MAX_FOLDED: usize = 1 << 26;
 
 /// Computes a node by a model that has its first input that is floating point (or else its first) for an input.
-fn run<'f>(at: &mut Importer<'f>, node: &'f NodeProto, known: &[Option<Arc<Tensor>>]) -> Result<Option<Vec<Value>>> {
-    let Some(operator) = operator(node) else { return Ok(None) };
-    let is_float = |input: &Option<Arc<Tensor>>| input.as_ref().is_some_and(|tensor| tensor.element() == Element::Float);
-    let Some(place) = known.iter().position(is_float).or_else(|| known.iter().position(Option::is_some)) else {
-        return Ok(None);
+fn run<'f>(at: &mut Importer<'f>, node: &'f NodeProto, known: &[Option<Arc<Tensor>>]) -> Result<Vec<Value>> {
+    let refuse = |at: &mut Importer<'f>, reason: &str| {
+        let call = Call { at, node, inputs: Vec::new() };
+        Err(call.unsupported(reason))
     };
-    let Some(tensor) = known[place].as_ref().filter(|tensor| !tensor.is_empty()) else { return Ok(None) };
+    let Some(operator) = operator(node) else { return refuse(at, "an operator that is not known") };
+    let is_float =
+        |input: &Option<Arc<Tensor>>| input.as_ref().is_some_and(|tensor| tensor.element() == Element::Float);
+    let Some(place) = known.iter().position(is_float).or_else(|| known.iter().position(Option::is_some))
+    else {
+        return refuse(at, "it has no inputs");
+    };
+    let Some(tensor) = known[place].as_ref().filter(|tensor| !tensor.is_empty()) else {
+        return refuse(at, "a value without elements");
+    };
     if tensor.element() == Element::Integer && tensor.to_integers().contains(&BATCH) {
         let call = Call { at, node, inputs: Vec::new() };
         return Err(call.mixes());
@@ -173,7 +201,11 @@ fn run<'f>(at: &mut Importer<'f>, node: &'f NodeProto, known: &[Option<Arc<Tenso
                     let reason = format!("node {}: a constant of {} elements", at.node, symbol.shape().len());
                     return Err(InteropError::too_large(crate::onnx::FORMAT, reason));
                 }
-                let end = Traced { symbol, groups: Traced::plain(value.symbol.clone(), value.element).groups, ..value.clone() };
+                let end = Traced {
+                    symbol,
+                    groups: Traced::plain(value.symbol.clone(), value.element).groups,
+                    ..value.clone()
+                };
                 traced.push((index, value.dims(), (format!("output{index}"), end)));
                 results.push(None);
             }
@@ -190,7 +222,7 @@ fn run<'f>(at: &mut Importer<'f>, node: &'f NodeProto, known: &[Option<Arc<Tenso
             results[index] = Some(Arc::new(floats.cast(end.element)));
         }
     }
-    Ok(Some(results.into_iter().flatten().map(Value::Known).collect()))
+    Ok(results.into_iter().flatten().map(Value::Known).collect())
 }
 
 fn predict(model: &Model, tensor: &Tensor) -> Result<Vec<ArrayD<f32>>> {

@@ -41,7 +41,8 @@ fn sizes(options: &Import, info: &ValueInfoProto) -> Result<(Element, Vec<Option
     let mut sizes: Vec<Option<usize>> = sizes.collect::<Result<_>>()?;
     if let Some((_, wanted)) = options.shapes.iter().find(|(known, _)| known == name) {
         if wanted.len() != sizes.len() {
-            let reason = format!("the input `{name}` has {} axes, but sizes {wanted:?} were given", sizes.len());
+            let reason =
+                format!("the input `{name}` has {} axes, but sizes {wanted:?} were given", sizes.len());
             return Err(InteropError::unsupported(FORMAT, reason));
         }
         sizes = wanted.iter().map(|&size| Some(size)).collect();
@@ -79,7 +80,8 @@ pub(super) fn placeholders(at: &mut Importer<'_>, graph: &GraphProto) -> Result<
             if let (Some(known), Some(batch)) = (at.file_batch, batch)
                 && known != batch
             {
-                let reason = format!("the inputs have first axes of {known} and {batch} elements, which {MIXES}");
+                let reason =
+                    format!("the inputs have first axes of {known} and {batch} elements, which {MIXES}");
                 return Err(InteropError::unsupported(FORMAT, reason));
             }
             at.file_batch = at.file_batch.or(batch);
@@ -94,7 +96,10 @@ pub(super) fn placeholders(at: &mut Importer<'_>, graph: &GraphProto) -> Result<
         };
         let len = dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size));
         if len.is_none_or(|len| len > MAX_INPUT) {
-            return Err(InteropError::too_large(FORMAT, format!("the input `{}` has sizes {dims:?}", info.name)));
+            return Err(InteropError::too_large(
+                FORMAT,
+                format!("the input `{}` has sizes {dims:?}", info.name),
+            ));
         }
         let images = !at.options.keep_layout && at.batched && takes_images(graph, &info.name, dims.len());
         let order = if images { channels_last(dims.len()) } else { (0..dims.len()).collect() };
@@ -133,8 +138,24 @@ const OF_IMAGES: &[&str] = &[
 
 /// Operators that keep the axes of a value in their places.
 const KEEPING: &[&str] = &[
-    "Add", "Sub", "Mul", "Div", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "Clip", "Cast", "Identity", "Pad", "Dropout",
-    "Concat", "Sqrt", "Pow", "HardSwish", "Slice",
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Relu",
+    "LeakyRelu",
+    "Sigmoid",
+    "Tanh",
+    "Clip",
+    "Cast",
+    "Identity",
+    "Pad",
+    "Dropout",
+    "Concat",
+    "Sqrt",
+    "Pow",
+    "HardSwish",
+    "Slice",
 ];
 
 /// Whether an input is images (or sequences, or volumes) with the channels in front, as what is done to it tells.

@@ -72,7 +72,8 @@ fn is_infinite(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         };
         seen = call.at.map(&x, Operation::new(layer))?;
     } else if !positive {
-        let none = layers::Operator::Activation { function: "ramp".into(), arguments: vec![0.0, 0.0, 0.0, 0.0] };
+        let none =
+            layers::Operator::Activation { function: "ramp".into(), arguments: vec![0.0, 0.0, 0.0, 0.0] };
         return one(logical(call.at.map(&x, Operation::new(none))?));
     }
     one(logical(unary(call, &seen, "is_positive_infinity")?))

@@ -21,7 +21,11 @@ fn dense(call: &mut Call<'_, '_>, x: &Traced, matrix: &Tensor, bias: Option<Vec<
     let &[rows, columns] = &matrix.dims[..] else { return Err(call.malformed("weights that are no matrix")) };
     let rank = x.groups.len();
     if rank == 0 || x.dims()[rank - 1] != rows || matrix.is_empty() {
-        return Err(call.malformed(format!("weights {:?} for an input whose samples are {:?}", matrix.dims, x.dims())));
+        return Err(call.malformed(format!(
+            "weights {:?} for an input whose samples are {:?}",
+            matrix.dims,
+            x.dims()
+        )));
     }
     let (symbol, matrix, groups) = if rank == 1 && x.groups[0].len() > 1 {
         // A flattened value: the symbol is flattened as it lies, and the weights follow.
@@ -116,7 +120,9 @@ fn whole_rows(call: &Call<'_, '_>, x: &Traced) -> Result<Traced> {
 
 fn flipped(call: &Call<'_, '_>, value: &Value) -> Result<Value> {
     match value {
-        Value::Known(tensor) if tensor.dims.len() == 2 => Ok(Value::Known(Arc::new(tensor.transposed(&[1, 0])))),
+        Value::Known(tensor) if tensor.dims.len() == 2 => {
+            Ok(Value::Known(Arc::new(tensor.transposed(&[1, 0]))))
+        }
         Value::Traced(x) if !call.at.batched && x.groups.len() == 2 => {
             let groups = vec![x.groups[1].clone(), x.groups[0].clone()];
             Ok(Value::Traced(Traced { groups, ..x.clone() }))

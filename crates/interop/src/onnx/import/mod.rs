@@ -122,7 +122,8 @@ impl<'f> Importer<'f> {
                 Ok(())
             }
             None => {
-                let reason = format!("node {}: constants of more than {FOLDED} elements altogether", self.node);
+                let reason =
+                    format!("node {}: constants of more than {FOLDED} elements altogether", self.node);
                 Err(InteropError::too_large(FORMAT, reason))
             }
         }
@@ -145,11 +146,17 @@ impl<'f> Importer<'f> {
             refuse(format!("expected {}, received {}", mismatch.expected, mismatch.received))
         })?;
         let lens: Vec<usize> = weights.iter().map(Vec::len).collect();
-        let wanted: Option<Vec<usize>> =
-            specs.iter().map(|spec| spec.dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size))).collect();
+        let wanted: Option<Vec<usize>> = specs
+            .iter()
+            .map(|spec| spec.dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size)))
+            .collect();
         if wanted.as_ref() != Some(&lens) {
-            let wanted: Vec<String> = specs.iter().map(|spec| format!("{} {:?}", spec.name, spec.dims)).collect();
-            return Err(refuse(format!("needs weights {}, the file has {lens:?} numbers", wanted.join(", "))));
+            let wanted: Vec<String> =
+                specs.iter().map(|spec| format!("{} {:?}", spec.name, spec.dims)).collect();
+            return Err(refuse(format!(
+                "needs weights {}, the file has {lens:?} numbers",
+                wanted.join(", ")
+            )));
         }
         if inputs.iter().any(|input| input.shape().is_empty()) {
             return Err(self.without_elements());
@@ -182,7 +189,10 @@ impl<'f> Importer<'f> {
     pub fn trace(&mut self, tensor: &Tensor) -> Result<Traced> {
         use convnet_nn::layers::{Operation, Operator};
         let Some(anchor) = self.anchor.clone() else {
-            return Err(InteropError::unsupported(FORMAT, "a graph without inputs that its outputs depend on"));
+            return Err(InteropError::unsupported(
+                FORMAT,
+                "a graph without inputs that its outputs depend on",
+            ));
         };
         let mut dims = tensor.dims.clone();
         if tensor.is_empty() {
@@ -196,7 +206,8 @@ impl<'f> Importer<'f> {
             match dims.first() {
                 Some(1) => dims.remove(0),
                 _ => {
-                    let reason = format!("node {}: a constant of sizes {dims:?} for a whole batch", self.node);
+                    let reason =
+                        format!("node {}: a constant of sizes {dims:?} for a whole batch", self.node);
                     return Err(InteropError::unsupported(FORMAT, reason));
                 }
             };
@@ -237,14 +248,17 @@ impl<'f> Importer<'f> {
         if let Some(outputs) = fold::node(self, node, &inputs)? {
             return Ok(outputs);
         }
-        let operator = operator(node).ok_or_else(|| {
-            InteropError::unsupported(FORMAT, format!("operator {}", node.op_type))
-        })?;
+        let operator = operator(node)
+            .ok_or_else(|| InteropError::unsupported(FORMAT, format!("operator {}", node.op_type)))?;
         (operator.import)(&mut Call { at: self, node, inputs })
     }
 
     /// The model, with its weights.
-    fn finish(mut self, inputs: &[(String, Traced)], outputs: Vec<(String, Traced)>) -> Result<(Model, Vec<usize>)> {
+    fn finish(
+        mut self,
+        inputs: &[(String, Traced)],
+        outputs: Vec<(String, Traced)>,
+    ) -> Result<(Model, Vec<usize>)> {
         let mut symbols = Vec::new();
         for (_, output) in &outputs {
             // A placeholder is no output by itself.
@@ -255,11 +269,8 @@ impl<'f> Importer<'f> {
         let used = used(&all, &symbols);
         let kept: Vec<Symbol> = used.iter().map(|&index| all[index].clone()).collect();
         let mut model = Model::with_zeros(&kept, &symbols)?;
-        let layers: Vec<_> = model
-            .layers()
-            .iter()
-            .map(|layer| (layer.name().to_owned(), layer.weights().to_vec()))
-            .collect();
+        let layers: Vec<_> =
+            model.layers().iter().map(|layer| (layer.name().to_owned(), layer.weights().to_vec())).collect();
         for (layer, weights) in layers {
             let Some(values) = self.weights.remove(&layer) else { continue };
             for (weight, values) in weights.iter().zip(values) {
@@ -279,7 +290,9 @@ impl<'f> Importer<'f> {
 
 /// The inputs that some output depends on.
 fn used(inputs: &[Symbol], outputs: &[Symbol]) -> Vec<usize> {
-    (0..inputs.len()).filter(|&index| outputs.iter().any(|output| output.depends_on(&inputs[index]))).collect()
+    (0..inputs.len())
+        .filter(|&index| outputs.iter().any(|output| output.depends_on(&inputs[index])))
+        .collect()
 }
 
 /// What layers made from a node are called: by its name, or that of its first output, without what names of layers may not have.
@@ -295,14 +308,15 @@ fn clean(name: &str) -> String {
 }
 
 /// Reads a graph whose form was checked.
-pub(super) fn import(options: &Import, graph: &GraphProto, opset: i64, folder: Option<&std::path::Path>) -> Result<Imported> {
+pub(super) fn import(
+    options: &Import,
+    graph: &GraphProto,
+    opset: i64,
+    folder: Option<&std::path::Path>,
+) -> Result<Imported> {
     let unknown = unsupported(graph);
     if !unknown.is_empty() {
-        let reason = format!(
-            "{} of its operators cannot be read: {}",
-            unknown.len(),
-            unknown.join(", ")
-        );
+        let reason = format!("{} of its operators cannot be read: {}", unknown.len(), unknown.join(", "));
         return Err(InteropError::unsupported(FORMAT, reason));
     }
     let first = run(options, graph, opset, folder, true);
@@ -329,7 +343,10 @@ fn unsupported(graph: &GraphProto) -> Vec<String> {
         }
     }
     counts.sort();
-    counts.into_iter().map(|(name, count)| if count == 1 { name } else { format!("{name} ({count} times)") }).collect()
+    counts
+        .into_iter()
+        .map(|(name, count)| if count == 1 { name } else { format!("{name} ({count} times)") })
+        .collect()
 }
 
 fn run(
@@ -356,7 +373,8 @@ fn run(
     let inputs = inputs::placeholders(&mut importer, graph)?;
     importer.add_nodes(graph)?;
     let outputs = inputs::outputs(&mut importer, graph)?;
-    let ends = |ends: &[(String, Traced)]| ends.iter().map(|(name, end)| inputs::end(name, end)).collect::<Vec<_>>();
+    let ends =
+        |ends: &[(String, Traced)]| ends.iter().map(|(name, end)| inputs::end(name, end)).collect::<Vec<_>>();
     let (mut input_ends, output_ends) = (ends(&inputs), ends(&outputs));
     let (model, used) = importer.finish(&inputs, outputs)?;
     let mut index = 0;

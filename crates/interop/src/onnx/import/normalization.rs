@@ -84,7 +84,12 @@ fn rows(call: &mut Call<'_, '_>, root_mean_square: bool) -> Result<Vec<Value>> {
     let dims = x.dims();
     // Channels that lie last in the symbol need not be moved.
     let only_last = axes == 1 && x.is_simple() && x.groups[axis].first() == Some(&(x.physical().len() - 1));
-    let x = if only_last { x } else { let order: Vec<usize> = (0..dims.len()).collect(); call.at.arrange(&x, &order)? };
+    let x = if only_last {
+        x
+    } else {
+        let order: Vec<usize> = (0..dims.len()).collect();
+        call.at.arrange(&x, &order)?
+    };
     let epsilon = call.float("epsilon", 1e-5)?;
     let mut layer = Operation::new(layers::Operator::LayerNorm { axes, epsilon, root_mean_square });
     let mut weights = Vec::new();
@@ -94,7 +99,8 @@ fn rows(call: &mut Call<'_, '_>, root_mean_square: bool) -> Result<Vec<Value>> {
     for (position, weight) in [scale, shift].into_iter().enumerate() {
         let Some(weight) = weight else { continue };
         let repeated = super::fold::broadcast(&[row, &weight.dims]).filter(|dims| dims == row);
-        let repeated = repeated.ok_or_else(|| call.malformed(format!("weights {:?} for rows {row:?}", weight.dims)))?;
+        let repeated =
+            repeated.ok_or_else(|| call.malformed(format!("weights {:?} for rows {row:?}", weight.dims)))?;
         let places = crate::onnx::tensor::Places::repeated(&repeated, &weight.dims);
         call.at.spend(repeated.iter().product())?;
         weights.push(weight.gather(repeated.clone(), places).to_floats());
@@ -114,7 +120,8 @@ fn row_statistics(call: &mut Call<'_, '_>, x: &Traced, axis: usize) -> Result<Ve
     let centred = pair(call, "subtract", &[Value::Traced(x.clone()), Value::Traced(mean.clone())])?;
     let squares = call.at.map(&centred, function("square"))?;
     let variance = reduce(call, &squares, "mean", &axes, true)?;
-    let shifted = call.at.map(&variance, Operation::new(layers::Operator::Scale { scale: 1.0, shift: epsilon }))?;
+    let shifted =
+        call.at.map(&variance, Operation::new(layers::Operator::Scale { scale: 1.0, shift: epsilon }))?;
     let power = layers::Operator::Activation { function: "power".into(), arguments: vec![-0.5] };
     let inverse = call.at.map(&shifted, Operation::new(power))?;
     Ok(vec![Value::Traced(mean), Value::Traced(inverse)])
@@ -122,8 +129,10 @@ fn row_statistics(call: &mut Call<'_, '_>, x: &Traced, axis: usize) -> Result<Ve
 
 fn response(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let size = call.int("size", 1)?;
-    let radius = usize::try_from(size).ok().filter(|size| size % 2 == 1 && *size < 1 << 20).map(|size| size / 2);
-    let depth_radius = radius.ok_or_else(|| call.unsupported(format!("a size of {size}: only odd ones are read")))?;
+    let radius =
+        usize::try_from(size).ok().filter(|size| size % 2 == 1 && *size < 1 << 20).map(|size| size / 2);
+    let depth_radius =
+        radius.ok_or_else(|| call.unsupported(format!("a size of {size}: only odd ones are read")))?;
     let x = call.images(0)?;
     let alpha = call.float("alpha", 1e-4)? / size as f32;
     let (beta, bias) = (call.float("beta", 0.75)?, call.float("bias", 1.0)?);
@@ -215,12 +224,18 @@ fn function(name: &str) -> Operation {
 
 fn mean_variance(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let x = call.traced(0)?;
-    let axes = call.ints("axes")?.unwrap_or(&[0, 2, 3]).iter().map(|&axis| call.axis(axis, &x)).collect::<Result<Vec<_>>>()?;
+    let axes = call
+        .ints("axes")?
+        .unwrap_or(&[0, 2, 3])
+        .iter()
+        .map(|&axis| call.axis(axis, &x))
+        .collect::<Result<Vec<_>>>()?;
     let mean = reduce(call, &x, "mean", &axes, true)?;
     let centred = pair(call, "subtract", &[Value::Traced(x), Value::Traced(mean)])?;
     let squares = call.at.map(&centred, function("square"))?;
     let variance = reduce(call, &squares, "mean", &axes, true)?;
     let deviation = call.at.map(&variance, function("sqrt"))?;
-    let deviation = call.at.map(&deviation, Operation::new(layers::Operator::Scale { scale: 1.0, shift: 1e-9 }))?;
+    let deviation =
+        call.at.map(&deviation, Operation::new(layers::Operator::Scale { scale: 1.0, shift: 1e-9 }))?;
     one(pair(call, "divide", &[Value::Traced(centred), Value::Traced(deviation)])?)
 }

@@ -216,7 +216,8 @@ fn expanded(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
             let wanted: Option<Vec<usize>> = wanted.iter().map(|&size| usize::try_from(size).ok()).collect();
             let wanted = wanted.ok_or_else(|| call.malformed("negative sizes"))?;
             let dims = super::fold::broadcast(&[&tensor.dims, &wanted]);
-            let dims = dims.ok_or_else(|| call.malformed(format!("{:?} repeated to {wanted:?}", tensor.dims)))?;
+            let dims =
+                dims.ok_or_else(|| call.malformed(format!("{:?} repeated to {wanted:?}", tensor.dims)))?;
             call.at.spend(dims.iter().product())?;
             let places = crate::onnx::tensor::Places::repeated(&dims, &tensor.dims);
             return Ok(vec![Value::Known(Arc::new(tensor.gather(dims.clone(), places)))]);
@@ -230,7 +231,8 @@ fn expanded(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         return Err(call.mixes());
     }
     wanted.splice(0..0, vec![1; rank - wanted.len()]);
-    let is_batch = |size: i64| size == 1 || size == BATCH || Some(size) == call.at.file_batch.map(|batch| batch as i64);
+    let is_batch =
+        |size: i64| size == 1 || size == BATCH || Some(size) == call.at.file_batch.map(|batch| batch as i64);
     if wanted[..first].iter().any(|&size| !is_batch(size)) {
         return Err(call.mixes());
     }
@@ -315,7 +317,12 @@ fn pad(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
 }
 
 /// A border of one value (−∞ if there is none) along the file's axes (after the batch).
-pub(super) fn border(call: &mut Call<'_, '_>, x: &Traced, sides: &[(usize, usize)], value: Option<f32>) -> Result<Traced> {
+pub(super) fn border(
+    call: &mut Call<'_, '_>,
+    x: &Traced,
+    sides: &[(usize, usize)],
+    value: Option<f32>,
+) -> Result<Traced> {
     if sides.iter().all(|&side| side == (0, 0)) {
         return Ok(x.clone());
     }
@@ -329,8 +336,12 @@ pub(super) fn border(call: &mut Call<'_, '_>, x: &Traced, sides: &[(usize, usize
     let keras = value == Some(0.0) && border.last() == Some(&(0, 0));
     let symbol = match &border[..spatial] {
         &[a] if keras => call.at.layer("pad", ZeroPadding1D::new(Sides([a])), &[&x.symbol], Vec::new())?,
-        &[a, b] if keras => call.at.layer("pad", ZeroPadding2D::new(Sides([a, b])), &[&x.symbol], Vec::new())?,
-        &[a, b, c] if keras => call.at.layer("pad", ZeroPadding3D::new(Sides([a, b, c])), &[&x.symbol], Vec::new())?,
+        &[a, b] if keras => {
+            call.at.layer("pad", ZeroPadding2D::new(Sides([a, b])), &[&x.symbol], Vec::new())?
+        }
+        &[a, b, c] if keras => {
+            call.at.layer("pad", ZeroPadding3D::new(Sides([a, b, c])), &[&x.symbol], Vec::new())?
+        }
         _ => {
             let layer = Operation::new(layers::Operator::Pad { border, value });
             call.at.layer("pad", layer, &[&x.symbol], Vec::new())?
@@ -375,7 +386,10 @@ fn trilu(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         let distance = (place % columns) as i64 - (place / columns) as i64;
         if upper { distance >= diagonal } else { distance <= diagonal }
     };
-    let mask = Tensor::floats([rows, columns], (0..rows * columns).map(|place| f32::from(u8::from(keep(place)))).collect());
+    let mask = Tensor::floats(
+        [rows, columns],
+        (0..rows * columns).map(|place| f32::from(u8::from(keep(place)))).collect(),
+    );
     let element = x.element;
     let values = [Value::Known(Arc::new(mask)), Value::Traced(x), super::align::number(0.0)];
     one(call.matched(layers::Operator::Select {}, &values, element)?)
@@ -385,7 +399,10 @@ fn one_hot(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let x = call.traced(0)?;
     let depth = call.constant(1)?.to_integers();
     let ends = call.constant(2)?;
-    let depth = depth.first().and_then(|&depth| usize::try_from(depth).ok()).filter(|depth| (1..1 << 24).contains(depth));
+    let depth = depth
+        .first()
+        .and_then(|&depth| usize::try_from(depth).ok())
+        .filter(|depth| (1..1 << 24).contains(depth));
     let depth = depth.ok_or_else(|| call.malformed("a depth that is no positive number"))?;
     let &[off, on] = &ends.to_floats()[..] else { return Err(call.malformed("values that are not two")) };
     call.at.spend(depth)?;
@@ -397,11 +414,13 @@ fn one_hot(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let mut dims = vec![1; x.groups.len()];
     dims[axis] = depth;
     // Negative indices count from the end.
-    let whole = super::elementwise::pair(call, "modulo", &[Value::Traced(x), super::align::number(depth as f32)])?;
+    let whole =
+        super::elementwise::pair(call, "modulo", &[Value::Traced(x), super::align::number(depth as f32)])?;
     let mut all = vec![1; call.first()];
     all.extend(dims);
     let places = Tensor::floats(all, (0..depth).map(|place| place as f32).collect());
-    let hit = super::elementwise::pair(call, "equal", &[Value::Traced(whole), Value::Known(Arc::new(places))])?;
+    let hit =
+        super::elementwise::pair(call, "equal", &[Value::Traced(whole), Value::Known(Arc::new(places))])?;
     let y = call.at.map(&hit, Operation::new(layers::Operator::Scale { scale: on - off, shift: off }))?;
     one(Traced { element: ends.element(), ..y })
 }

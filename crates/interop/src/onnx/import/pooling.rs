@@ -2,9 +2,9 @@
 
 use convnet_nn::LayerRef;
 use convnet_nn::layers::{
-    self, AveragePooling1D, AveragePooling2D, AveragePooling3D, GlobalAveragePooling1D, GlobalAveragePooling2D,
-    GlobalAveragePooling3D, GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D, MaxPooling1D, MaxPooling2D,
-    MaxPooling3D, Operation, Padding, Windows,
+    self, AveragePooling1D, AveragePooling2D, AveragePooling3D, GlobalAveragePooling1D,
+    GlobalAveragePooling2D, GlobalAveragePooling3D, GlobalMaxPooling1D, GlobalMaxPooling2D,
+    GlobalMaxPooling3D, MaxPooling1D, MaxPooling2D, MaxPooling3D, Operation, Padding, Windows,
 };
 
 use super::convolution::{is_same, size};
@@ -54,9 +54,9 @@ fn round_up(call: &Call<'_, '_>, windows: &mut Windows, spatial: &[usize]) -> Re
         if steps * stride >= size + before {
             steps -= 1;
         }
-        windows.pads[axis].1 = (steps * stride + extent).saturating_sub(size + before).max(
-            if steps * stride + extent < size + before + after { after } else { 0 },
-        );
+        windows.pads[axis].1 = (steps * stride + extent)
+            .saturating_sub(size + before)
+            .max(if steps * stride + extent < size + before + after { after } else { 0 });
     }
     Ok(())
 }
@@ -78,7 +78,8 @@ fn max(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let y = if plain && (valid || same || by_zeros) {
         let mut x = x.clone();
         if !valid && !same {
-            let sides: Vec<(usize, usize)> = std::iter::once((0, 0)).chain(windows.pads.iter().copied()).collect();
+            let sides: Vec<(usize, usize)> =
+                std::iter::once((0, 0)).chain(windows.pads.iter().copied()).collect();
             x = border(call, &x, &sides, Some(0.0))?;
         }
         let padding = if same && !valid { Padding::Same } else { Padding::Valid };
@@ -92,7 +93,8 @@ fn max(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         let symbol = call.layer(layer, &[&x.symbol], Vec::new())?;
         x.with(symbol)
     } else {
-        let symbol = call.layer(Operation::new(layers::Operator::MaxPool(windows)), &[&x.symbol], Vec::new())?;
+        let symbol =
+            call.layer(Operation::new(layers::Operator::MaxPool(windows)), &[&x.symbol], Vec::new())?;
         x.with(symbol)
     };
     call.of_images(Traced { not_negative: x.not_negative, element: x.element, ..y })
@@ -119,7 +121,11 @@ fn mean(call: &mut Call<'_, '_>, x: &Traced, windows: Windows, spatial: &[usize]
 }
 
 /// Padding that counts is a border of zeros; what only rounds up stays padding.
-fn with_counted_padding(call: &mut Call<'_, '_>, x: &Traced, windows: &mut Windows) -> Result<(Traced, Vec<usize>)> {
+fn with_counted_padding(
+    call: &mut Call<'_, '_>,
+    x: &Traced,
+    windows: &mut Windows,
+) -> Result<(Traced, Vec<usize>)> {
     let mut spatial = spatial(call, x)?;
     let counted = windows.pads.clone();
     round_up(call, windows, &spatial)?;
@@ -184,14 +190,15 @@ fn norm(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let (powers, p) = powers(call, &x)?;
     // The sum of a window is its mean times its size, padding being zeros that count.
     let (padded, sizes) = with_counted_padding(call, &powers, &mut windows)?;
-    let rest: Vec<(usize, usize)> =
-        std::iter::once((0, 0)).chain(windows.pads.iter().copied()).collect();
+    let rest: Vec<(usize, usize)> = std::iter::once((0, 0)).chain(windows.pads.iter().copied()).collect();
     let padded = border(call, &padded, &rest, Some(0.0))?;
-    let sizes: Vec<usize> = sizes.iter().zip(&windows.pads).map(|(size, (before, after))| size + before + after).collect();
+    let sizes: Vec<usize> =
+        sizes.iter().zip(&windows.pads).map(|(size, (before, after))| size + before + after).collect();
     windows.pads.fill((0, 0));
     let count: usize = windows.sizes.iter().product();
     let mean = mean(call, &padded, windows, &sizes)?;
-    let sum = call.at.map(&mean, Operation::new(layers::Operator::Scale { scale: count as f32, shift: 0.0 }))?;
+    let sum =
+        call.at.map(&mean, Operation::new(layers::Operator::Scale { scale: count as f32, shift: 0.0 }))?;
     let y = root(call, &sum, p)?;
     call.of_images(y)
 }
@@ -203,7 +210,12 @@ fn global(call: &mut Call<'_, '_>, max: bool) -> Result<Vec<Value>> {
     let layer = if max {
         of_rank!(rank, GlobalMaxPooling1D::new(), GlobalMaxPooling2D::new(), GlobalMaxPooling3D::new())
     } else {
-        of_rank!(rank, GlobalAveragePooling1D::new(), GlobalAveragePooling2D::new(), GlobalAveragePooling3D::new())
+        of_rank!(
+            rank,
+            GlobalAveragePooling1D::new(),
+            GlobalAveragePooling2D::new(),
+            GlobalAveragePooling3D::new()
+        )
     };
     let symbol = call.layer(layer, &[&x.symbol], Vec::new())?;
     let groups = std::iter::once(vec![0]).chain(std::iter::repeat_n(Vec::new(), rank)).collect();

@@ -60,7 +60,8 @@ pub(super) fn reduce(
     } else if images {
         call.layer(GlobalAveragePooling2D::new(), &[&x.symbol], Vec::new())?
     } else {
-        let operator = layers::Operator::Reduce { function: function.into(), axes: gone.clone(), keep_dims: false };
+        let operator =
+            layers::Operator::Reduce { function: function.into(), axes: gone.clone(), keep_dims: false };
         call.layer(Operation::new(operator), &[&x.symbol], Vec::new())?
     };
     let moved = |axis: usize| axis - gone.iter().filter(|&&other| other < axis).count();

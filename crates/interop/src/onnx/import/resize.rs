@@ -97,7 +97,8 @@ fn nearest(mode: &str, place: f32) -> Option<f32> {
 fn taps(call: &Call<'_, '_>, axis: Axis<'_>, mode: &str) -> Result<Option<Vec<Vec<(usize, f32)>>>> {
     let coefficient = call.float("cubic_coeff_a", -0.75)?;
     let (exclude, antialias) = (call.int("exclude_outside", 0)? != 0, call.int("antialias", 0)? != 0);
-    let nearest_mode = call.string("nearest_mode", if call.at.opset < 11 { "floor" } else { "round_prefer_floor" })?;
+    let nearest_mode =
+        call.string("nearest_mode", if call.at.opset < 11 { "floor" } else { "round_prefer_floor" })?;
     let stretch = if antialias && axis.scale < 1.0 { 1.0 / axis.scale } else { 1.0 };
     let last = axis.from as i64 - 1;
     let mut all = Vec::with_capacity(axis.to);
@@ -164,7 +165,8 @@ fn resize(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let old = call.at.opset < 11;
     let (scales_at, sizes_at) = if old { (1, 9) } else { (2, 3) };
     let filled = |index: usize| -> Result<_> { Ok(call.known(index)?.filter(|tensor| !tensor.is_empty())) };
-    let (mut scales, mut sizes) = (filled(scales_at)?.map(|t| t.to_floats()), filled(sizes_at)?.map(|t| t.to_integers()));
+    let (mut scales, mut sizes) =
+        (filled(scales_at)?.map(|t| t.to_floats()), filled(sizes_at)?.map(|t| t.to_integers()));
     let mut region = if old { None } else { filled(1)?.map(|t| t.to_floats()) };
     if let Some(axes) = call.ints("axes")? {
         let axes = axes.iter().map(|&axis| call.any_axis(axis, rank)).collect::<Result<Vec<_>>>()?;
@@ -206,7 +208,8 @@ fn spread<T: Copy>(axes: &[usize], given: &[T], mut all: Vec<T>) -> Vec<T> {
 /// Sizes that keep the proportions, if the node asks for that.
 fn keep_aspect(call: &Call<'_, '_>, dims: &[i64], sizes: Vec<i64>) -> Vec<i64> {
     let policy = call.string("keep_aspect_ratio_policy", "stretch").unwrap_or("stretch");
-    let ratios = sizes.iter().zip(dims).filter(|(_, dim)| **dim > 0).map(|(&size, &dim)| size as f64 / dim as f64);
+    let ratios =
+        sizes.iter().zip(dims).filter(|(_, dim)| **dim > 0).map(|(&size, &dim)| size as f64 / dim as f64);
     let scale = match policy {
         "not_larger" => ratios.fold(f64::INFINITY, f64::min),
         "not_smaller" => ratios.fold(0.0, f64::max),
@@ -228,11 +231,14 @@ fn resized(call: &mut Call<'_, '_>, x: Traced, plan: &Plan<'_>) -> Result<Traced
         let size = plan.sizes.as_ref().map(|sizes| sizes[axis]);
         let Some(inner) = axis.checked_sub(first) else {
             let stays = scale.is_none_or(|scale| scale == 1.0)
-                && size.is_none_or(|size| size == 1 || size == super::BATCH || size == call.at.file_batch.unwrap_or(1) as i64);
+                && size.is_none_or(|size| {
+                    size == 1 || size == super::BATCH || size == call.at.file_batch.unwrap_or(1) as i64
+                });
             if stays { continue } else { return Err(call.mixes()) }
         };
         let from = dims[inner];
-        let region = plan.region.as_ref().and_then(|region| Some((*region.get(axis)?, *region.get(rank + axis)?)));
+        let region =
+            plan.region.as_ref().and_then(|region| Some((*region.get(axis)?, *region.get(rank + axis)?)));
         let region = region.unwrap_or((0.0, 1.0));
         let crops = plan.transformation == "tf_crop_and_resize";
         let (to, scale) = match (scale, size) {
@@ -249,8 +255,10 @@ fn resized(call: &mut Call<'_, '_>, x: Traced, plan: &Plan<'_>) -> Result<Traced
         let to = to as usize;
         axes.push((inner, Axis { from, to, scale, transformation: plan.transformation, region }));
     }
-    let changed: Vec<_> =
-        axes.into_iter().filter(|(_, axis)| axis.from != axis.to || axis.scale != 1.0 || axis.region != (0.0, 1.0)).collect();
+    let changed: Vec<_> = axes
+        .into_iter()
+        .filter(|(_, axis)| axis.from != axis.to || axis.scale != 1.0 || axis.region != (0.0, 1.0))
+        .collect();
     let mut all = Vec::new();
     for &(inner, axis) in &changed {
         call.at.spend(axis.to.saturating_mul(8))?;
@@ -267,7 +275,8 @@ fn resized(call: &mut Call<'_, '_>, x: Traced, plan: &Plan<'_>) -> Result<Traced
             continue;
         }
         y = call.at.simple(&y)?;
-        let layer = Operation::new(layers::Operator::Blend { axis: y.groups[inner][0], size: axis.from, taps });
+        let layer =
+            Operation::new(layers::Operator::Blend { axis: y.groups[inner][0], size: axis.from, taps });
         let symbol = call.layer(layer, &[&y.symbol], Vec::new())?;
         y = y.with(symbol);
     }

@@ -103,7 +103,11 @@ fn reshape(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         || batch == 0 && zero_copies
         || batch == -1 && !rest.contains(&-1)
         || Some(batch) == call.at.file_batch.map(|batch| batch as i64);
-    let dims = if is_batch { target(call, &rest, &old, false).map_err(|_| call.mixes())? } else { return Err(call.mixes()) };
+    let dims = if is_batch {
+        target(call, &rest, &old, false).map_err(|_| call.mixes())?
+    } else {
+        return Err(call.mixes());
+    };
     one(regroup(call, &x, &dims)?)
 }
 
@@ -181,7 +185,12 @@ pub(super) fn regroup(call: &mut Call<'_, '_>, x: &Traced, dims: &[usize]) -> Re
             (several, &[axis]) if physical[axis] == dims[first_new..to].iter().product::<usize>() => {
                 parts[axis] = several.iter().map(|&axis| dims[axis]).collect();
                 made.extend((first_new..to).map(|new| {
-                    several.iter().position(|&other| other == new).map(|part| (axis, Some(part))).into_iter().collect()
+                    several
+                        .iter()
+                        .position(|&other| other == new)
+                        .map(|part| (axis, Some(part)))
+                        .into_iter()
+                        .collect()
                 }));
             }
             _ => is_clear = false,
@@ -195,8 +204,14 @@ pub(super) fn regroup(call: &mut Call<'_, '_>, x: &Traced, dims: &[usize]) -> Re
         let symbol = call.at.reshaped(&symbol, dims)?;
         return Ok(Traced { not_negative: x.not_negative, ..Traced::plain(symbol, x.element) });
     }
-    let starts: Vec<usize> =
-        parts.iter().scan(0, |next, parts| { let start = *next; *next += parts.len(); Some(start) }).collect();
+    let starts: Vec<usize> = parts
+        .iter()
+        .scan(0, |next, parts| {
+            let start = *next;
+            *next += parts.len();
+            Some(start)
+        })
+        .collect();
     let groups = made
         .iter()
         .map(|pairs| {
@@ -210,7 +225,8 @@ pub(super) fn regroup(call: &mut Call<'_, '_>, x: &Traced, dims: &[usize]) -> Re
         })
         .collect();
     let divided: Vec<usize> = parts.concat();
-    let symbol = if divided == physical { x.symbol.clone() } else { call.at.reshaped(&x.symbol, &divided)? };
+    let symbol =
+        if divided == physical { x.symbol.clone() } else { call.at.reshaped(&x.symbol, &divided)? };
     Ok(Traced { symbol, groups, ..x.clone() })
 }
 
@@ -231,7 +247,9 @@ fn squeeze(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
                         return Err(call.mixes());
                     }
                     if dims[axis - first] != 1 {
-                        return Err(call.malformed(format!("axis {axis} has {} elements, not 1", dims[axis - first])));
+                        return Err(
+                            call.malformed(format!("axis {axis} has {} elements, not 1", dims[axis - first]))
+                        );
                     }
                     dropped[axis] = true;
                 }
@@ -242,7 +260,13 @@ fn squeeze(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     match call.input(0)?.clone() {
         Value::Known(tensor) => {
             let dropped = drop(call, &tensor.dims, tensor.dims.len(), 0)?;
-            let dims = tensor.dims.iter().zip(dropped).filter(|(_, dropped)| !dropped).map(|(&size, _)| size).collect();
+            let dims = tensor
+                .dims
+                .iter()
+                .zip(dropped)
+                .filter(|(_, dropped)| !dropped)
+                .map(|(&size, _)| size)
+                .collect();
             Ok(vec![Value::Known(Arc::new(tensor.as_ref().clone().reshaped(dims)))])
         }
         Value::Traced(x) => {
@@ -280,8 +304,10 @@ fn unsqueeze(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
                 return Err(call.mixes());
             }
             let mut old = x.groups.iter().cloned();
-            let groups =
-                added[first..].iter().map(|&added| if added { Vec::new() } else { old.next().unwrap_or_default() }).collect();
+            let groups = added[first..]
+                .iter()
+                .map(|&added| if added { Vec::new() } else { old.next().unwrap_or_default() })
+                .collect();
             one(Traced { groups, ..x.clone() })
         }
     }
@@ -326,7 +352,8 @@ fn concat(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let leader = traced.iter().filter(|value| value.is_simple()).max_by_key(|value| value.physical().len());
     let order = leader.map_or_else(|| (0..rank).collect(), Traced::order);
     let not_negative = traced.iter().all(|value| value.not_negative);
-    let arranged: Vec<Traced> = traced.iter().map(|value| call.at.arrange(value, &order)).collect::<Result<_>>()?;
+    let arranged: Vec<Traced> =
+        traced.iter().map(|value| call.at.arrange(value, &order)).collect::<Result<_>>()?;
     let place = arranged[0].groups[axis][0];
     let symbols: Vec<_> = arranged.iter().map(|value| &value.symbol).collect();
     let symbol = call.layer(Concatenate::new().axis(place as isize + 1), &symbols, Vec::new())?;
@@ -343,7 +370,13 @@ fn block(call: &Call<'_, '_>, x: &Traced) -> Result<usize> {
 }
 
 /// Divides axes, brings the parts into another order, and joins them.
-fn rearrange(call: &mut Call<'_, '_>, x: &Traced, apart: &[usize], order: &[usize], joined: &[usize]) -> Result<Vec<Value>> {
+fn rearrange(
+    call: &mut Call<'_, '_>,
+    x: &Traced,
+    apart: &[usize],
+    order: &[usize],
+    joined: &[usize],
+) -> Result<Vec<Value>> {
     let apart = regroup(call, x, apart)?;
     let moved = Traced { groups: order.iter().map(|&axis| apart.groups[axis].clone()).collect(), ..apart };
     one(regroup(call, &moved, joined)?)
@@ -387,7 +420,10 @@ fn space_to_depth(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
 
 /// Repeats a value to sizes.
 pub(super) fn expand(call: &mut Call<'_, '_>, x: &Traced, dims: &[usize]) -> Result<Traced> {
-    let x = if x.is_simple() && x.groups.iter().all(|group| group.len() == 1) && x.groups.len() == x.physical().len() {
+    let x = if x.is_simple()
+        && x.groups.iter().all(|group| group.len() == 1)
+        && x.groups.len() == x.physical().len()
+    {
         x.clone()
     } else {
         let order: Vec<usize> = (0..x.groups.len()).collect();
@@ -398,6 +434,7 @@ pub(super) fn expand(call: &mut Call<'_, '_>, x: &Traced, dims: &[usize]) -> Res
     if wanted == x.physical() {
         return Ok(x);
     }
-    let symbol = call.layer(Operation::new(layers::Operator::Expand { dims: wanted }), &[&x.symbol], Vec::new())?;
+    let symbol =
+        call.layer(Operation::new(layers::Operator::Expand { dims: wanted }), &[&x.symbol], Vec::new())?;
     Ok(Traced { not_negative: x.not_negative, ..x.with(symbol) })
 }

@@ -89,13 +89,15 @@ impl Importer<'_> {
     /// A symbol that has the file's axes in this order, each as one axis.
     pub fn arranged(&mut self, value: &Traced, order: &[usize]) -> Result<Symbol> {
         let physical = value.physical().to_vec();
-        let mut wanted: Vec<usize> = order.iter().flat_map(|&axis| value.groups[axis].iter().copied()).collect();
+        let mut wanted: Vec<usize> =
+            order.iter().flat_map(|&axis| value.groups[axis].iter().copied()).collect();
         // Axes of one element that no group has kept.
         wanted.extend((0..physical.len()).filter(|axis| !wanted.contains(axis)).collect::<Vec<_>>());
         let sizes = value.dims();
         let dims: Vec<usize> = order.iter().map(|&axis| sizes[axis]).collect();
         let key = (value.symbol.shape().clone(), wanted.clone(), dims.clone());
-        let known = self.arranged.iter().find(|(from, known, _)| from.is_same(&value.symbol) && *known == key);
+        let known =
+            self.arranged.iter().find(|(from, known, _)| from.is_same(&value.symbol) && *known == key);
         if let Some((.., symbol)) = known {
             return Ok(symbol.clone());
         }
@@ -141,7 +143,8 @@ impl Importer<'_> {
 
     /// A value as operations on single axes want it: as it is if every axis is one of the symbol's, else in the file's order.
     pub fn simple(&mut self, value: &Traced) -> Result<Traced> {
-        let whole = value.groups.iter().all(|group| group.len() == 1) && value.groups.len() == value.physical().len();
+        let whole =
+            value.groups.iter().all(|group| group.len() == 1) && value.groups.len() == value.physical().len();
         if whole {
             return Ok(value.clone());
         }

@@ -216,3 +216,30 @@ fn zoo_saves_a_network_with_the_arguments_given() {
     let wrong = folder.run(&["zoo", "vgg16", "--alpha", "0.5"]);
     assert!(wrong.code == Some(1) && wrong.stderr.contains("alpha"), "{}", wrong.stderr);
 }
+
+#[test]
+fn a_model_converted_to_onnx_and_back_gives_the_same_numbers() {
+    let folder = Folder::with_data("convert");
+    folder.run(&["train", "data", "--model", "net.toml", "--epochs", "1", "--output", "net.keras"]);
+    let pixels: Vec<f32> = (0..128).map(|pixel| pixel as f32 / 128.0).collect();
+    folder.write("x.npy", npy(&[2, 8, 8, 1], &pixels));
+    let steps: [&[&str]; 5] = [
+        &["convert", "net.keras", "net.onnx"],
+        &["convert", "net.onnx", "again.keras"],
+        &["run", "net.keras", "--input", "x.npy", "--output", "a.npy"],
+        &["run", "net.onnx", "--input", "x.npy", "--output", "b.npy"],
+        &["run", "again.keras", "--input", "x.npy", "--output", "c.npy"],
+    ];
+    for step in steps {
+        let outcome = folder.run(step);
+        assert_eq!(outcome.code, Some(0), "{step:?}: {}", outcome.stderr);
+    }
+    let read = |name: &str| convnet::interop::npy::read_file(folder.path(name)).unwrap();
+    let expected = read("a.npy");
+    for name in ["b.npy", "c.npy"] {
+        let far = read(name).iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(far < 1e-6, "{name}: {far}");
+    }
+    let refused = folder.run(&["convert", "net.keras", "net.xyz"]);
+    assert!(refused.code != Some(0) && refused.stderr.contains(".onnx"), "{}", refused.stderr);
+}

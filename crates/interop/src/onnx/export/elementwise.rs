@@ -245,12 +245,42 @@ pub(super) fn activation(at: &mut Exporter<'_>, function: Activation, x: &str) -
         Activation::Tanh => plain(at, "Tanh"),
         Activation::Exponential => plain(at, "Exp"),
         Activation::Softplus => plain(at, "Softplus"),
+        Activation::Softsign => plain(at, "Softsign"),
+        Activation::HardShrink { threshold } => {
+            at.node("Shrink", &[x], vec![Attribute::float("lambd", threshold), Attribute::float("bias", 0.0)])
+        }
+        Activation::SoftShrink { threshold } => at.node(
+            "Shrink",
+            &[x],
+            vec![Attribute::float("lambd", threshold), Attribute::float("bias", threshold)],
+        ),
+        Activation::Sqrt => plain(at, "Sqrt"),
+        Activation::Threshold { threshold, value } => {
+            let value = at.number(value);
+            bent(at, x, threshold, x, &value)
+        }
+        Activation::HardSilu => plain(at, "HardSwish"),
+        Activation::Abs => plain(at, "Abs"),
+        Activation::Square => times(at, x),
+        Activation::Log => plain(at, "Log"),
+        Activation::Power { exponent } => {
+            let exponent = at.number(exponent);
+            at.node("Pow", &[x, &exponent], Vec::new())
+        }
+        other => composed(at, other, x),
+    }
+}
+
+/// Activations that ONNX, or its older operator sets, have no operator for.
+fn composed(at: &mut Exporter<'_>, function: Activation, x: &str) -> String {
+    let plain = |at: &mut Exporter<'_>, operator: &str| at.node(operator, &[x], Vec::new());
+    let times = |at: &mut Exporter<'_>, y: &str| at.node("Mul", &[x, y], Vec::new());
+    match function {
         Activation::LogSigmoid => {
             let negative = plain(at, "Neg");
             let soft = at.node("Softplus", &[&negative], Vec::new());
             at.node("Neg", &[&soft], Vec::new())
         }
-        Activation::Softsign => plain(at, "Softsign"),
         Activation::Squareplus { b } => {
             let square = times(at, x);
             let shifted = affine(at, 1.0, b, &square);
@@ -264,22 +294,9 @@ pub(super) fn activation(at: &mut Exporter<'_>, function: Activation, x: &str) -
             let square = at.node("Mul", &[&half, &half], Vec::new());
             bent(at, x, 1.0, x, &square)
         }
-        Activation::HardShrink { threshold } => {
-            at.node("Shrink", &[x], vec![Attribute::float("lambd", threshold), Attribute::float("bias", 0.0)])
-        }
-        Activation::SoftShrink { threshold } => at.node(
-            "Shrink",
-            &[x],
-            vec![Attribute::float("lambd", threshold), Attribute::float("bias", threshold)],
-        ),
-        Activation::Sqrt => plain(at, "Sqrt"),
         Activation::TanhShrink => {
             let tanh = plain(at, "Tanh");
             at.node("Sub", &[x, &tanh], Vec::new())
-        }
-        Activation::Threshold { threshold, value } => {
-            let value = at.number(value);
-            bent(at, x, threshold, x, &value)
         }
         Activation::Gelu { approximate } => {
             let inner = if approximate {
@@ -300,18 +317,11 @@ pub(super) fn activation(at: &mut Exporter<'_>, function: Activation, x: &str) -
             let share = plain(at, "Sigmoid");
             times(at, &share)
         }
-        Activation::HardSilu => plain(at, "HardSwish"),
         Activation::Mish => {
             let soft = plain(at, "Softplus");
             let tanh = at.node("Tanh", &[&soft], Vec::new());
             times(at, &tanh)
         }
-        Activation::Abs => plain(at, "Abs"),
-        Activation::Square => times(at, x),
-        Activation::Log => plain(at, "Log"),
-        Activation::Power { exponent } => {
-            let exponent = at.number(exponent);
-            at.node("Pow", &[x, &exponent], Vec::new())
-        }
+        _ => unreachable!("all others have an operator"),
     }
 }

@@ -301,6 +301,10 @@ pub(super) fn to_bytes(model: &Model) -> Result<Vec<u8>> {
         output_infos.push(info(&name, graph.shape(*value)));
     }
     let nodes = std::mem::take(&mut exporter.nodes);
+    // Weights that were written under another shape for nobody.
+    let read: std::collections::HashSet<&str> =
+        nodes.iter().flat_map(|node| &node.input).map(String::as_str).collect();
+    exporter.initializers.retain(|tensor| read.contains(tensor.name.as_str()));
     let proto = ModelProto {
         ir_version: IR_VERSION,
         opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],

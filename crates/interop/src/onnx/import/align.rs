@@ -39,6 +39,9 @@ impl Call<'_, '_> {
                 traced.push(value);
             }
         }
+        if traced.is_empty() {
+            return Err(self.unsupported("an operation on constants alone"));
+        }
         let mut known = Vec::new();
         for value in values {
             if let Value::Known(tensor) = value {

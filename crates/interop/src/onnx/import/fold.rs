@@ -33,7 +33,7 @@ pub(super) fn node<'f>(
         at.spend(tensor.len())?;
         return Ok(Some(vec![Value::Known(Arc::new(tensor))]));
     }
-    run(at, node, &known)
+    run(at, node, &known).map(Some)
 }
 
 /// Operators that take care of known inputs themselves.
@@ -155,19 +155,21 @@ pub(super) fn broadcast(all: &[&[usize]]) -> Option<Vec<usize>> {
 const MAX_FOLDED: usize = 1 << 26;
 
 /// Computes a node by a model that has its first input that is floating point (or else its first) for an input.
-fn run<'f>(
-    at: &mut Importer<'f>,
-    node: &'f NodeProto,
-    known: &[Option<Arc<Tensor>>],
-) -> Result<Option<Vec<Value>>> {
-    let Some(operator) = operator(node) else { return Ok(None) };
+fn run<'f>(at: &mut Importer<'f>, node: &'f NodeProto, known: &[Option<Arc<Tensor>>]) -> Result<Vec<Value>> {
+    let refuse = |at: &mut Importer<'f>, reason: &str| {
+        let call = Call { at, node, inputs: Vec::new() };
+        Err(call.unsupported(reason))
+    };
+    let Some(operator) = operator(node) else { return refuse(at, "an operator that is not known") };
     let is_float =
         |input: &Option<Arc<Tensor>>| input.as_ref().is_some_and(|tensor| tensor.element() == Element::Float);
     let Some(place) = known.iter().position(is_float).or_else(|| known.iter().position(Option::is_some))
     else {
-        return Ok(None);
+        return refuse(at, "it has no inputs");
     };
-    let Some(tensor) = known[place].as_ref().filter(|tensor| !tensor.is_empty()) else { return Ok(None) };
+    let Some(tensor) = known[place].as_ref().filter(|tensor| !tensor.is_empty()) else {
+        return refuse(at, "a value without elements");
+    };
     if tensor.element() == Element::Integer && tensor.to_integers().contains(&BATCH) {
         let call = Call { at, node, inputs: Vec::new() };
         return Err(call.mixes());
@@ -220,7 +222,7 @@ fn run<'f>(
             results[index] = Some(Arc::new(floats.cast(end.element)));
         }
     }
-    Ok(Some(results.into_iter().flatten().map(Value::Known).collect()))
+    Ok(results.into_iter().flatten().map(Value::Known).collect())
 }
 
 fn predict(model: &Model, tensor: &Tensor) -> Result<Vec<ArrayD<f32>>> {

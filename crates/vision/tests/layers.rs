@@ -32,7 +32,7 @@ fn model(layer: impl Into<LayerRef>, inputs: &[Vec<usize>]) -> Model {
 
 fn predict(model: &Model, inputs: &[Vec<usize>]) -> ArrayD<f32> {
     let inputs: Vec<ArrayD<f32>> = inputs.iter().map(|dims| noise(&[&[2], &dims[..]].concat())).collect();
-    let views: Vec<_> = inputs.iter().map(ArrayD::view).collect();
+    let views: Vec<_> = inputs.iter().map(|input| input.view()).collect();
     model.predict_all(&views).unwrap().remove(0)
 }
 

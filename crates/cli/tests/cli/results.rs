@@ -170,8 +170,11 @@ fn help_and_version_go_to_standard_output() {
         (version.code, version.stdout.trim()),
         (Some(0), concat!("convnet ", env!("CARGO_PKG_VERSION")))
     );
-    for command in ["train", "evaluate", "predict", "summary", "run", "filter", "bench", "datasets", "layers"]
-    {
+    let commands = [
+        "train", "evaluate", "predict", "summary", "run", "convert", "filter", "bench", "datasets", "layers",
+        "zoo",
+    ];
+    for command in commands {
         let help = folder.run(&[command, "--help"]);
         assert_eq!(help.code, Some(0));
         assert!(help.stdout.contains("Usage: convnet"), "{}", help.stdout);

@@ -65,7 +65,7 @@ impl Import {
     pub fn read(&self, path: impl AsRef<Path>) -> Result<Imported> {
         let path = path.as_ref();
         let folder = path.parent();
-        self.from_bytes_in(file_bytes(path)?, folder).map_err(|error| error.in_file(path))
+        self.import(file_bytes(path)?, folder).map_err(|error| error.in_file(path))
     }
 
     /// Reads a file's bytes.
@@ -73,10 +73,10 @@ impl Import {
     /// # Errors
     /// As [`read`](Self::read), without a name.
     pub fn from_bytes(&self, bytes: Vec<u8>) -> Result<Imported> {
-        self.from_bytes_in(bytes, None)
+        self.import(bytes, None)
     }
 
-    fn from_bytes_in(&self, bytes: Vec<u8>, folder: Option<&Path>) -> Result<Imported> {
+    fn import(&self, bytes: Vec<u8>, folder: Option<&Path>) -> Result<Imported> {
         let model = decode(bytes)?;
         let opset = opset(&model)?;
         let mut graph = model.graph.ok_or_else(|| InteropError::malformed(FORMAT, "it has no graph"))?;

@@ -165,9 +165,11 @@ impl Network {
     }
 }
 
-/// A layer as an object of Keras's.
+/// A layer as an object of Keras's, which looks for a class that is not its own among registered ones.
 pub(crate) fn layer_object(class: &str, config: Map<String, Json>) -> Json {
-    json!({ "module": "keras.layers", "class_name": class, "config": config, "registered_name": null })
+    let own = class == "InputLayer" || layers::REGISTRY.iter().any(|known| known.name == class);
+    let registered = (!own).then_some(class);
+    json!({ "module": "keras.layers", "class_name": class, "config": config, "registered_name": registered })
 }
 
 /// A layer's own arguments behind those that all layers have.

@@ -6,23 +6,23 @@ use crate::onnx::proto::{AttributeProto, attribute_proto::AttributeType};
 pub(in crate::onnx) struct Attribute(AttributeProto);
 
 impl Attribute {
-    fn new(name: &str, kind: AttributeType) -> AttributeProto {
+    fn named(name: &str, kind: AttributeType) -> AttributeProto {
         AttributeProto { name: name.to_owned(), r#type: kind as i32, ..AttributeProto::default() }
     }
 
     /// A whole number.
     pub fn int(name: &str, i: i64) -> Self {
-        Self(AttributeProto { i, ..Self::new(name, AttributeType::Int) })
+        Self(AttributeProto { i, ..Self::named(name, AttributeType::Int) })
     }
 
     /// A number.
     pub fn float(name: &str, f: f32) -> Self {
-        Self(AttributeProto { f, ..Self::new(name, AttributeType::Float) })
+        Self(AttributeProto { f, ..Self::named(name, AttributeType::Float) })
     }
 
     /// Whole numbers.
     pub fn ints(name: &str, ints: impl IntoIterator<Item = i64>) -> Self {
-        Self(AttributeProto { ints: ints.into_iter().collect(), ..Self::new(name, AttributeType::Ints) })
+        Self(AttributeProto { ints: ints.into_iter().collect(), ..Self::named(name, AttributeType::Ints) })
     }
 
     /// Sizes.
@@ -32,7 +32,7 @@ impl Attribute {
 
     /// Text.
     pub fn text(name: &str, text: &str) -> Self {
-        Self(AttributeProto { s: text.as_bytes().to_vec(), ..Self::new(name, AttributeType::String) })
+        Self(AttributeProto { s: text.as_bytes().to_vec(), ..Self::named(name, AttributeType::String) })
     }
 
     pub(super) fn into_proto(self) -> AttributeProto {

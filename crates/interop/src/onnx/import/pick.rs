@@ -334,12 +334,12 @@ pub(super) fn border(
     let not_negative = x.not_negative && value.is_some_and(|value| value >= 0.0);
     let spatial = border.len().saturating_sub(1);
     let keras = value == Some(0.0) && border.last() == Some(&(0, 0));
-    let symbol = match &border[..spatial] {
-        &[a] if keras => call.at.layer("pad", ZeroPadding1D::new(Sides([a])), &[&x.symbol], Vec::new())?,
-        &[a, b] if keras => {
+    let symbol = match border[..spatial] {
+        [a] if keras => call.at.layer("pad", ZeroPadding1D::new(Sides([a])), &[&x.symbol], Vec::new())?,
+        [a, b] if keras => {
             call.at.layer("pad", ZeroPadding2D::new(Sides([a, b])), &[&x.symbol], Vec::new())?
         }
-        &[a, b, c] if keras => {
+        [a, b, c] if keras => {
             call.at.layer("pad", ZeroPadding3D::new(Sides([a, b, c])), &[&x.symbol], Vec::new())?
         }
         _ => {

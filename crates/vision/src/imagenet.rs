@@ -147,7 +147,7 @@ mod tests {
             pixel
         };
         let near = |a: [f32; 3], b: [f32; 3]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4);
-        assert!(near(scaled(Preprocessing::Tf), [-0.92156863, -0.21568626, 0.56862748]));
+        assert!(near(scaled(Preprocessing::Tf), [-0.921_568_6, -0.215_686_26, 0.568_627_5]));
         assert!(near(scaled(Preprocessing::Caffe), [96.061, -16.779, -113.68]));
         assert!(near(scaled(Preprocessing::Torch), [-1.9466565, -0.28501397, 1.6813945]));
     }

@@ -151,7 +151,7 @@ mod tests {
     fn resized(width: usize, height: usize, to: (usize, usize), resampling: Resampling) -> Vec<u8> {
         let values = (0..width * height).map(|at| (at * at * 37 % 251) as u8).collect();
         let picture = Picture { shape: ImageShape::new(height, width, 1), values };
-        let values = super::resize(&picture, ImageShape::new(to.1, to.0, 1), resampling);
+        let values = resize(&picture, ImageShape::new(to.1, to.0, 1), resampling);
         values.iter().map(|&value| value as u8).collect()
     }
 

@@ -110,7 +110,7 @@ pub fn neocognitron() -> convnet::nn::Result<Model> {
     }
     let classes = x.apply(Flatten::new())?.apply(Dense::new(10).activation(Activation::Softmax))?;
     let mut model = Model::new(&[image], &[classes])?;
-    model.compile(Adam::default(), SparseCategoricalCrossentropy::default(), [Metric::Accuracy])?;
+    model.compile(Adam::new(0.01), SparseCategoricalCrossentropy::default(), [Metric::Accuracy])?;
     Ok(model)
 }
 

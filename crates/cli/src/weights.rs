@@ -70,6 +70,11 @@ fn of_zoo(network: Network<Box<dyn Family>>, origin: Origin) -> Result<Opened> {
     models::compiled(network.build_empty()?)
 }
 
+/// Whether a file of this name holds weights without a network.
+pub fn are_alone(path: &Path) -> bool {
+    keras::Format::is_weights(path) || origin(path).is_ok_and(|origin| origin == Origin::PyTorch)
+}
+
 fn origin(path: &Path) -> Result<Origin> {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("h5" | "hdf5" | "keras") => Ok(Origin::Keras),
@@ -92,6 +97,7 @@ pub fn load_pytorch(model: &mut Model, path: &Path) -> Result<()> {
     let modules = |layer: &str| {
         let mut names = known.get(layer).cloned().unwrap_or_default();
         names.push(layer.to_owned());
+        names.push(layer.replace('/', "."));
         names
     };
     let unused = pytorch::load_state_dict(model, &tensors, &modules)?;
@@ -107,4 +113,19 @@ pub fn load_pytorch(model: &mut Model, path: &Path) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Writes a model's weights as a state dict, modules of the zoo's networks by the first of the names that they have elsewhere.
+///
+/// # Errors
+/// If a layer's weights have no counterpart in PyTorch, or the file cannot be written.
+pub fn save_pytorch(model: &Model, path: &Path) -> Result<()> {
+    let known = zoo::pytorch_modules(model);
+    let module = |layer: &str| match known.get(layer).and_then(|names| names.first()) {
+        Some(name) => name.clone(),
+        // Layers of nested models have paths; modules of modules have points between their names.
+        None => layer.replace('/', "."),
+    };
+    let tensors = pytorch::to_state_dict(model, &module)?;
+    Ok(safetensors::write(path, &tensors)?)
 }

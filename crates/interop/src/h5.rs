@@ -4,6 +4,7 @@
 //! raw bytes are read and turned into numbers here, after type, shape and length have been compared. What is written is
 //! contiguous and unfiltered, in the format of HDF5 1.8, which every reader of the last fifteen years knows.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 
 use hdf5_pure::{AttrValue, Datatype, DatatypeByteOrder, Error, FileBuilder, FormatError, Layout, LibVer};
@@ -153,8 +154,13 @@ impl<'a> Group<'a> {
             encoding.kind = Kind::Bfloat;
         }
         let shape = dataset.shape().map_err(wrong)?;
-        let bytes = self.file.claim(&full, &shape, encoding.size, &dataset.layout().map_err(wrong)?)?;
-        let raw = if bytes == 0 { Vec::new() } else { dataset.read_raw().map_err(wrong)? };
+        let layout = dataset.layout().map_err(wrong)?;
+        let bytes = self.file.claim(&full, &shape, encoding.size, &layout)?;
+        let raw = match self.file.in_place(&layout) {
+            _ if bytes == 0 => Cow::Borrowed(&[][..]),
+            Some(raw) => Cow::Borrowed(raw),
+            None => Cow::Owned(dataset.read_raw().map_err(wrong)?),
+        };
         if raw.len() as u64 != bytes {
             return Err(InteropError::malformed(
                 FORMAT,
@@ -169,6 +175,13 @@ impl<'a> Group<'a> {
 }
 
 impl H5File {
+    /// The bytes of an array that lies in one piece, which need no copy; `None` for others, and for a place outside the file.
+    fn in_place(&self, layout: &Layout) -> Option<&[u8]> {
+        let Layout::Contiguous { address: Some(address), size } = layout else { return None };
+        let start = usize::try_from(*address).ok()?;
+        self.file.as_bytes().get(start..start.checked_add(usize::try_from(*size).ok()?)?)
+    }
+
     /// The bytes that an array needs, taken from the budget before anything is allocated.
     fn claim(&self, path: &str, shape: &[u64], size: usize, layout: &Layout) -> Result<u64> {
         let bytes = shape.iter().try_fold(size as u64, |product, &length| product.checked_mul(length));

@@ -1,33 +1,52 @@
 //! `convnet convert`: a model's file in another format.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
-use convnet::interop;
+use anyhow::{Context, Result, bail};
+use convnet::interop::{self, keras};
+use convnet::prelude::*;
 use serde::Serialize;
 
 use crate::models;
 use crate::output::Output;
+use crate::weights::{self, Weights};
 
-/// Write a model in another format
+/// Write a model, or its weights, in another format
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-The endings of the names tell the formats: .keras and .h5 of Keras, .onnx. What a format cannot express is refused. Images have
-their channels last in all of them; an ONNX file with channels first is read so that its inputs have them last.
+The endings of the names tell the formats. Whole models: .keras and .h5 of Keras, .onnx. Weights alone: .weights.h5 of Keras 3,
+.safetensors with PyTorch's names and axes (a network of the zoo has torchvision's names where they are known, other layers their
+own), and to read .pth and .pt, too. Weights say nothing of their network, so as IN they need --model. What a format cannot
+express is refused. Images have their channels last in all formats but ONNX's, which is read so that its inputs have them last.
 
 Examples:
   convnet convert resnet50.onnx resnet50.keras
-  convnet convert mnist.keras mnist.onnx")]
+  convnet convert mnist.keras mnist.onnx
+  convnet convert mnist.keras mnist.safetensors
+  convnet convert efficientnet-lite0.pth lite0.keras --model efficientnet-lite0
+  convnet convert resnet50 resnet50.onnx --weights resnet50.h5")]
 pub struct Args {
-    #[arg(value_name = "IN", help = models::help(), long_help = models::long_help())]
+    #[arg(value_name = "IN", help = "A model or weights", long_help = in_help())]
     input: String,
-    /// The file to write
+    /// The file to write: .keras, .h5, .onnx, .weights.h5 or .safetensors
     #[arg(value_name = "OUT")]
     output: PathBuf,
+    #[command(flatten)]
+    weights: Weights,
+    /// The network whose weights IN has: a file or a built-in name
+    #[arg(long, value_name = "NAME|FILE", conflicts_with = "weights")]
+    model: Option<String>,
     /// Print an object
     #[arg(long)]
     json: bool,
+}
+
+fn in_help() -> String {
+    format!(
+        "Weights for --model (.pth, .pt, .safetensors, .weights.h5, .h5), or a model.\n{}",
+        models::long_help()
+    )
 }
 
 #[derive(Serialize)]
@@ -42,9 +61,9 @@ impl Args {
     pub fn run(self) -> Result<()> {
         let mut output = Output::new(self.json);
         // An ending that no format has is refused before a large file is read.
-        interop::model_format(&self.output)?;
-        let model = models::open(&self.input)?.model;
-        interop::save(&model, &self.output).context("cannot write the model")?;
+        let target = Target::of(&self.output)?;
+        let model = self.open()?;
+        target.write(&model, &self.output).context("cannot write the model")?;
         let report = Report {
             input: self.input,
             output: self.output.display().to_string(),
@@ -53,6 +72,52 @@ impl Args {
         };
         output.result(&report);
         output.finish()
+    }
+
+    fn open(&self) -> Result<Model> {
+        let path = Path::new(&self.input);
+        let opened = match &self.model {
+            Some(model) => Weights { weights: Some(path.to_owned()) }.open(model)?,
+            None if weights::are_alone(path) && path.exists() => {
+                bail!("{} holds weights without a network; --model NAME|FILE says whose they are", path.display())
+            }
+            None => self.weights.open(&self.input)?,
+        };
+        Ok(opened.0.model)
+    }
+}
+
+/// What is written.
+enum Target {
+    Model,
+    KerasWeights,
+    StateDict,
+}
+
+impl Target {
+    fn of(path: &Path) -> Result<Self> {
+        if keras::Format::is_weights(path) {
+            return Ok(Self::KerasWeights);
+        }
+        if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("safetensors")) {
+            return Ok(Self::StateDict);
+        }
+        if interop::model_format(path).is_err() {
+            bail!(
+                "{} has none of the endings that can be written: .keras, .h5, .onnx for models, .weights.h5, .safetensors for \
+                 weights alone",
+                path.display()
+            );
+        }
+        Ok(Self::Model)
+    }
+
+    fn write(&self, model: &Model, path: &Path) -> Result<()> {
+        match self {
+            Self::Model => Ok(interop::save(model, path)?),
+            Self::KerasWeights => Ok(keras::save_weights(model, path)?),
+            Self::StateDict => weights::save_pytorch(model, path),
+        }
     }
 }
 

@@ -122,3 +122,56 @@ fn predict_takes_pytorchs_names_for_the_zoo() {
         .run(&["predict", "efficientnet-lite0", "--weights", "torn.safetensors", "one.png"])
         .fails(1, &["torn.safetensors", "_conv_head.weight"]);
 }
+
+#[test]
+fn convert_goes_between_models_and_weights() {
+    let folder = Folder::new("convert-weights");
+    folder.run(&[
+        "zoo",
+        "mobilenet-v2",
+        "--alpha",
+        "0.35",
+        "--input",
+        "32x32x3",
+        "--classes",
+        "5",
+        "--save",
+        "a.keras",
+    ]);
+    folder.run(&["zoo", "lenet", "--save", "other.keras"]);
+    let convert = |arguments: &[&str]| {
+        let outcome = folder.run(&[&["convert"], arguments].concat());
+        assert_eq!(outcome.code, Some(0), "{arguments:?}: {}", outcome.stderr);
+    };
+    let numbers = |model: &str| {
+        let model = convnet::prelude::load_model(folder.path(model)).unwrap();
+        model.weights().map(|weight| model.weight_values(weight).to_owned()).collect::<Vec<_>>()
+    };
+    let expected = numbers("a.keras");
+    // Another network of the same layers, whose weights are to be replaced.
+    let mut other = convnet::prelude::load_model(folder.path("a.keras")).unwrap();
+    let zeros: Vec<_> = other.weights().map(|weight| (weight.path.clone(), weight.dims.clone())).collect();
+    for (path, dims) in zeros {
+        other.set_weight(&path, ArrayD::zeros(dims).view()).unwrap();
+    }
+    save_model(&other, folder.path("empty.keras")).unwrap();
+    assert_ne!(numbers("empty.keras"), expected);
+    for weights in ["w.safetensors", "w.weights.h5", "w.h5"] {
+        convert(&["a.keras", weights]);
+        convert(&[weights, "b.h5", "--model", "empty.keras"]);
+        assert_eq!(numbers("b.h5"), expected, "{weights}");
+        convert(&["empty.keras", "c.keras", "--weights", weights]);
+        assert_eq!(numbers("c.keras"), expected, "{weights}");
+    }
+    let tensors = safetensors::read(folder.path("w.safetensors")).unwrap();
+    let first = tensors.iter().find(|(name, _)| name == "features.0.0.weight").unwrap();
+    assert_eq!(first.1.shape(), [16, 3, 3, 3]);
+    let refused = |arguments: &[&str], reasons: &[&str]| {
+        folder.run(&[&["convert"], arguments].concat()).fails(1, reasons);
+    };
+    refused(&["w.safetensors", "d.keras"], &["w.safetensors", "--model"]);
+    refused(&["w.weights.h5", "d.keras"], &["w.weights.h5", "--model"]);
+    refused(&["w.safetensors", "d.keras", "--model", "other.keras"], &["w.safetensors", "other.keras"]);
+    refused(&["a.keras", "d.pth"], &["d.pth", ".safetensors", ".weights.h5", ".onnx"]);
+    assert!(!folder.path("d.keras").exists());
+}

@@ -135,8 +135,11 @@ impl Model {
                 format!("the model has sizes {:?}, the new values {:?}", weight.dims, values.shape());
             return Err(Error::argument(format!("weight `{path}`"), problem));
         }
-        for (to, from) in self.variables.get_mut(&weight).iter_mut().zip(values.iter()) {
-            *to = *from;
+        let own = self.variables.get_mut(&weight);
+        match values.as_slice() {
+            // Weights of files are all this way, and those of a large network are much to copy one by one.
+            Some(values) => own.copy_from_slice(values),
+            None => own.iter_mut().zip(values.iter()).for_each(|(to, from)| *to = *from),
         }
         Ok(())
     }

@@ -23,7 +23,13 @@ pub struct Scaling {
 
 impl Scaling {
     /// How pixels are scaled for a model that was opened by this name.
-    pub fn preprocessing(&self, name: &str, model: &Model, classifier: &Classifier, origin: Origin) -> Preprocessing {
+    pub fn preprocessing(
+        &self,
+        name: &str,
+        model: &Model,
+        classifier: &Classifier,
+        origin: Origin,
+    ) -> Preprocessing {
         self.preprocess.unwrap_or_else(|| Self::usual(name, model, classifier, origin))
     }
 
@@ -93,7 +99,10 @@ impl Classifier {
             [shape] if shape.dims.len() == 1 && shape.dims[0] > 0 => shape.dims[0],
             shapes => {
                 let shapes: Vec<String> = shapes.iter().map(ToString::to_string).collect();
-                bail!("the model gives {}, not one row of classes; `convnet run` takes any model", shapes.join(" and "))
+                bail!(
+                    "the model gives {}, not one row of classes; `convnet run` takes any model",
+                    shapes.join(" and ")
+                )
             }
         };
         let loss = model.compiled().map(|compiled| compiled.loss.config());

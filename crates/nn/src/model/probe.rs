@@ -154,7 +154,10 @@ impl Model {
         let is_its = |label: &str| label == name || label.starts_with(&inside);
         let last = graph.nodes().iter().rev().find(|node| is_its(&node.label));
         last.map(|node| node.outputs[0]).ok_or_else(|| {
-            Error::argument(format!("layer `{name}`"), "it does nothing in prediction; name the one before it")
+            Error::argument(
+                format!("layer `{name}`"),
+                "it does nothing in prediction; name the one before it",
+            )
         })
     }
 }

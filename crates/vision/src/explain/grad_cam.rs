@@ -56,8 +56,7 @@ pub fn grad_cam(
     layer: Option<&str>,
 ) -> Result<Array2<f32>> {
     let [maps, gradient] = maps_and_gradient(model, x, class, layer)?;
-    let weights: Vec<f32> =
-        gradient.axis_iter(Axis(2)).map(|map| map.sum() / map.len() as f32).collect();
+    let weights: Vec<f32> = gradient.axis_iter(Axis(2)).map(|map| map.sum() / map.len() as f32).collect();
     Ok(weighted(&maps, &weights))
 }
 

@@ -58,7 +58,8 @@ fn seed_of_class(scores: &convnet_nn::Shape, class: usize) -> Result<Vec<f32>> {
     };
     let classes = outputs.max(2);
     if class >= classes {
-        let problem = format!("the model tells {classes} classes apart, 0 to {}; there is no {class}", classes - 1);
+        let problem =
+            format!("the model tells {classes} classes apart, 0 to {}; there is no {class}", classes - 1);
         return Err(Error::argument("class", problem));
     }
     if outputs == 1 {

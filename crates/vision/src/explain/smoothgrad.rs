@@ -22,9 +22,9 @@ pub fn smoothgrad(
     }
     let mut probe = model.probe(&Start::Scores, &[Reading::GradientByInput], false)?;
     let class = super::seed_of_class(probe.start_shape(), class)?;
-    let (low, high) = x.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| {
-        (low.min(value), high.max(value))
-    });
+    let (low, high) = x
+        .iter()
+        .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
     let deviation = noise * (high - low);
     let mut state = seed;
     let mut sum = ArrayD::<f32>::zeros(x.raw_dim());

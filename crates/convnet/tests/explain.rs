@@ -60,7 +60,7 @@ fn integrated_gradients_sum_to_the_difference_of_scores() {
     let black = ArrayD::zeros(x.raw_dim());
     let scores = explain::scores(&model, x.view()).unwrap() - explain::scores(&model, black.view()).unwrap();
     for class in 0..5 {
-        let parts = explain::integrated_gradients(&model, x.view(), black.view(), class, 400).unwrap();
+        let parts = explain::integrated_gradients(&model, x.view(), black.view(), class, 4000).unwrap();
         let (sum, difference) = (parts.sum(), scores[[0, class]]);
         assert!((sum - difference).abs() < 0.01 * difference.abs().max(1.0), "{sum} for {difference}");
     }

@@ -12,6 +12,7 @@ mod failure;
 mod format;
 mod models;
 mod output;
+mod photos;
 mod progress;
 mod random;
 mod samples;

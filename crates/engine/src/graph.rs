@@ -1,6 +1,7 @@
 //! The graph: nodes over operations, shapes inferred and checked as nodes are added.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::{EngineError, Result};
@@ -186,6 +187,41 @@ impl Graph {
     /// Number of placeholders.
     pub fn inputs(&self) -> usize {
         self.inputs
+    }
+
+    /// The graph anew, before any pass, and where each value went. `rewrite` is given the new graph, an old node and the
+    /// new values of its inputs, and makes its outputs; where it gives `None`, the node stays as it is.
+    ///
+    /// # Errors
+    /// What `rewrite` says, or if what it makes does not fit the nodes behind.
+    pub fn rewritten(
+        &self,
+        mut rewrite: impl FnMut(&mut Self, &Node, &[Value]) -> Result<Option<Vec<Value>>>,
+    ) -> Result<(Self, HashMap<Value, Value>)> {
+        let mut graph = Self::new();
+        let mut places = HashMap::with_capacity(self.values.len());
+        for (index, info) in self.values.iter().enumerate() {
+            let shape = info.ty.shape.clone();
+            let value = match info.source {
+                Source::Input(_) => graph.input(shape),
+                Source::Parameter(offset) => graph.parameter(shape, offset),
+                Source::State(offset) => graph.state(shape, offset),
+                Source::Node { output: 1.., .. } => continue,
+                Source::Node { node, .. } => {
+                    let node = &self.nodes[node];
+                    let inputs: Vec<Value> = node.inputs.iter().map(|input| places[input]).collect();
+                    graph.set_label(&node.label);
+                    let outputs = match rewrite(&mut graph, node, &inputs)? {
+                        Some(outputs) => outputs,
+                        None => graph.add_shared(Arc::clone(&node.op), &inputs)?,
+                    };
+                    places.extend(node.outputs.iter().copied().zip(outputs));
+                    continue;
+                }
+            };
+            places.insert(Value(index as u32), value);
+        }
+        Ok((graph, places))
     }
 
     /// Drops nodes that nobody reads.

@@ -1,7 +1,9 @@
 //! What the networks are for: [`zoo`], the architectures of published papers, [`blocks`], pieces that several have, [`layers`],
-//! which single ones have, [`imagenet`], what those that were trained on it expect and say, and [`filter`], convolution by hand.
+//! which single ones have, [`imagenet`], what those that were trained on it expect and say, [`filter`], convolution by hand, and [`explain`],
+//! what a network looks at.
 
 pub mod blocks;
+pub mod explain;
 pub mod filter;
 pub mod imagenet;
 pub mod layers;

@@ -34,6 +34,7 @@ commands! {
     train::Train;
     evaluate::Evaluate;
     predict::Predict;
+    explain::Explain;
     summary::Summary;
     run::Run;
     filter::Filter;

@@ -4,11 +4,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use convnet::data::ImageShape;
-use convnet::data::images::{self, Fit, Options, Resampling};
-use convnet::prelude::*;
-use convnet::vision::imagenet::{self, Preprocessing};
-use ndarray::{Array4, ArrayViewD, Axis};
+use convnet::data::images;
+use convnet::vision::imagenet;
+use ndarray::{ArrayViewD, Axis};
 use serde::Serialize;
 
 use crate::arguments::{PrecisionChoice, Threads, positive};
@@ -16,7 +14,8 @@ use crate::models;
 use crate::failure;
 use crate::format::count;
 use crate::output::{Output, note};
-use crate::weights::{Origin, Weights};
+use crate::photos::{Classifier, Scaling, stack};
+use crate::weights::Weights;
 
 /// Tell what is on pictures
 #[derive(Debug, clap::Args)]
@@ -45,12 +44,8 @@ pub struct Args {
     precision: PrecisionChoice,
     #[command(flatten)]
     weights: Weights,
-    /// How pixels are scaled: none (0 to 255), unit (0 to 1), tf (-1 to 1), torch, caffe [default: what the weights were trained with]
-    #[arg(long, value_name = "MODE")]
-    preprocess: Option<Preprocessing>,
-    /// Cut this share from the middle instead of stretching a picture [default: 0.875 for networks of ImageNet]
-    #[arg(long, value_name = "SHARE", value_parser = crop)]
-    crop: Option<f64>,
+    #[command(flatten)]
+    scaling: Scaling,
     #[command(flatten)]
     threads: Threads,
     /// Print an object a picture
@@ -92,8 +87,8 @@ impl Args {
         if !opened.trained {
             note(format!("warning: {} has random weights, so its answers mean nothing; --weights gives it others", self.model));
         }
-        let preprocessing = self.preprocess.unwrap_or_else(|| self.usual(&model, &classifier, origin));
-        let options = self.options(shape, &classifier);
+        let preprocessing = self.scaling.preprocessing(&self.model, &model, &classifier, origin);
+        let options = self.scaling.options(shape, &classifier);
         let mut unreadable = 0;
         for paths in self.images.chunks(TOGETHER) {
             let load = |path: &PathBuf| images::load_with(path, shape, options);
@@ -121,81 +116,9 @@ impl Args {
             _ => bail!("{unreadable} of {} could not be read", count(self.images.len(), "picture")),
         }
     }
-
-    /// How the model's pixels were scaled in training, by what it is called and what it begins with.
-    fn usual(&self, model: &Model, classifier: &Classifier, origin: Origin) -> Preprocessing {
-        if models::takes_bytes(model) {
-            return Preprocessing::None;
-        }
-        match classifier.imagenet {
-            true if origin == Origin::PyTorch => Preprocessing::of_pytorch(&self.model),
-            true => Preprocessing::of_keras(model.name()).unwrap_or(Preprocessing::Unit),
-            false => Preprocessing::Unit,
-        }
-    }
-
-    fn options(&self, shape: ImageShape, classifier: &Classifier) -> Options {
-        let usual = Options::for_shape(shape);
-        match self.crop {
-            Some(share) => Options { fit: Fit::CropShare(share), ..usual },
-            None if classifier.imagenet => {
-                Options { fit: Fit::CropShare(0.875), resampling: Resampling::Bicubic, ..usual }
-            }
-            None => usual,
-        }
-    }
-}
-
-/// A share above 0 and at most 1.
-fn crop(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
-        _ => Err("must be a number above 0 and at most 1, such as 0.875".into()),
-    }
-}
-
-/// Pictures of 0 … 1 as a batch `(count, height, width, channels)`.
-fn stack(pictures: &[&[f32]], shape: ImageShape, preprocessing: Preprocessing) -> Result<Array4<f32>> {
-    let mut pixels = pictures.concat();
-    if preprocessing != Preprocessing::Unit {
-        pixels.iter_mut().for_each(|value| *value *= 255.0);
-        preprocessing.apply(&mut pixels);
-    }
-    Ok(Array4::from_shape_vec((pictures.len(), shape.height, shape.width, shape.channels), pixels)?)
-}
-
-/// Makes probabilities with labels of a model's output.
-struct Classifier {
-    labels: Vec<String>,
-    /// Whether the classes are ImageNet's.
-    imagenet: bool,
-    /// Whether the output is scores, to which softmax or sigmoid is still to be applied.
-    logits: bool,
 }
 
 impl Classifier {
-    fn new(model: &Model) -> Result<Self> {
-        let outputs = match &model.output_shapes()[..] {
-            [shape] if shape.dims.len() == 1 && shape.dims[0] > 0 => shape.dims[0],
-            shapes => {
-                let shapes: Vec<String> = shapes.iter().map(ToString::to_string).collect();
-                bail!("the model gives {}, not one row of classes; `convnet run` takes any model", shapes.join(" and "))
-            }
-        };
-        let loss = model.compiled().map(|compiled| compiled.loss.config());
-        let logits = loss.is_some_and(|loss| loss.get("from_logits").is_some_and(|value| value == true));
-        // A single output is the probability of the second of two classes.
-        let classes = outputs.max(2);
-        let names = model.class_names();
-        let imagenet = names.is_empty() && classes == imagenet::CLASSES.len();
-        let labels = match names.len() {
-            _ if imagenet => imagenet::CLASSES.iter().map(|class| class.name.to_owned()).collect(),
-            known if known == classes => names.to_vec(),
-            _ => (0..classes).map(|i| i.to_string()).collect(),
-        };
-        Ok(Self { labels, imagenet, logits })
-    }
-
     fn report(&self, path: &Path, scores: ArrayViewD<'_, f32>, top: usize, notes: Vec<String>) -> Report {
         let mut probabilities: Vec<f32> = scores.iter().copied().collect();
         if let [score] = probabilities[..] {

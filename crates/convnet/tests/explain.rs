@@ -1,5 +1,7 @@
 //! Explanations against TensorFlow's numbers (`golden/keras/make_explain.py`), and what must hold of them.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
 use std::path::PathBuf;
 
 use convnet::nn::layers::{Dense, Flatten};

@@ -29,7 +29,7 @@ model.save(here / "explain.keras")
 
 linear = keras.Model(image, [model.get_layer("last").output, flat])
 kernel, bias = model.get_layer("classes").get_weights()
-chosen = 4
+chosen = 3
 x = rng.random((1, 12, 12, 3), dtype="float32")
 
 

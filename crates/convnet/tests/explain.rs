@@ -48,8 +48,7 @@ fn gradients_and_maps_are_tensorflows() {
     close(explain::guided_backprop(&model, x.view(), class).unwrap().iter(), &json["guided"]);
     let cam = explain::grad_cam(&model, x.view(), class, None).unwrap();
     assert_eq!(Json::from(cam.shape().to_vec()), json["cam_sizes"]);
-    // Nothing speaks for this class in these maps: TensorFlow's map is 0 everywhere after ReLU.
-    assert_eq!(cam.iter().copied().collect::<Vec<_>>(), numbers(&json["cam"]));
+    close(cam.iter(), &json["cam"]);
     assert_eq!(cam, explain::grad_cam(&model, x.view(), class, Some("last")).unwrap());
     let steps = json["steps"].as_u64().unwrap() as usize;
     let black = ArrayD::zeros(x.raw_dim());

@@ -822,6 +822,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("rounding to bf16", "made by a pass; tests of precision hold it to bounds and to the same bits"),
     ("storing as bf16", "as above"),
     ("reading of bf16", "as above"),
+    (
+        "guided activation",
+        "its gradient is another one on purpose; explanations hold it to TensorFlow's numbers",
+    ),
     ("rectified max pool", "made by a pass; the case of relu and max pool runs it"),
 ];
 

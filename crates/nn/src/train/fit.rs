@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use convnet_engine::kernels::random::Philox;
 
-use super::evaluate::Means;
+use super::evaluate::Tally;
 use super::{Batch, EpochLog, History, Part, Samples};
 use crate::error::{Error, Result};
 use crate::model::Model;
@@ -87,7 +87,7 @@ pub struct Progress {
     /// Mean loss of the epoch so far.
     pub loss: f64,
     /// Names and means of the metrics so far.
-    pub metrics: Vec<(&'static str, f64)>,
+    pub metrics: Vec<(String, f64)>,
     /// Seconds since the epoch began.
     pub seconds: f64,
 }
@@ -160,6 +160,7 @@ impl Model {
                 break;
             }
         }
+        self.finalize_weights();
         Ok(history)
     }
 
@@ -174,22 +175,20 @@ impl Model {
         let order = order(samples.len(), epoch, options);
         let steps = order.len().div_ceil(options.batch_size);
         let mut batch = Batch::new(samples, options.batch_size.min(order.len()));
-        let mut means = Means::default();
+        let mut tally = Tally::new(self)?;
         for (step, indices) in order.chunks(options.batch_size).enumerate() {
             if indices.len() < options.batch_size && step > 0 {
                 batch = Batch::new(samples, indices.len());
             }
             samples.fill(indices, &mut batch);
             self.check_targets(&batch)?;
-            let scores = self.train_step(&batch, indices.len(), options.seed)?;
-            let loss = scores[0];
+            let loss = self.train_step(&batch, indices.len(), options.seed, &mut tally)?;
             if !loss.is_finite() {
                 let origin = self.origin_of_not_finite(&batch, indices.len(), options.seed)?;
                 return Err(Error::NotFinite { loss, epoch, step: step + 1, origin });
             }
-            means.add(scores, indices.len());
             let progress = || {
-                let scores = means.scores(self);
+                let scores = tally.scores();
                 Progress {
                     epoch,
                     epochs: options.epochs,
@@ -205,7 +204,7 @@ impl Model {
                 return Err(Error::Interrupted);
             }
         }
-        let (scores, seconds) = (means.scores(self), start.elapsed().as_secs_f64());
+        let (scores, seconds) = (tally.scores(), start.elapsed().as_secs_f64());
         let images_per_second = order.len() as f64 / seconds;
         let (val_loss, val_metrics) = (None, Vec::new());
         Ok(EpochLog {

@@ -1,6 +1,6 @@
 //! Evaluation: loss and metrics without training.
 
-use super::{Batch, Samples};
+use super::{Batch, Samples, Visit};
 use crate::error::{Error, Result};
 use crate::metrics::{Meter, Metric};
 use crate::model::{Model, Purpose};
@@ -40,13 +40,12 @@ impl Tally {
         Ok(Self { loss: 0.0, count: 0, meters })
     }
 
-    /// Counts a batch in: what the plan has fetched (the mean loss, then what each metric wants to see), and the batch's targets
+    /// Counts a batch in: what the plan has fetched (the mean loss, then what each metric wants to see), for the batch's targets
     /// and weights. A loss that is not finite is not counted.
     pub(super) fn add<'m>(
         &mut self,
         fetched: impl Fn(usize) -> &'m [f32],
-        targets: &[f32],
-        weights: &[f32],
+        batch: &Batch,
         count: usize,
     ) -> f32 {
         let loss = fetched(0)[0];
@@ -54,7 +53,8 @@ impl Tally {
             self.loss += f64::from(loss) * count as f64;
             self.count += count;
             for (place, (metric, meter)) in self.meters.iter_mut().enumerate() {
-                meter.add(fetched(place + 1), targets, if metric.is_weighted() { weights } else { &[] });
+                let weights = if metric.is_weighted() { &*batch.weights } else { &[] };
+                meter.add(fetched(place + 1), &batch.targets[0], weights);
             }
         }
         loss
@@ -77,7 +77,7 @@ impl Model {
             return Err(Error::NotCompiled("evaluate"));
         }
         self.check_samples(samples)?;
-        let size = self.prediction_batch()?;
+        let (size, class_numbers) = (self.prediction_batch()?, self.class_numbers());
         let mut tally = Tally::new(self)?;
         let mut indices: Vec<usize> = Vec::new();
         let mut batch = None;
@@ -89,11 +89,11 @@ impl Model {
             indices.clear();
             indices.extend(start..start + count);
             let batch = batch.get_or_insert_with(|| Batch::new(samples, count));
-            samples.fill(&indices, batch);
-            self.check_targets(batch)?;
+            samples.fill(Visit::default(), &indices, batch)?;
+            class_numbers.check(batch)?;
             let inputs: Vec<&[f32]> = batch.slices().collect();
             self.run_forward(Purpose::Evaluate, count, &inputs, |plan, memory| {
-                tally.add(|index| plan.fetched(index, memory), &batch.targets, &[], count)
+                tally.add(|index| plan.fetched(index, memory), batch, count)
             })?;
         }
         Ok(tally.scores())

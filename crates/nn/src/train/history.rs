@@ -15,6 +15,8 @@ pub struct EpochLog {
     pub val_metrics: Vec<(String, f64)>,
     /// Time of the epoch's steps, validation not counted.
     pub seconds: f64,
+    /// Seconds of these in which a step waited for its batch: reading and decoding are the bottleneck if they are many.
+    pub waited: f64,
     /// Samples trained on in a second.
     pub images_per_second: f64,
 }

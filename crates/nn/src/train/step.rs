@@ -71,7 +71,7 @@ impl Model {
                 arena: &mut runtime.arena,
             };
             plan.run(&mut memory, &RunContext { seed, step: state.steps });
-            let loss = tally.add(|index| plan.fetched(index, &memory), &batch.targets, &[], count);
+            let loss = tally.add(|index| plan.fetched(index, &memory), batch, count);
             if loss.is_finite() {
                 let TrainingState { course, gradients, slots, steps, .. } = &mut state;
                 let parameters = &mut variables.parameters;
@@ -138,7 +138,7 @@ impl Model {
         if batch.inputs.iter().any(|input| bad(input)) {
             return Ok("the input data has a value that is not finite".into());
         }
-        if bad(&batch.targets) {
+        if batch.targets.iter().any(|targets| bad(targets)) {
             return Ok("the targets have a value that is not finite".into());
         }
         // States are left out: the sweep that gave the loss has already moved them.

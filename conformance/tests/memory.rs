@@ -9,7 +9,7 @@ use convnet_kernels::cpu::{self, Isa};
 use convnet_kernels::elementwise::{self, Activation};
 use convnet_kernels::fence::{Edge, Fenced};
 use convnet_kernels::geometry::{Axis, ConvGeometry, Padding, PoolGeometry, Window};
-use convnet_kernels::optimizer::{Adam, adam};
+use convnet_kernels::optimizer::{self, Adam, Lamb, adam};
 use convnet_kernels::random::Philox;
 use convnet_kernels::winograd::{Method, TileSize, Winograd};
 use convnet_kernels::{norm, pool, reduce, softmax};
@@ -257,6 +257,15 @@ fn sums_bf16_and_optimizers_keep_to_their_slices() {
                 let (mut m, mut v) = (zeros(len, edge), zeros(len, edge));
                 let settings = Adam { learning_rate: 0.1, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
                 adam(settings, 1, &mut y, &g, &mut m, &mut v);
+                let mut largest = zeros(len, edge);
+                optimizer::amsgrad(settings, 1, &mut y, &g, &mut m, &mut v, &mut largest);
+                let settings = Lamb { learning_rate: 0.1, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
+                optimizer::lamb(settings, 1, &mut y, &g, &mut m, &mut v);
+                optimizer::average(&mut y, &mut m, 2.0);
+                optimizer::accumulate(&mut m, &g);
+                optimizer::mix(&mut v, &y, 0.9);
+                optimizer::clip(&mut y, 0.5);
+                optimizer::squares(&y);
             }
         });
     });

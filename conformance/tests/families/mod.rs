@@ -3,8 +3,10 @@
 use super::*;
 use convnet_engine::kernels::pool::AdaptiveGeometry;
 
+mod losses;
 mod picks;
 
+pub use losses::losses;
 pub use picks::picks;
 
 fn binary(function: BinaryFunction) -> fn(f64, f64) -> f64 {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use convnet_nn::model::{Slot, Weight};
 use convnet_nn::train::OptimizerMemory;
-use convnet_nn::{Model, model};
+use convnet_nn::{Metric, Model, model};
 use ndarray::{ArrayD, arr0};
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ pub fn save_model(model: &Model, path: impl AsRef<Path>) -> Result<()> {
 
 impl KerasFile {
     /// The model of this file, with its weights. It is compiled if the file says how in terms known here (other
-    /// optimizers or losses do not hinder prediction).
+    /// optimizers or losses do not hinder prediction; [`Model::notes`] tells of them).
     ///
     /// # Errors
     /// When the configuration has layers or arguments that are not known here, or a layer's arrays do not fit it.
@@ -45,8 +45,22 @@ impl KerasFile {
         if let (Some(compiled), Some(config)) = (&self.compile_config, config.as_object_mut()) {
             config.insert("compile_config".into(), compiled.clone());
         }
-        let compiled = model::from_config(&config);
-        let mut model = compiled.or_else(|_| model::from_config(&self.config))?;
+        let mut model = match model::from_config(&config) {
+            Ok(model) => model,
+            Err(problem) => {
+                let mut model = model::from_config(&self.config)?;
+                model.add_note(format!(
+                    "it is not compiled, since its file says how in other terms: {problem}"
+                ));
+                model
+            }
+        };
+        for key in ["metrics", "weighted_metrics"].iter().filter(|_| model.compiled().is_some()) {
+            let metrics = self.compile_config.as_ref().map_or(&Value::Null, |compiled| &compiled[key]);
+            let mut problems = Vec::new();
+            unknown_metrics(metrics, &mut problems);
+            problems.into_iter().for_each(|problem| model.add_note(problem));
+        }
         let wanted: Vec<Weight> = model.weights().cloned().collect();
         for wanted in wanted.chunk_by(|a, b| a.layer == b.layer) {
             let layer = &wanted[0].layer;
@@ -80,7 +94,12 @@ impl KerasFile {
         }
         if let Some(memory) = self.optimizer.as_ref().and_then(|state| state.to_memory(&model)) {
             // Arrays of other sizes are those of other weights: as in Keras, training then starts afresh.
-            let _fresh = model.set_optimizer_memory(&memory).is_err();
+            if model.set_optimizer_memory(&memory).is_err() {
+                model.add_note(
+                    "the optimizer starts afresh, since its state in the file is that of other weights"
+                        .into(),
+                );
+            }
         }
         Ok(model)
     }
@@ -104,6 +123,21 @@ impl KerasFile {
             compiled.filter(|compiled| compiled.get("optimizer").is_some_and(Value::is_object));
         let optimizer = OptimizerState::of_model(model);
         Self { layers: layers.collect(), compile_config, config, optimizer, ..Self::default() }
+    }
+}
+
+/// What is wrong with those of a file's metrics that are left out.
+fn unknown_metrics(metrics: &Value, problems: &mut Vec<String>) {
+    match metrics {
+        Value::Null => {}
+        Value::Array(items) => items.iter().for_each(|item| unknown_metrics(item, problems)),
+        Value::Object(outputs) if !outputs.contains_key("class_name") => {
+            outputs.values().for_each(|item| unknown_metrics(item, problems));
+        }
+        one => {
+            let problem = Metric::from_json(one).err();
+            problems.extend(problem.map(|problem| format!("a metric of its file is left out: {problem}")));
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Evaluation: loss and metrics without training.
 
-use super::{Batch, Samples};
+use super::{Batch, Samples, Visit};
 use crate::error::{Error, Result};
 use crate::model::{Model, Purpose};
 
@@ -10,13 +10,13 @@ pub struct Scores {
     /// Mean loss.
     pub loss: f64,
     /// Names and means of the metrics.
-    pub metrics: Vec<(&'static str, f64)>,
+    pub metrics: Vec<(String, f64)>,
 }
 
 impl Scores {
     /// A metric by name.
     pub fn metric(&self, name: &str) -> Option<f64> {
-        self.metrics.iter().find(|(known, _)| *known == name).map(|&(_, value)| value)
+        self.metrics.iter().find(|(known, _)| known == name).map(|&(_, value)| value)
     }
 }
 
@@ -44,7 +44,7 @@ impl Means {
         let mut means = self.sums.iter().map(|sum| sum / self.count as f64);
         let loss = means.next().unwrap_or(0.0);
         let names = model.compiled().map_or(&[][..], |compiled| &compiled.metrics);
-        Scores { loss, metrics: names.iter().map(|metric| metric.name()).zip(means).collect() }
+        Scores { loss, metrics: names.iter().map(|metric| metric.name().to_owned()).zip(means).collect() }
     }
 }
 
@@ -58,7 +58,7 @@ impl Model {
             return Err(Error::NotCompiled("evaluate"));
         }
         self.check_samples(samples)?;
-        let size = self.prediction_batch()?;
+        let (size, class_numbers) = (self.prediction_batch()?, self.class_numbers());
         let mut means = Means::default();
         let mut indices: Vec<usize> = Vec::new();
         let mut batch = None;
@@ -70,8 +70,8 @@ impl Model {
             indices.clear();
             indices.extend(start..start + count);
             let batch = batch.get_or_insert_with(|| Batch::new(samples, count));
-            samples.fill(&indices, batch);
-            self.check_targets(batch)?;
+            samples.fill(Visit::default(), &indices, batch)?;
+            class_numbers.check(batch)?;
             let inputs: Vec<&[f32]> = batch.slices().collect();
             let scores: Vec<f32> = self.run_forward(Purpose::Evaluate, count, &inputs, |plan, memory| {
                 plan.fetched_scalars(memory).collect()

@@ -137,7 +137,7 @@ impl Model {
         if batch.inputs.iter().any(|input| bad(input)) {
             return Ok("the input data has a value that is not finite".into());
         }
-        if bad(&batch.targets) {
+        if batch.targets.iter().any(|targets| bad(targets)) {
             return Ok("the targets have a value that is not finite".into());
         }
         // States are left out: the sweep that gave the loss has already moved them.

@@ -622,6 +622,7 @@ fn cases() -> Vec<Case> {
     cases.extend(families::sizes());
     cases.extend(families::rows());
     cases.extend(families::picks());
+    cases.extend(families::warps());
     cases
 }
 

@@ -4,8 +4,10 @@ use super::*;
 use convnet_engine::kernels::pool::AdaptiveGeometry;
 
 mod picks;
+mod warps;
 
 pub use picks::picks;
+pub use warps::warps;
 
 fn binary(function: BinaryFunction) -> fn(f64, f64) -> f64 {
     match function {

@@ -16,6 +16,7 @@ mod photos;
 mod progress;
 mod random;
 mod samples;
+mod sheet;
 mod weights;
 
 use std::process::ExitCode;

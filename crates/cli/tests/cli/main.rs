@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed helper is a failed test")]
 
+mod augment;
 mod exchange;
 mod failures;
 mod results;

@@ -203,10 +203,26 @@ fn batch_shape(dims: &[usize]) -> Json {
 /// # Errors
 /// If the configuration is not one of a model, has layers or arguments that are not known here, or is inconsistent.
 pub fn from_config(json: &Json) -> Result<Model> {
+    from_config_within(json, usize::MAX)
+}
+
+/// As [`from_config`], for configurations from files that may be damaged or made to exhaust memory: a model whose weights have more than
+/// `max_numbers` elements together is refused before these take memory.
+///
+/// # Errors
+/// As [`from_config`], and if the weights have more elements.
+pub fn from_config_within(json: &Json, max_numbers: usize) -> Result<Model> {
     let class = json.get("class_name").and_then(Json::as_str).unwrap_or_default();
     let config = json.get("config").unwrap_or(&Json::Null);
     let network = network(class, config)?
         .ok_or_else(|| Error::unknown("model class", class, ["Sequential", "Functional"]))?;
+    let lengths = network.all_weights().into_iter().map(|weight| weight.spec.len());
+    let numbers = lengths.fold(0, usize::saturating_add);
+    if numbers > max_numbers {
+        let problem =
+            format!("its weights have {numbers} elements, of which there are {max_numbers} at most");
+        return Err(Error::argument("model configuration", problem));
+    }
     let mut model = Model::of_network(network);
     if let Some(names) = json.get("convnet").and_then(|own| own.get("class_names")).and_then(Json::as_array) {
         model.class_names = names.iter().map(|name| name.as_str().unwrap_or_default().to_owned()).collect();

@@ -245,7 +245,8 @@ impl Model {
         if let Some(known) = runtime.prediction_batch {
             return Ok(known);
         }
-        let one = self.new_plan(Purpose::Predict, 1)?.arena_len().max(1);
+        // The plan is kept: the first prediction is often of one sample.
+        let one = self.plan(&mut runtime, Purpose::Predict, 1)?.arena_len().max(1);
         let batch = (PREDICTION_MEMORY / one).clamp(1, PREDICTION_BATCH);
         runtime.prediction_batch = Some(batch);
         Ok(batch)
@@ -358,6 +359,7 @@ impl Model {
                 return Err(Error::Data { what: "inputs", expected: shape.to_string(), received });
             }
         }
+        self.check_rows(|input| inputs[input].iter())?;
         Ok(count)
     }
 }

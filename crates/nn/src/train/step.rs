@@ -138,6 +138,9 @@ impl Model {
         if batch.inputs.iter().any(|input| bad(input)) {
             return Ok("the input data has a value that is not finite".into());
         }
+        if let Err(problem) = self.check_rows(|input| batch.inputs[input].iter()) {
+            return Ok(problem.to_string());
+        }
         if batch.targets.iter().any(|targets| bad(targets)) {
             return Ok("the targets have a value that is not finite".into());
         }

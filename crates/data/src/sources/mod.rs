@@ -12,10 +12,12 @@ mod fashion_mnist;
 mod folder;
 mod idx;
 mod mnist;
+mod published;
 
 pub use cache::{CACHE_VARIABLE, cache_folder};
 pub use folder::load_folder;
 pub use idx::{Idx, read_idx};
+pub use published::{MIRROR_VARIABLE, Published};
 
 /// Told, in a line of plain text, of what takes long (a download).
 pub type Notify<'a> = &'a mut dyn FnMut(&str);

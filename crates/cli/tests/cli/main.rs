@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed helper is a failed test")]
 
 mod exchange;
+mod explain;
 mod failures;
 mod results;
 mod support;

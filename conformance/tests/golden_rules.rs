@@ -49,7 +49,8 @@ impl Weights {
     }
 
     fn read(&self, slab: &[f32]) -> Vec<f32> {
-        let part = |(range, len): (&std::ops::Range<usize>, &usize)| slab[range.start..range.start + len].to_vec();
+        let part =
+            |(range, len): (&std::ops::Range<usize>, &usize)| slab[range.start..range.start + len].to_vec();
         self.ranges.iter().zip(&self.lens).flat_map(part).collect()
     }
 }
@@ -71,8 +72,8 @@ fn optimizers_follow_keras_with_all_their_rules() {
         let weights = Weights::new(&start);
         let len = weights.ranges.last().unwrap().end;
         let targets = weights.ranges.iter().zip(["a/kernel", "a/bias"]);
-        let targets = targets
-            .map(|(range, path)| Target { path: path.to_owned(), range: range.clone(), rate: 1.0 });
+        let targets =
+            targets.map(|(range, path)| Target { path: path.to_owned(), range: range.clone(), rate: 1.0 });
         let course = Course::new(&*optimizer, targets);
         let (mut parameters, mut slab) = (Slab::new(len), Slab::new(len));
         let mut slots = optimizers::memory(&*optimizer, len);
@@ -118,7 +119,8 @@ fn weights_that_are_exempt_do_not_decay_and_rates_have_their_factors() {
         })),
     )
     .unwrap();
-    let target = |path: &str, start: usize, rate| Target { path: path.into(), range: start..start + 16, rate };
+    let target =
+        |path: &str, start: usize, rate| Target { path: path.into(), range: start..start + 16, rate };
     let targets = [target("a/kernel", 0, 1.0), target("a/bias", 16, 1.0), target("b/kernel", 32, 0.1)];
     let course = Course::new(&*optimizer, targets);
     let (mut parameters, mut gradients) = (Slab::new(48), Slab::new(48));
@@ -145,7 +147,10 @@ fn schedules_give_keras_rates() {
         for (step, rate) in case["steps"].as_array().unwrap().iter().zip(numbers(&case["rates"])) {
             let step = step.as_u64().unwrap();
             let found = schedule.rate(step);
-            assert!((found - rate).abs() <= 2e-7 + 2e-6 * rate.abs(), "{class} {config:?} {step}: {found} {rate}");
+            assert!(
+                (found - rate).abs() <= 2e-7 + 2e-6 * rate.abs(),
+                "{class} {config:?} {step}: {found} {rate}"
+            );
         }
     }
 }
@@ -229,7 +234,12 @@ fn all_metrics_give_keras_numbers_after_each_batch() {
                 let fetched = run(program, size, &inputs, &mut [], true);
                 meter.add(&fetched[0], &targets.values, &weights);
                 let found: Vec<f32> = meter.values().iter().map(|&value| value as f32).collect();
-                assert_close(&format!("{what} {key} batch {batch}"), &found, &numbers(&expected[batch]), 3e-6);
+                assert_close(
+                    &format!("{what} {key} batch {batch}"),
+                    &found,
+                    &numbers(&expected[batch]),
+                    3e-6,
+                );
                 first += size;
             }
         }

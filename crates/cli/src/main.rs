@@ -17,7 +17,6 @@ mod progress;
 mod published;
 mod random;
 mod samples;
-mod sheet;
 mod weights;
 
 use std::process::ExitCode;

@@ -4,6 +4,11 @@
 
 pub mod blocks;
 pub mod charts;
+//! which single ones have, [`imagenet`], what those that were trained on it expect and say, [`filter`], convolution by hand, [`explain`],
+//! what a network looks at, and [`draw`], pictures of all that.
+
+pub mod blocks;
+pub mod draw;
 pub mod explain;
 pub mod filter;
 pub mod imagenet;

@@ -8,12 +8,14 @@ use anyhow::{Context, Result, bail};
 use convnet::data::augment::{Annotated, BoxF, KINDS, Mix, PRESETS, Pipeline, apply};
 use convnet::data::images;
 use convnet::interop::atomic;
-use ndarray::Array3;
+use convnet::vision::draw::{Canvas, Cell, Sheet};
 use serde::Serialize;
 
 use crate::arguments::positive;
 use crate::output::Output;
-use crate::sheet;
+
+/// What boxes are drawn in.
+const FRAME: [u8; 3] = [255, 220, 0];
 
 /// Show what augmentation makes of a photo
 #[derive(Debug, clap::Args)]
@@ -27,10 +29,10 @@ pub struct Args {
     /// A preset, changes such as `flip,rotate=15,zoom=0.2`, or a TOML file that has them under `augment`
     #[arg(long, value_name = "TEXT|FILE.toml", default_value = "standard")]
     augment: String,
-    /// A row for each kind of change by itself, instead of a pipeline
+    /// A row for each kind of change by itself, behind its name, instead of a pipeline
     #[arg(long, conflicts_with = "augment")]
     each: bool,
-    /// Variants, with --each of every kind [default: 12, with --each 4]
+    /// Variants, with --each of every kind [default: 11, with --each 4]
     #[arg(long, value_name = "N", value_parser = positive)]
     count: Option<usize>,
     /// Variants in a row [default: 4, with --each all of a kind]
@@ -80,7 +82,7 @@ struct Report {
     photo: String,
     out: String,
     seed: u64,
-    /// Rows as they stand on the sheet.
+    /// One for a pipeline, with --each one for each kind, as they stand on the sheet.
     rows: Vec<Row>,
 }
 
@@ -106,8 +108,8 @@ impl Args {
     pub fn run(self) -> Result<()> {
         let mut output = Output::new(self.json);
         let photos = self.photos()?;
-        let (tiles, rows, columns) = if self.each { self.each(&photos)? } else { self.variants(&photos)? };
-        let picture = sheet::picture(&tiles, columns);
+        let (sheet, rows) = if self.each { self.each(&photos)? } else { self.variants(&photos)? };
+        let picture = sheet.picture();
         let (height, width, channels) = picture.dim();
         let bytes: Vec<u8> = picture.iter().copied().collect();
         let png = images::encode_png(&bytes, width, height, channels)?;
@@ -146,42 +148,38 @@ impl Args {
     }
 
     /// Variants of a pipeline, the photo itself first.
-    fn variants(&self, photos: &Photos) -> Result<(Vec<sheet::Tile>, Vec<Row>, usize)> {
+    fn variants(&self, photos: &Photos) -> Result<(Sheet, Vec<Row>)> {
         let pipeline = pipeline(&self.augment)?;
-        let made = (0..self.count.unwrap_or(12)).map(|index| self.variant(&pipeline, photos, index as u64));
-        let mut tiles = vec![sheet::Tile::new(photos.first.image.view(), &photos.first.boxes).named("the photo")];
-        let mut boxes = Vec::new();
-        for sample in made {
-            tiles.push(sheet::Tile::new(sample.image.view(), &sample.boxes));
-            boxes.push(corners(&sample.boxes));
-        }
-        if photos.first.boxes.is_empty() {
-            boxes.clear();
-        }
+        let count = self.count.unwrap_or(11) as u64;
+        let made: Vec<Annotated> = (0..count).map(|index| self.variant(&pipeline, photos, index)).collect();
+        let columns = self.columns.unwrap_or(4).min(made.len() + 1);
+        let sheet = Sheet::new(columns).title(&self.augment).cells([tile(&photos.first).line("the photo")]);
+        let boxes = made.iter().map(corners).filter(|all| !all.is_empty()).collect();
         let row = Row { kind: "", augment: pipeline.to_string(), boxes };
-        Ok((tiles, vec![row], self.columns.unwrap_or(4)))
+        Ok((sheet.cells(made.iter().map(tile)), vec![row]))
     }
 
-    /// Variants of each kind, a kind a row.
-    fn each(&self, photos: &Photos) -> Result<(Vec<sheet::Tile>, Vec<Row>, usize)> {
+    /// Variants of each kind behind its name, a kind a row.
+    fn each(&self, photos: &Photos) -> Result<(Sheet, Vec<Row>)> {
         let count = self.count.unwrap_or(4);
+        let columns = self.columns.unwrap_or(count).min(count);
+        let mut sheet = Sheet::new(columns + 1);
+        let mut rows = Vec::new();
         let mixes: &[&'static str] = if self.with.is_some() { &Mix::NAMES } else { &[] };
         let kinds = KINDS.iter().map(|kind| (kind.name, kind.example)).chain(mixes.iter().map(|&name| (name, name)));
-        let (mut tiles, mut rows) = (Vec::new(), Vec::new());
         for (name, example) in kinds {
             let pipeline: Pipeline = example.parse()?;
             let made: Vec<Annotated> =
                 (0..count).map(|index| self.variant(&pipeline, photos, index as u64)).collect();
-            let mut row: Vec<sheet::Tile> =
-                made.iter().map(|sample| sheet::Tile::new(sample.image.view(), &sample.boxes)).collect();
-            if let Some(first) = row.first_mut() {
-                first.name = example.to_owned();
+            for (number, part) in made.chunks(columns).enumerate() {
+                let words = Cell::words(if number == 0 { vec![name, example] } else { Vec::new() });
+                let blank = (part.len()..columns).map(|_| Cell::words([""; 0]));
+                sheet = sheet.cells([words]).cells(part.iter().map(tile)).cells(blank);
             }
-            tiles.extend(row);
-            let boxes = made.iter().map(|sample| corners(&sample.boxes)).filter(|all| !all.is_empty()).collect();
+            let boxes = made.iter().map(corners).filter(|all| !all.is_empty()).collect();
             rows.push(Row { kind: name, augment: pipeline.to_string(), boxes });
         }
-        Ok((tiles, rows, self.columns.unwrap_or(count)))
+        Ok((sheet, rows))
     }
 
     /// One variant: what a pipeline makes of the photo, and for mixtures of the other one too.
@@ -238,8 +236,18 @@ fn boxes(path: &Path, [height, width]: [usize; 2]) -> Result<Vec<BoxF>> {
     Ok(boxes)
 }
 
-fn corners(boxes: &[BoxF]) -> Vec<[f32; 4]> {
-    boxes.iter().map(|mark| [mark.x0, mark.y0, mark.x1, mark.y1]).collect()
+fn corners(sample: &Annotated) -> Vec<[f32; 4]> {
+    sample.boxes.iter().map(|mark| [mark.x0, mark.y0, mark.x1, mark.y1]).collect()
+}
+
+/// A picture with its boxes drawn on it.
+fn tile(sample: &Annotated) -> Cell {
+    let mut canvas = Canvas::of_photo(sample.image.mapv(|value| value / 255.0).view());
+    for mark in sample.boxes.iter().filter(|mark| !mark.is_empty()) {
+        let [x0, y0, x1, y1] = [mark.x0, mark.y0, mark.x1, mark.y1].map(|edge| edge.round().max(0.0) as usize);
+        canvas.frame(x0 as isize, y0 as isize, (x1 - x0).max(1), (y1 - y0).max(1), 1, FRAME);
+    }
+    Cell::picture(canvas.into_pixels())
 }
 
 impl fmt::Display for Report {
@@ -265,13 +273,5 @@ mod tests {
         for name in names.chain(Mix::NAMES) {
             assert!(text.contains(&format!("\n  {name} ")), "{name}");
         }
-    }
-
-    #[test]
-    fn picture_of_a_box() {
-        let photo = Array3::zeros((20, 30, 1));
-        let tile = sheet::Tile::new(photo.view(), &[BoxF::new(5.0, 5.0, 20.0, 15.0)]);
-        let picture = sheet::picture(&[tile], 1);
-        assert!(picture.iter().any(|&value| value > 0 && value < 255), "a frame in colour");
     }
 }

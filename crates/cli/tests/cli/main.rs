@@ -4,6 +4,7 @@
 
 mod augment;
 mod exchange;
+mod explain;
 mod failures;
 mod results;
 mod support;

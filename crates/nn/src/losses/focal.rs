@@ -53,11 +53,8 @@ impl Loss for BinaryFocalCrossentropy {
     fn build(&self, graph: &mut Graph, predictions: Value, targets: Value) -> Result<Value, EngineError> {
         let mut maths = Maths(graph);
         let t = maths.affine(targets, 1.0 - self.label_smoothing, 0.5 * self.label_smoothing)?;
-        let p = if self.from_logits {
-            maths.activate(Activation::Sigmoid, predictions)?
-        } else {
-            predictions
-        };
+        let p =
+            if self.from_logits { maths.activate(Activation::Sigmoid, predictions)? } else { predictions };
         let (not_t, not_p) = (maths.affine(t, -1.0, 1.0)?, maths.affine(p, -1.0, 1.0)?);
         let clipped = maths.clip(p, EPSILON, 1.0 - EPSILON)?;
         let rest = maths.affine(clipped, -1.0, 1.0)?;

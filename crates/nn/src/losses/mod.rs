@@ -101,21 +101,9 @@ pub const REGISTRY: &[LossClass] = &[
         aliases: &["cosine_similarity"],
         from_config: parse::<CosineSimilarity>,
     },
-    LossClass {
-        name: "Dice",
-        aliases: &["dice"],
-        from_config: parse::<Dice>,
-    },
-    LossClass {
-        name: "Hinge",
-        aliases: &["hinge"],
-        from_config: |config| plain(config, Hinge),
-    },
-    LossClass {
-        name: "Huber",
-        aliases: &["huber", "huber_loss"],
-        from_config: parse::<Huber>,
-    },
+    LossClass { name: "Dice", aliases: &["dice"], from_config: parse::<Dice> },
+    LossClass { name: "Hinge", aliases: &["hinge"], from_config: |config| plain(config, Hinge) },
+    LossClass { name: "Huber", aliases: &["huber", "huber_loss"], from_config: parse::<Huber> },
     LossClass {
         name: "KLDivergence",
         aliases: &["kl_divergence", "kld", "KLD", "kullback_leibler_divergence"],
@@ -146,11 +134,7 @@ pub const REGISTRY: &[LossClass] = &[
         aliases: &["mean_squared_logarithmic_error", "msle", "MSLE"],
         from_config: |config| plain(config, MeanSquaredLogarithmicError),
     },
-    LossClass {
-        name: "Poisson",
-        aliases: &["poisson"],
-        from_config: |config| plain(config, Poisson),
-    },
+    LossClass { name: "Poisson", aliases: &["poisson"], from_config: |config| plain(config, Poisson) },
     LossClass {
         name: "SparseCategoricalCrossentropy",
         aliases: &["sparse_categorical_crossentropy"],
@@ -161,11 +145,7 @@ pub const REGISTRY: &[LossClass] = &[
         aliases: &["squared_hinge"],
         from_config: |config| plain(config, SquaredHinge),
     },
-    LossClass {
-        name: "Tversky",
-        aliases: &["tversky"],
-        from_config: parse::<Tversky>,
-    },
+    LossClass { name: "Tversky", aliases: &["tversky"], from_config: parse::<Tversky> },
 ];
 
 /// The loss of a name: a class name or one of Keras's short names.

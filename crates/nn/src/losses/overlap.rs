@@ -95,7 +95,8 @@ impl Loss for Tversky {
         let both = maths.over(ReduceFunction::Sum, axes, product)?;
         let missed = maths.over(ReduceFunction::Sum, axes, missed)?;
         let wrong = maths.over(ReduceFunction::Sum, axes, wrong)?;
-        let (missed, wrong) = (maths.affine(missed, self.alpha, 0.0)?, maths.affine(wrong, self.beta, EPSILON)?);
+        let (missed, wrong) =
+            (maths.affine(missed, self.alpha, 0.0)?, maths.affine(wrong, self.beta, EPSILON)?);
         let rest = maths.add(missed, wrong)?;
         let all = maths.add(both, rest)?;
         let share = maths.divide(both, all)?;

@@ -243,4 +243,3 @@ impl Loss for KlDivergence {
         maths.over_last(ReduceFunction::Sum, each)
     }
 }
-

@@ -82,9 +82,7 @@ impl Meter for Scores {
 fn area(curve: Curve, scores: &[(f32, f64)]) -> f64 {
     let mut scores = scores.to_vec();
     scores.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let weights_of = |sign: f64| -> f64 {
-        scores.iter().map(|&(_, weight)| (weight * sign).max(0.0)).sum()
-    };
+    let weights_of = |sign: f64| -> f64 { scores.iter().map(|&(_, weight)| (weight * sign).max(0.0)).sum() };
     let (all_true, all_false) = (weights_of(1.0), weights_of(-1.0));
     let (mut found_true, mut found_false, mut sum) = (0.0, 0.0, 0.0);
     for equal in scores.chunk_by(|a, b| a.0 == b.0) {

@@ -165,9 +165,10 @@ impl Metric {
                 Some(self.name().into())
             }
             Self::BinaryAccuracy { threshold: 0.5 } => Some(self.name().into()),
-            Self::BinaryAccuracy { threshold } => {
-                object("BinaryAccuracy", [("threshold".to_owned(), (*threshold).into())].into_iter().collect())
-            }
+            Self::BinaryAccuracy { threshold } => object(
+                "BinaryAccuracy",
+                [("threshold".to_owned(), (*threshold).into())].into_iter().collect(),
+            ),
             Self::Of(measure) => {
                 measure.is_keras().then(|| object(measure.class_name(), measure.config())).flatten()
             }

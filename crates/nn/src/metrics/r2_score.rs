@@ -112,6 +112,9 @@ impl Meter for Sums {
         if regressors == 0.0 || regressors >= samples - 1.0 {
             return figures;
         }
-        figures.into_iter().map(|r2| 1.0 - (1.0 - r2) * (samples - 1.0) / (samples - regressors - 1.0)).collect()
+        figures
+            .into_iter()
+            .map(|r2| 1.0 - (1.0 - r2) * (samples - 1.0) / (samples - regressors - 1.0))
+            .collect()
     }
 }

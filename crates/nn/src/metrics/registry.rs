@@ -4,8 +4,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
 use super::{
-    Auc, ConcordanceCorrelation, ExactAuc, FScore, FalseNegatives, FalsePositives, Iou, Measure, Metric, OfLoss,
-    PearsonCorrelation, Precision, R2Score, Recall, RootMeanSquaredError, TopK, TrueNegatives, TruePositives,
+    Auc, ConcordanceCorrelation, ExactAuc, FScore, FalseNegatives, FalsePositives, Iou, Measure, Metric,
+    OfLoss, PearsonCorrelation, Precision, R2Score, Recall, RootMeanSquaredError, TopK, TrueNegatives,
+    TruePositives,
 };
 use crate::error::{Error, Result};
 use crate::losses;
@@ -55,7 +56,9 @@ pub const REGISTRY: &[MetricClass] = &[
     MetricClass {
         name: "TopKCategoricalAccuracy",
         aliases: &["top_k_categorical_accuracy"],
-        from_config: |config| Ok(TopK { sparse: false, ..read::<TopK>("TopKCategoricalAccuracy", config)? }.into()),
+        from_config: |config| {
+            Ok(TopK { sparse: false, ..read::<TopK>("TopKCategoricalAccuracy", config)? }.into())
+        },
     },
     MetricClass {
         name: "SparseTopKCategoricalAccuracy",
@@ -68,10 +71,22 @@ pub const REGISTRY: &[MetricClass] = &[
     MetricClass { name: "Recall", aliases: &["recall"], from_config: parse::<Recall> },
     MetricClass { name: "TruePositives", aliases: &["true_positives"], from_config: parse::<TruePositives> },
     MetricClass { name: "TrueNegatives", aliases: &["true_negatives"], from_config: parse::<TrueNegatives> },
-    MetricClass { name: "FalsePositives", aliases: &["false_positives"], from_config: parse::<FalsePositives> },
-    MetricClass { name: "FalseNegatives", aliases: &["false_negatives"], from_config: parse::<FalseNegatives> },
+    MetricClass {
+        name: "FalsePositives",
+        aliases: &["false_positives"],
+        from_config: parse::<FalsePositives>,
+    },
+    MetricClass {
+        name: "FalseNegatives",
+        aliases: &["false_negatives"],
+        from_config: parse::<FalseNegatives>,
+    },
     MetricClass { name: "F1Score", aliases: &["f1_score", "f1"], from_config: parse::<FScore> },
-    MetricClass { name: "FBetaScore", aliases: &["fbeta_score", "f_beta_score"], from_config: parse::<FScore> },
+    MetricClass {
+        name: "FBetaScore",
+        aliases: &["fbeta_score", "f_beta_score"],
+        from_config: parse::<FScore>,
+    },
     MetricClass { name: "AUC", aliases: &["auc"], from_config: parse::<Auc> },
     MetricClass { name: "ExactAUC", aliases: &["exact_auc"], from_config: parse::<ExactAuc> },
     MetricClass {
@@ -172,7 +187,8 @@ impl Metric {
 /// # Errors
 /// If there is none of that name, or an argument is unknown or out of range.
 pub fn from_config(name: &str, config: &Map<String, Json>) -> Result<Metric> {
-    let Some(known) = REGISTRY.iter().find(|known| known.name == name || known.aliases.contains(&name)) else {
+    let Some(known) = REGISTRY.iter().find(|known| known.name == name || known.aliases.contains(&name))
+    else {
         let names = REGISTRY.iter().filter_map(|known| known.aliases.first().copied());
         return Err(Error::unknown("metric", name, names));
     };

@@ -77,7 +77,8 @@ impl ClassReport {
 impl fmt::Display for ClassReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |class: usize| self.names.get(class).cloned().unwrap_or_else(|| class.to_string());
-        let width = (0..self.classes.len()).map(|class| name(class).chars().count()).max().unwrap_or(0).max(12);
+        let width =
+            (0..self.classes.len()).map(|class| name(class).chars().count()).max().unwrap_or(0).max(12);
         writeln!(f, "{:width$}  precision  recall      f1  support", "")?;
         let mut line = |name: &str, figures: &ClassFigures| {
             let ClassFigures { precision, recall, f1, support } = figures;
@@ -88,7 +89,11 @@ impl fmt::Display for ClassReport {
         }
         line("macro mean", &self.macro_average)?;
         line("weighted mean", &self.weighted_average)?;
-        write!(f, "{:width$}  {:9}  {:6}  {:6.4}  {:7}", "accuracy", "", "", self.accuracy, self.macro_average.support)
+        write!(
+            f,
+            "{:width$}  {:9}  {:6}  {:6.4}  {:7}",
+            "accuracy", "", "", self.accuracy, self.macro_average.support
+        )
     }
 }
 

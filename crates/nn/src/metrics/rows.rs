@@ -27,8 +27,9 @@ impl Rows {
         if axes == targets.dims.len() + 1 && predictions.dims[..axes - 1] == targets.dims {
             return Ok(Self { columns, sparse: true });
         }
-        let problem =
-            format!("predictions {predictions} and targets {targets} do not fit; targets must be alike, or class numbers");
+        let problem = format!(
+            "predictions {predictions} and targets {targets} do not fit; targets must be alike, or class numbers"
+        );
         Err(Error::argument(format!("metric {metric}"), problem))
     }
 

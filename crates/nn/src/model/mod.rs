@@ -23,7 +23,7 @@ pub use config::{from_config, from_config_within, from_layers};
 pub(crate) use config::{inner_layer, inner_object};
 pub use execute::InferenceGraph;
 pub use network::{Kind, ModelLayer, Network};
-pub use probe::{Probe, Reading, Start};
+pub use probe::{Objective, Probe, Question, Reading, Start};
 pub use sequential::Sequential;
 pub use summary::{LayerRow, Summary};
 pub use symbol::Symbol;

@@ -111,7 +111,8 @@ pub fn apply(
             optimizer.update(at, parameters, gradients, &mut slots);
         }
     }
-    let overwrites = settings.ema_overwrite_frequency.is_some_and(|steps| (updates + 1).is_multiple_of(steps));
+    let overwrites =
+        settings.ema_overwrite_frequency.is_some_and(|steps| (updates + 1).is_multiple_of(steps));
     for Run { range, .. } in &course.runs {
         let Some(averages) = &mut averages else { break };
         let (averages, parameters) = (&mut averages[range.clone()], &mut parameters[range.clone()]);

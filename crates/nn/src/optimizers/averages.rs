@@ -19,7 +19,9 @@ impl Model {
     fn with_averages(&mut self, act: impl Fn(&mut [f32], &mut [f32])) -> bool {
         let keeps = self.compiled().is_some_and(|compiled| compiled.optimizer.settings().use_ema);
         let slots: Vec<(usize, usize)> = self.trainable_slots().collect();
-        let Some(state) = self.training.as_mut().filter(|state| keeps && state.steps > 0) else { return false };
+        let Some(state) = self.training.as_mut().filter(|state| keeps && state.steps > 0) else {
+            return false;
+        };
         // The average is the first of an optimizer's slots.
         let averages = &mut state.slots[0];
         for (start, len) in slots {

@@ -126,15 +126,39 @@ pub struct OptimizerClass {
 
 /// All optimizers.
 pub const REGISTRY: &[OptimizerClass] = &[
-    OptimizerClass { name: "Adadelta", short_name: "adadelta", from_config: |config| parse::<Adadelta>("Adadelta", config) },
-    OptimizerClass { name: "Adagrad", short_name: "adagrad", from_config: |config| parse::<Adagrad>("Adagrad", config) },
+    OptimizerClass {
+        name: "Adadelta",
+        short_name: "adadelta",
+        from_config: |config| parse::<Adadelta>("Adadelta", config),
+    },
+    OptimizerClass {
+        name: "Adagrad",
+        short_name: "adagrad",
+        from_config: |config| parse::<Adagrad>("Adagrad", config),
+    },
     OptimizerClass { name: "Adam", short_name: "adam", from_config: |config| parse::<Adam>("Adam", config) },
-    OptimizerClass { name: "AdamW", short_name: "adamw", from_config: |config| parse::<AdamW>("AdamW", config) },
-    OptimizerClass { name: "Adamax", short_name: "adamax", from_config: |config| parse::<Adamax>("Adamax", config) },
+    OptimizerClass {
+        name: "AdamW",
+        short_name: "adamw",
+        from_config: |config| parse::<AdamW>("AdamW", config),
+    },
+    OptimizerClass {
+        name: "Adamax",
+        short_name: "adamax",
+        from_config: |config| parse::<Adamax>("Adamax", config),
+    },
     OptimizerClass { name: "Lamb", short_name: "lamb", from_config: |config| parse::<Lamb>("Lamb", config) },
     OptimizerClass { name: "Lion", short_name: "lion", from_config: |config| parse::<Lion>("Lion", config) },
-    OptimizerClass { name: "Nadam", short_name: "nadam", from_config: |config| parse::<Nadam>("Nadam", config) },
-    OptimizerClass { name: "RMSprop", short_name: "rmsprop", from_config: |config| parse::<RmsProp>("RMSprop", config) },
+    OptimizerClass {
+        name: "Nadam",
+        short_name: "nadam",
+        from_config: |config| parse::<Nadam>("Nadam", config),
+    },
+    OptimizerClass {
+        name: "RMSprop",
+        short_name: "rmsprop",
+        from_config: |config| parse::<RmsProp>("RMSprop", config),
+    },
     OptimizerClass { name: "SGD", short_name: "sgd", from_config: |config| parse::<Sgd>("SGD", config) },
 ];
 

@@ -147,7 +147,8 @@ impl Optimizer for Tuned {
     fn config(&self) -> Map<String, Json> {
         let mut config = self.rule.config();
         let defaults = to_map(&Settings::NONE);
-        let changed = to_map(&self.settings).into_iter().filter(|(key, value)| defaults.get(key) != Some(value));
+        let changed =
+            to_map(&self.settings).into_iter().filter(|(key, value)| defaults.get(key) != Some(value));
         config.extend(changed);
         if let Some(schedule) = &self.settings.schedule {
             config.insert("learning_rate".into(), schedules::object(&**schedule));

@@ -105,10 +105,8 @@ impl FromStr for ScheduleChoice {
             };
             let amounts: Option<Vec<Amount>> = values.split('/').map(|value| amount(known, value)).collect();
             let amounts = amounts.filter(|amounts| known == "at" || amounts.len() == 1);
-            arguments.push((
-                known,
-                amounts.ok_or_else(|| problem(format!("`{values}` is no value for {key}")))?,
-            ));
+            arguments
+                .push((known, amounts.ok_or_else(|| problem(format!("`{values}` is no value for {key}")))?));
         }
         let choice = Self { kind, rate, arguments };
         match kind {
@@ -175,7 +173,8 @@ impl ScheduleChoice {
                         at.sort_by(f64::total_cmp);
                         let values: Vec<f64> = (0..=at.len()).map(|i| rate * factor.powi(i as i32)).collect();
                         // Keras's boundaries are the last steps of the old value.
-                        let boundaries: Vec<u64> = at.iter().map(|at| (*at as u64).saturating_sub(1)).collect();
+                        let boundaries: Vec<u64> =
+                            at.iter().map(|at| (*at as u64).saturating_sub(1)).collect();
                         Arc::new(PiecewiseConstantDecay::new(boundaries, values))
                     }
                     None => Arc::new(ExponentialDecay::new(rate, every, factor).staircase(true)),
@@ -243,7 +242,10 @@ mod tests {
         assert_eq!(rates("cosine:1,warmup=4steps", &[0, 1, 4, 200]), [0.0, 0.25, 1.0, 0.0]);
         assert_eq!(rates("restarts:1,first=1", &[0, 5, 10, 20, 30]), [1.0, 0.5, 1.0, 0.5, 1.0]);
         let cycle = rates("one-cycle:1", &[0, 30, 60, 199]);
-        assert!((cycle[0] - 0.04).abs() < 1e-6 && (cycle[2] - 1.0).abs() < 1e-6 && cycle[3] < 1e-5, "{cycle:?}");
+        assert!(
+            (cycle[0] - 0.04).abs() < 1e-6 && (cycle[2] - 1.0).abs() < 1e-6 && cycle[3] < 1e-5,
+            "{cycle:?}"
+        );
         assert!(cycle[1] > cycle[0] && cycle[1] < cycle[2]);
         let constant: ScheduleChoice = "0.25".parse().unwrap();
         assert!(constant.schedule(10, 20).is_none() && constant.rate() == 0.25);

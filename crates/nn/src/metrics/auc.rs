@@ -154,7 +154,12 @@ impl Histogram {
     fn bucket(&self, prediction: f32) -> Option<usize> {
         let points = self.buckets[0].len();
         if !self.thresholds.is_empty() {
-            return self.thresholds.iter().take_while(|threshold| prediction > **threshold).count().checked_sub(1);
+            return self
+                .thresholds
+                .iter()
+                .take_while(|threshold| prediction > **threshold)
+                .count()
+                .checked_sub(1);
         }
         let place = (prediction.clamp(0.0, 1.0) * (points - 1) as f32).ceil() - 1.0;
         Some(place.max(0.0) as usize)
@@ -245,10 +250,20 @@ impl Meter for Histogram {
         }
     }
 
+    fn state(&self) -> Vec<f64> {
+        self.buckets.iter().flatten().flatten().copied().collect()
+    }
+
+    fn restore(&mut self, state: &[f64]) -> Option<()> {
+        super::restore(self.buckets.iter_mut().flatten().flatten(), state)
+    }
+
     fn values(&self) -> Vec<f64> {
         let areas: Vec<f64> = self.buckets.iter().map(|buckets| self.area(buckets)).collect();
         let weights = match &self.auc.label_weights {
-            Some(weights) if self.auc.multi_label => weights.iter().map(|&weight| f64::from(weight)).collect(),
+            Some(weights) if self.auc.multi_label => {
+                weights.iter().map(|&weight| f64::from(weight)).collect()
+            }
             _ => vec![1.0; areas.len()],
         };
         let sum: f64 = areas.iter().zip(&weights).map(|(area, weight)| area * weight).sum();

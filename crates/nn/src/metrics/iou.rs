@@ -83,7 +83,8 @@ impl Iou {
         };
         let mut iou = Self { form, ..Self::mean(classes) };
         if let Some(targets) = config.get("target_class_ids").and_then(Json::as_array) {
-            iou.targets = targets.iter().filter_map(|target| usize::try_from(target.as_u64()?).ok()).collect();
+            iou.targets =
+                targets.iter().filter_map(|target| usize::try_from(target.as_u64()?).ok()).collect();
             if iou.targets.len() != targets.len() || iou.targets.iter().any(|target| *target >= classes) {
                 return Err(problem(format!("target_class_ids must be class numbers below {classes}")));
             }
@@ -149,7 +150,8 @@ impl Measure for Iou {
         let rows = Rows::new(self.name(), predictions, targets)?;
         // Alike and without scores for the classes, each number stands for itself: a mask, or class numbers on both sides.
         let has_scores = rows.sparse || self.form != Form::Binary && rows.columns == self.classes;
-        let rows = if has_scores && self.form != Form::Binary { rows } else { Rows { columns: 1, sparse: true } };
+        let rows =
+            if has_scores && self.form != Form::Binary { rows } else { Rows { columns: 1, sparse: true } };
         let matrix = ConfusionMatrix::of(rows, self.classes, self.ignored);
         Ok(Box::new(Overlap { iou: self.clone(), rows, matrix }))
     }
@@ -175,6 +177,14 @@ impl Meter for Overlap {
                 self.matrix.count(truth, prediction, weight(weights, row, count));
             }
         }
+    }
+
+    fn state(&self) -> Vec<f64> {
+        self.matrix.state()
+    }
+
+    fn restore(&mut self, state: &[f64]) -> Option<()> {
+        self.matrix.restore(state)
     }
 
     fn values(&self) -> Vec<f64> {

@@ -93,6 +93,19 @@ impl Meter for Sums {
         }
     }
 
+    fn state(&self) -> Vec<f64> {
+        let columns = self.sums.iter().flat_map(|sums| [sums.weight, sums.mean, sums.spread, sums.errors]);
+        [self.samples].into_iter().chain(columns).collect()
+    }
+
+    fn restore(&mut self, state: &[f64]) -> Option<()> {
+        let columns = self
+            .sums
+            .iter_mut()
+            .flat_map(|Column { weight, mean, spread, errors }| [weight, mean, spread, errors]);
+        super::restore([&mut self.samples].into_iter().chain(columns), state)
+    }
+
     fn values(&self) -> Vec<f64> {
         let score = |sums: &Column| {
             let score = 1.0 - sums.errors / sums.spread;
@@ -112,6 +125,9 @@ impl Meter for Sums {
         if regressors == 0.0 || regressors >= samples - 1.0 {
             return figures;
         }
-        figures.into_iter().map(|r2| 1.0 - (1.0 - r2) * (samples - 1.0) / (samples - regressors - 1.0)).collect()
+        figures
+            .into_iter()
+            .map(|r2| 1.0 - (1.0 - r2) * (samples - 1.0) / (samples - regressors - 1.0))
+            .collect()
     }
 }

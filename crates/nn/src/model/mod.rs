@@ -25,7 +25,7 @@ pub use compile::{Compiled, Objective};
 pub(crate) use config::{inner_layer, inner_object};
 pub use execute::InferenceGraph;
 pub use network::{Kind, ModelLayer, Network};
-pub use probe::{Objective, Probe, Question, Reading, Start};
+pub use probe::{Goal, Probe, Question, Reading, Start};
 pub use sequential::Sequential;
 pub use summary::{LayerRow, Summary};
 pub use symbol::Symbol;

@@ -45,9 +45,9 @@ struct Objects<'o> {
 
 impl Observer for Objects<'_> {
     fn epoch(&mut self, log: &EpochLog) -> ControlFlow<()> {
-        let metrics = log.metrics.iter().map(|&(name, value)| (name.to_owned(), value));
+        let metrics = log.metrics.iter().cloned();
         let val_loss = log.val_loss.map(|loss| ("val_loss".to_owned(), loss));
-        let val_metrics = log.val_metrics.iter().map(|&(name, value)| (format!("val_{name}"), value));
+        let val_metrics = log.val_metrics.iter().map(|(name, value)| (format!("val_{name}"), *value));
         self.output.object(&Epoch {
             event: "epoch",
             epoch: log.epoch,
@@ -129,7 +129,7 @@ impl Live {
             let mut head =
                 format!("{:<6}{:width$} {:>9}{:>10}{:>8}", "epoch", "", "step", "images/s", "time");
             let names: Vec<&str> =
-                std::iter::once("loss").chain(progress.metrics.iter().map(|&(name, _)| name)).collect();
+                std::iter::once("loss").chain(progress.metrics.iter().map(|(name, _)| &**name)).collect();
             names.iter().for_each(|name| head += &cell(name));
             if self.validated {
                 // The second half is about the validation data; `val accuracy` would make the columns too wide for 80 letters.
@@ -181,7 +181,7 @@ impl Observer for Live {
         let progress = progress();
         let bar = self.bar.take().unwrap_or_else(|| self.start(&progress));
         let left = progress.seconds / progress.step as f64 * (progress.steps - progress.step) as f64;
-        let figures = std::iter::once(progress.loss).chain(progress.metrics.iter().map(|&(_, value)| value));
+        let figures = std::iter::once(progress.loss).chain(progress.metrics.iter().map(|(_, value)| *value));
         let rate = progress.samples as f64 / progress.seconds;
         let step = format!("{}/{}", progress.step, progress.steps);
         bar.set_message(row(&step, rate, &format!("-{}", duration(left)), figures));
@@ -194,8 +194,8 @@ impl Observer for Live {
 
     fn epoch(&mut self, log: &EpochLog) -> ControlFlow<()> {
         if let Some(bar) = self.bar.take() {
-            let figures = std::iter::once(log.loss).chain(log.metrics.iter().map(|&(_, value)| value));
-            let validation = log.val_loss.into_iter().chain(log.val_metrics.iter().map(|&(_, value)| value));
+            let figures = std::iter::once(log.loss).chain(log.metrics.iter().map(|(_, value)| *value));
+            let validation = log.val_loss.into_iter().chain(log.val_metrics.iter().map(|(_, value)| *value));
             let steps = bar.length().unwrap_or(0);
             let step = format!("{steps}/{steps}");
             bar.set_message(row(

@@ -1,7 +1,7 @@
 //! Random images, to measure speed with.
 
 use anyhow::{Context, Result};
-use convnet::nn::train::Batch;
+use convnet::nn::train::{Batch, Visit};
 use convnet::prelude::*;
 use ndarray::ArrayD;
 
@@ -51,14 +51,14 @@ impl Samples for RandomBatch {
         self.inputs.iter().map(|input| input.shape()[1..].to_vec()).collect()
     }
 
-    fn target_dims(&self) -> Vec<usize> {
-        self.targets.shape()[1..].to_vec()
+    fn target_dims(&self) -> Vec<Vec<usize>> {
+        vec![self.targets.shape()[1..].to_vec()]
     }
 
-    fn fill(&self, indices: &[usize], batch: &mut Batch) {
+    fn fill(&self, _visit: Visit, indices: &[usize], batch: &mut Batch) -> convnet::nn::Result<()> {
         let count = self.targets.shape()[0];
         for (array, slab) in
-            self.inputs.iter().zip(&mut batch.inputs).chain([(&self.targets, &mut batch.targets)])
+            self.inputs.iter().zip(&mut batch.inputs).chain([(&self.targets, &mut batch.targets[0])])
         {
             let row = array.len() / count;
             let values = array.as_slice().expect("made in standard layout");
@@ -66,6 +66,7 @@ impl Samples for RandomBatch {
                 to.copy_from_slice(&values[index % count * row..][..row]);
             }
         }
+        Ok(())
     }
 }
 

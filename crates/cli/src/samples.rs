@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use convnet::data::{Dataset, Split};
-use convnet::nn::train::Batch;
+use convnet::nn::train::{Batch, Visit};
 use convnet::prelude::*;
 
 use crate::models;
@@ -90,10 +90,10 @@ impl Samples for Fitted<'_> {
         self.split.input_dims()
     }
 
-    fn target_dims(&self) -> Vec<usize> {
+    fn target_dims(&self) -> Vec<Vec<usize>> {
         match &self.targets {
-            Targets::Numbers => Vec::new(),
-            Targets::Column => vec![1],
+            Targets::Numbers => vec![Vec::new()],
+            Targets::Column => vec![vec![1]],
             Targets::OneHot(rows) => rows.target_dims(),
         }
     }
@@ -105,16 +105,17 @@ impl Samples for Fitted<'_> {
         }
     }
 
-    fn fill(&self, indices: &[usize], batch: &mut Batch) {
+    fn fill(&self, visit: Visit, indices: &[usize], batch: &mut Batch) -> convnet::nn::Result<()> {
         match &self.targets {
-            Targets::Numbers | Targets::Column => self.split.fill(indices, batch),
-            Targets::OneHot(rows) => rows.fill(indices, batch),
+            Targets::Numbers | Targets::Column => self.split.fill(visit, indices, batch)?,
+            Targets::OneHot(rows) => rows.fill(visit, indices, batch)?,
         }
         if self.bytes {
             for pixel in batch.inputs.iter_mut().flat_map(|slab| slab.iter_mut()) {
                 *pixel = (*pixel * 255.0).round();
             }
         }
+        Ok(())
     }
 }
 

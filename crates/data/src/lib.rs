@@ -3,6 +3,7 @@
 //! - [`load`] turns a name from [`SOURCES`] (`mnist`, `fashion-mnist`) or a folder of IDX files into a [`Dataset`].
 //! - [`Dataset`] and [`Split`] hold images as bytes, shaped `(count, height, width, channels)`, and hand them out as
 //!   `f32` in `[0, 1]`: whole as `ndarray` arrays, or gathered into a batch that the caller owns.
+//! - [`augment`] makes other pictures of the same things, with what is marked on them.
 //! - [`images`] brings any PNG or JPEG to the size and channels that a model expects, and tells what it changed.
 //!
 //! Every reader takes its file for hostile: what a header claims is checked before memory is taken for it, and an
@@ -20,6 +21,7 @@
 //! # Ok::<(), convnet_data::DataError>(())
 //! ```
 
+pub mod augment;
 mod dataset;
 mod error;
 pub mod images;

@@ -39,6 +39,9 @@ pub enum Error {
         /// What was given.
         received: String,
     },
+    /// Samples could not be read or made; tells which and why.
+    #[error("{0}")]
+    Samples(String),
     /// The model was not compiled.
     #[error("{0} needs a compiled model; call `compile` with an optimizer, a loss and metrics first")]
     NotCompiled(&'static str),

@@ -70,7 +70,8 @@ fn a_step_of_sgd_is_keras_s() {
         }
         let mut model = network.build_empty().unwrap();
         let weights: Vec<Weight> = model.weights().cloned().collect();
-        let before: Vec<ArrayD<f32>> = weights.iter().enumerate().map(|(i, weight)| start(weight, i)).collect();
+        let before: Vec<ArrayD<f32>> =
+            weights.iter().enumerate().map(|(i, weight)| start(weight, i)).collect();
         for (weight, values) in weights.iter().zip(&before) {
             model.set_weight(&weight.path, values.view()).unwrap();
         }
@@ -82,9 +83,11 @@ fn a_step_of_sgd_is_keras_s() {
             assert_eq!(weight.path, expected[0].as_str().unwrap(), "{name}");
             let (norm, product) = (expected[1].as_f64().unwrap(), expected[2].as_f64().unwrap());
             let after = model.weight_values(weight);
-            let change: Vec<f64> = after.iter().zip(before).map(|(&a, &b)| f64::from(a) - f64::from(b)).collect();
+            let change: Vec<f64> =
+                after.iter().zip(before).map(|(&a, &b)| f64::from(a) - f64::from(b)).collect();
             let found_norm = change.iter().map(|x| x * x).sum::<f64>().sqrt();
-            let found: f64 = change.iter().zip(numbers(change.len(), 6000 + index)).map(|(x, u)| x * (u - 0.5)).sum();
+            let found: f64 =
+                change.iter().zip(numbers(change.len(), 6000 + index)).map(|(x, u)| x * (u - 0.5)).sum();
             // The change is a difference of rounded numbers: half a unit in the last place of each is not its own.
             let rounding = before.iter().map(|&x| (f64::from(x) * 6e-8).powi(2)).sum::<f64>().sqrt();
             let bound = 1e-4 * norm + rounding;

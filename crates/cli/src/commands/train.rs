@@ -234,7 +234,7 @@ impl Args {
 
 /// The first metric that is some kind of accuracy.
 pub fn accuracy(scores: &Scores) -> Option<f64> {
-    scores.metrics.iter().find(|(name, _)| name.ends_with("accuracy")).map(|&(_, value)| value)
+    scores.metrics.iter().find(|(name, _)| name.ends_with("accuracy")).map(|(_, value)| *value)
 }
 
 impl fmt::Display for End {

@@ -84,7 +84,9 @@ fn models_in_models_without_end() {
         config = json!({"class_name": "Sequential", "config": {"name": "m", "layers": [config]}});
     }
     // JSON itself is nested too deeply to be read.
-    let bytes = archive::to_bytes([("config.json", config.to_string().as_bytes()), ("model.weights.h5", b"")]).expect("two names");
+    let bytes =
+        archive::to_bytes([("config.json", config.to_string().as_bytes()), ("model.weights.h5", b"")])
+            .expect("two names");
     refused(|| text(KerasFile::from_bytes(bytes)), &["recursion limit", "nested"]);
 }
 
@@ -93,9 +95,18 @@ fn absurd_shapes() {
     let huge = [1u64 << 31, 1 << 40, u64::MAX];
     for size in huge {
         let dense = row(json!([null, 1000]), &[layer("Dense", json!({"units": size}))]);
-        refused(|| text(model::from_config(&dense)), &["weights of at most", "units", "expected", "integer", "number"]);
-        let conv = row(json!([null, 8, 8, 3]), &[layer("Conv2D", json!({"filters": 4, "kernel_size": [size, size]}))]);
-        refused(|| text(model::from_config(&conv)), &["weights of at most", "kernel", "expected", "integer", "number"]);
+        refused(
+            || text(model::from_config(&dense)),
+            &["weights of at most", "units", "expected", "integer", "number"],
+        );
+        let conv = row(
+            json!([null, 8, 8, 3]),
+            &[layer("Conv2D", json!({"filters": 4, "kernel_size": [size, size]}))],
+        );
+        refused(
+            || text(model::from_config(&conv)),
+            &["weights of at most", "kernel", "expected", "integer", "number"],
+        );
         let input = row(json!([null, size, size, 3]), &[]);
         refused(|| text(model::from_config(&input)), &["input", "shape", "size"]);
         let shape = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({size}, {size}), }}");
@@ -103,7 +114,8 @@ fn absurd_shapes() {
         bytes.extend((shape.len() as u16).to_le_bytes());
         bytes.extend(shape.as_bytes());
         refused(|| text(npy::read(&bytes)), &["npy", "NumPy", "shape", "bytes"]);
-        let header = format!("{{\"x\":{{\"dtype\":\"F32\",\"shape\":[{size},{size}],\"data_offsets\":[0,4]}}}}");
+        let header =
+            format!("{{\"x\":{{\"dtype\":\"F32\",\"shape\":[{size},{size}],\"data_offsets\":[0,4]}}}}");
         let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
         bytes.extend(header.as_bytes());
         bytes.extend([0; 4]);
@@ -144,7 +156,10 @@ fn circles_of_onnx_nodes() {
         node
     };
     let mut graph = Message::default();
-    graph.message(1, &node(b"b", b"a")).message(1, &node(b"a", b"b")).message(12, Message::default().bytes(1, b"b"));
+    graph
+        .message(1, &node(b"b", b"a"))
+        .message(1, &node(b"a", b"b"))
+        .message(12, Message::default().bytes(1, b"b"));
     let mut model = Message::default();
     model.number(1, 8).message(7, &graph).message(8, Message::default().number(2, 17));
     refused(|| text(onnx::Import::new().from_bytes(model.0)), &["ONNX"]);

@@ -67,7 +67,8 @@ pub struct OptimizerState {
     /// The current learning rate; `None` from Keras 2 and with a schedule.
     pub learning_rate: Option<f32>,
     /// Momenta and the like in Keras's order over the trainable weights. SGD: momentum. RMSprop: all velocities, then all
-    /// momenta, then all average gradients, those that are in use. Adam: momentum and velocity of each weight in turn.
+    /// momenta, then all average gradients, those that are in use. Adam: momentum and velocity of each weight in turn. Before
+    /// them the averages of weights and the sums of gradients, if they are kept; behind them single numbers (Nadam).
     pub slots: Vec<ArrayD<f32>>,
 }
 

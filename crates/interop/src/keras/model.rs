@@ -5,7 +5,7 @@ use std::path::Path;
 use convnet_nn::model::{Slot, Weight};
 use convnet_nn::train::OptimizerMemory;
 use convnet_nn::{Model, model};
-use ndarray::ArrayD;
+use ndarray::{ArrayD, arr0};
 use serde_json::Value;
 
 use super::fill::{Numbers, fill};
@@ -133,40 +133,52 @@ fn joined(group: &str, name: &str) -> String {
     if group.is_empty() { name.to_owned() } else { format!("{group}/{name}") }
 }
 
-/// Whether an optimizer's arrays are stored weight by weight; the others' are stored slot by slot.
-fn by_weight(optimizer: &str) -> bool {
-    optimizer == "Adam"
+/// Where a slot's array for a weight stands among all that an optimizer stores: groups of slots follow each other, and in a group
+/// all arrays of one weight come before those of the next.
+fn place(groups: &[usize], weights: usize, slot: usize, weight: usize) -> usize {
+    let mut first = 0;
+    for &size in groups {
+        if slot < first + size {
+            return first * weights + weight * size + slot - first;
+        }
+        first += size;
+    }
+    slot * weights + weight
 }
 
 impl OptimizerState {
     /// What the optimizer of a model remembers, in Keras's order; `None` before the first step.
     fn of_model(model: &Model) -> Option<Self> {
         let (compiled, memory) = (model.compiled()?, model.optimizer_memory()?);
-        let weights = model.trainable_weights().count();
-        let slots = if by_weight(compiled.optimizer.class_name()) {
-            (0..weights)
-                .flat_map(|weight| memory.slots.iter().map(move |slot| slot[weight].clone()))
-                .collect()
-        } else {
-            memory.slots.concat()
-        };
-        let iteration = i64::try_from(memory.steps).ok()?;
-        Some(Self { iteration, learning_rate: Some(compiled.optimizer.learning_rate()), slots })
+        let optimizer = &compiled.optimizer;
+        let (weights, groups) = (model.trainable_weights().count(), optimizer.slot_groups());
+        let arrays = memory.slots.into_iter().enumerate().flat_map(|(slot, arrays)| {
+            let place = |weight: usize| place(&groups, weights, slot, weight);
+            arrays.into_iter().enumerate().map(|(weight, array)| (place(weight), array)).collect::<Vec<_>>()
+        });
+        let mut arrays: Vec<(usize, ArrayD<f32>)> = arrays.collect();
+        arrays.sort_by_key(|&(place, _)| place);
+        let updates = memory.steps / optimizer.settings().gradient_accumulation_steps.unwrap_or(1).max(1);
+        let scalars = optimizer.file_scalars(updates).into_iter().map(|scalar| arr0(scalar).into_dyn());
+        let follows_schedule = optimizer.settings().schedule.is_some();
+        Some(Self {
+            iteration: i64::try_from(memory.steps).ok()?,
+            learning_rate: (!follows_schedule).then(|| optimizer.learning_rate()),
+            slots: arrays.into_iter().map(|(_, array)| array).chain(scalars).collect(),
+        })
     }
 
     /// The same for a model with this optimizer, if it has as many arrays.
     fn to_memory(&self, model: &Model) -> Option<OptimizerMemory> {
         let optimizer = &model.compiled()?.optimizer;
         let (weights, slots) = (model.trainable_weights().count(), optimizer.slots().len());
-        if self.slots.len() != weights * slots {
+        let scalars = optimizer.file_scalars(0).len();
+        if self.slots.len() != weights * slots + scalars {
             return None;
         }
-        let by_weight = by_weight(optimizer.class_name());
-        let place = |slot: usize, weight: usize| {
-            if by_weight { weight * slots + slot } else { slot * weights + weight }
-        };
+        let groups = optimizer.slot_groups();
         let arrays = |slot: usize| -> Vec<ArrayD<f32>> {
-            (0..weights).map(|weight| self.slots[place(slot, weight)].clone()).collect()
+            (0..weights).map(|weight| self.slots[place(&groups, weights, slot, weight)].clone()).collect()
         };
         let steps = u64::try_from(self.iteration).ok()?;
         Some(OptimizerMemory { steps, slots: (0..slots).map(arrays).collect() })

@@ -116,12 +116,13 @@ impl Model {
         program.fetches.push(if loss.len() > 1 { graph.apply(Sum, &loss)? } else { loss[0] });
         for metric in &compiled.metrics {
             graph.set_label(metric.name());
-            let scores = metric.build(graph, predictions, targets)?;
-            program.fetches.push(graph.apply(BatchMean, &[scores])?);
+            metric.meter(graph.shape(predictions), graph.shape(targets))?;
+            program.fetches.push(metric.build(graph, predictions, targets)?);
         }
         let scoring = &graph.nodes()[model_nodes..];
         program.exact =
             scoring.iter().flat_map(|node| node.inputs.iter().chain(&node.outputs)).copied().collect();
+        program.exact.extend(&program.fetches);
         Ok(program)
     }
 

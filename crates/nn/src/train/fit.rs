@@ -3,10 +3,9 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use convnet_engine::kernels::random::Philox;
-
-use super::evaluate::Means;
-use super::{Batch, EpochLog, History, Part, Samples};
+use super::evaluate::Tally;
+use super::prefetch::{Course, Prefetch};
+use super::{EpochLog, History, Part, Samples};
 use crate::error::{Error, Result};
 use crate::model::Model;
 
@@ -87,9 +86,11 @@ pub struct Progress {
     /// Mean loss of the epoch so far.
     pub loss: f64,
     /// Names and means of the metrics so far.
-    pub metrics: Vec<(&'static str, f64)>,
+    pub metrics: Vec<(String, f64)>,
     /// Seconds since the epoch began.
     pub seconds: f64,
+    /// Seconds of these in which a step waited for its batch.
+    pub waited: f64,
 }
 
 /// Somebody who hears how training goes, and may stop it.
@@ -107,9 +108,6 @@ pub trait Observer {
 
 /// Nobody listens.
 impl Observer for () {}
-
-/// Stream of random numbers for the order of samples; layers count up from 0.
-const SHUFFLE_STREAM: u64 = u64::MAX;
 
 impl Model {
     /// Trains on samples. Keras's `fit`.
@@ -146,76 +144,87 @@ impl Model {
             None if held_back.is_empty() => None,
             None => Some(&held_back as &dyn Samples),
         };
-        let mut history = History::default();
-        for epoch in 1..=options.epochs {
-            let mut log = self.train_epoch(&training, epoch, &options, observer)?;
-            if let Some(validation) = validation {
-                let scores = self.evaluate(validation)?;
-                log.val_loss = Some(scores.loss);
-                log.val_metrics = scores.metrics;
+        let course = Course {
+            samples: &training,
+            class_numbers: self.class_numbers(),
+            epochs: options.epochs,
+            batch_size: options.batch_size,
+            shuffle: options.shuffle,
+            seed: options.seed,
+        };
+        std::thread::scope(|scope| {
+            let mut batches = Prefetch::start(scope, course);
+            let mut history = History::default();
+            for epoch in 1..=options.epochs {
+                let mut log = self.train_epoch(&mut batches, training.len(), epoch, &options, observer)?;
+                if let Some(validation) = validation {
+                    let scores = self.evaluate(validation)?;
+                    log.val_loss = Some(scores.loss);
+                    log.val_metrics = scores.metrics;
+                }
+                let flow = observer.epoch(&log);
+                history.epochs.push(log);
+                if flow.is_break() {
+                    break;
+                }
             }
-            let flow = observer.epoch(&log);
-            history.epochs.push(log);
-            if flow.is_break() {
-                break;
-            }
-        }
-        Ok(history)
+            self.finalize_weights();
+            Ok(history)
+        })
     }
 
     fn train_epoch(
         &mut self,
-        samples: &dyn Samples,
+        batches: &mut Prefetch<'_>,
+        samples: usize,
         epoch: usize,
         options: &Fit<'_>,
         observer: &mut dyn Observer,
     ) -> Result<EpochLog> {
         let start = Instant::now();
-        let order = order(samples.len(), epoch, options);
-        let steps = order.len().div_ceil(options.batch_size);
-        let mut batch = Batch::new(samples, options.batch_size.min(order.len()));
-        let mut means = Means::default();
-        for (step, indices) in order.chunks(options.batch_size).enumerate() {
-            if indices.len() < options.batch_size && step > 0 {
-                batch = Batch::new(samples, indices.len());
-            }
-            samples.fill(indices, &mut batch);
-            self.check_targets(&batch)?;
-            let scores = self.train_step(&batch, indices.len(), options.seed)?;
-            let loss = scores[0];
+        let steps = samples.div_ceil(options.batch_size);
+        let mut tally = Tally::new(self)?;
+        let (mut seen, mut waited) = (0, 0.0);
+        for step in 1..=steps {
+            let before = start.elapsed();
+            let filled = batches.next()?;
+            waited += (start.elapsed() - before).as_secs_f64();
+            let (batch, count) = (&filled.batch, filled.count);
+            let loss = self.train_step(batch, count, options.seed, &mut tally)?;
             if !loss.is_finite() {
-                let origin = self.origin_of_not_finite(&batch, indices.len(), options.seed)?;
-                return Err(Error::NotFinite { loss, epoch, step: step + 1, origin });
+                let origin = self.origin_of_not_finite(batch, count, options.seed)?;
+                return Err(Error::NotFinite { loss, epoch, step, origin });
             }
-            means.add(scores, indices.len());
+            seen += count;
+            batches.give_back(filled);
             let progress = || {
-                let scores = means.scores(self);
+                let scores = tally.scores();
                 Progress {
                     epoch,
                     epochs: options.epochs,
-                    step: step + 1,
+                    step,
                     steps,
-                    samples: (step * options.batch_size) + indices.len(),
+                    samples: seen,
                     loss: scores.loss,
                     metrics: scores.metrics,
                     seconds: start.elapsed().as_secs_f64(),
+                    waited,
                 }
             };
             if observer.step(&progress).is_break() {
                 return Err(Error::Interrupted);
             }
         }
-        let (scores, seconds) = (means.scores(self), start.elapsed().as_secs_f64());
-        let images_per_second = order.len() as f64 / seconds;
-        let (val_loss, val_metrics) = (None, Vec::new());
+        let (scores, seconds) = (tally.scores(), start.elapsed().as_secs_f64());
         Ok(EpochLog {
             epoch,
             loss: scores.loss,
             metrics: scores.metrics,
-            val_loss,
-            val_metrics,
+            val_loss: None,
+            val_metrics: Vec::new(),
             seconds,
-            images_per_second,
+            waited,
+            images_per_second: seen as f64 / seconds,
         })
     }
 }
@@ -240,18 +249,4 @@ fn check_options(samples: &dyn Samples, options: &Fit<'_>) -> Result<usize> {
         return Err(Error::argument("validation_split", problem));
     }
     Ok(kept)
-}
-
-/// The order in which an epoch visits the samples.
-fn order(count: usize, epoch: usize, options: &Fit<'_>) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..count).collect();
-    if options.shuffle {
-        let random = Philox::new(options.seed, SHUFFLE_STREAM - epoch as u64);
-        for last in (1..count).rev() {
-            // The product's upper half is a number up to `last`, its bias below 2⁻³².
-            let other = (u64::from(random.word(last as u64)) * (last as u64 + 1)) >> 32;
-            order.swap(last, other as usize);
-        }
-    }
-    order
 }

@@ -6,7 +6,7 @@ use convnet_engine::run::CallTime;
 use convnet_engine::{Memory, RunContext};
 use ndarray::{ArrayViewD, Axis, Slice};
 
-use super::{Batch, Samples};
+use super::{Batch, Samples, Visit};
 use crate::error::Result;
 use crate::model::{Model, Purpose};
 use crate::threads;
@@ -37,7 +37,7 @@ impl Model {
         self.check_samples(samples)?;
         let count = batch.min(samples.len());
         let mut data = Batch::new(samples, count);
-        samples.fill(&(0..count).collect::<Vec<_>>(), &mut data);
+        samples.fill(Visit::default(), &(0..count).collect::<Vec<_>>(), &mut data)?;
         let mut state = self.take_training_state()?;
         let plan = self.plan(&mut self.lock_runtime(), Purpose::Train, count)?;
         let runtime = self.runtime.get_mut().unwrap_or_else(PoisonError::into_inner);

@@ -1,10 +1,22 @@
 //! Where samples come from: anything that can fill a batch.
 
 use convnet_engine::Slab;
-use ndarray::{ArrayViewD, Axis};
+use ndarray::{ArrayView1, ArrayViewD, Axis};
 
 use crate::error::{Error, Result};
 use crate::model::Model;
+
+/// When samples are visited. Augmentation takes its randomness from it and from the sample's number, so that it is the same on any
+/// number of threads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Visit {
+    /// The training's seed.
+    pub seed: u64,
+    /// Counted from 1; 0 outside training.
+    pub epoch: u64,
+    /// Whether augmentation is wanted.
+    pub training: bool,
+}
 
 /// Numbered samples with their targets.
 pub trait Samples: Sync {
@@ -19,16 +31,25 @@ pub trait Samples: Sync {
     /// Sizes of one sample, for each input of the model.
     fn input_dims(&self) -> Vec<Vec<usize>>;
 
-    /// Sizes of one target; empty for class numbers.
-    fn target_dims(&self) -> Vec<usize>;
+    /// Sizes of one target, for each output of the model; an empty entry means class numbers.
+    fn target_dims(&self) -> Vec<Vec<usize>>;
 
     /// Number of classes, if targets are class numbers and it is known.
     fn classes(&self) -> Option<usize> {
         None
     }
 
-    /// Writes the samples of these numbers into a batch, whose slabs have the right lengths.
-    fn fill(&self, indices: &[usize], batch: &mut Batch);
+    /// Whether [`Samples::fill`] writes [`Batch::weights`].
+    fn weighted(&self) -> bool {
+        false
+    }
+
+    /// Writes the samples of these numbers into a batch, whose slabs have the right lengths. [`Model::fit`] calls it from a thread of its
+    /// own, while the step before computes.
+    ///
+    /// # Errors
+    /// If a sample cannot be had: [`Error::Samples`] says why.
+    fn fill(&self, visit: Visit, indices: &[usize], batch: &mut Batch) -> Result<()>;
 }
 
 /// Samples and targets that go through the model together.
@@ -36,21 +57,29 @@ pub trait Samples: Sync {
 pub struct Batch {
     /// For each input of the model, one sample after the other.
     pub inputs: Vec<Slab>,
-    /// One target after the other.
-    pub targets: Slab,
+    /// For each output of the model, one target after the other.
+    pub targets: Vec<Slab>,
+    /// What each sample counts in the loss; empty if all count alike.
+    pub weights: Slab,
 }
 
 impl Batch {
     /// Room for `count` of these samples.
     pub fn new(samples: &dyn Samples, count: usize) -> Self {
-        let len = |dims: &Vec<usize>| count * dims.iter().product::<usize>();
-        let inputs = samples.input_dims().iter().map(|dims| Slab::new(len(dims))).collect();
-        Self { inputs, targets: Slab::new(len(&samples.target_dims())) }
+        let slabs = |all: Vec<Vec<usize>>| {
+            all.iter().map(|dims| Slab::new(count * dims.iter().product::<usize>())).collect()
+        };
+        Self {
+            inputs: slabs(samples.input_dims()),
+            targets: slabs(samples.target_dims()),
+            weights: Slab::new(if samples.weighted() { count } else { 0 }),
+        }
     }
 
-    /// The slices that a plan takes: inputs, then targets.
+    /// The slices that a plan takes: inputs, then targets, then weights if there are any.
     pub(crate) fn slices(&self) -> impl Iterator<Item = &[f32]> {
-        self.inputs.iter().map(|slab| &**slab).chain([&*self.targets])
+        let weights = (!self.weights.is_empty()).then_some(&self.weights);
+        self.inputs.iter().chain(&self.targets).chain(weights).map(|slab| &**slab)
     }
 }
 
@@ -58,7 +87,8 @@ impl Batch {
 #[derive(Clone, Debug)]
 pub struct Arrays<'a> {
     inputs: Vec<ArrayViewD<'a, f32>>,
-    targets: ArrayViewD<'a, f32>,
+    targets: Vec<ArrayViewD<'a, f32>>,
+    weights: Option<ArrayView1<'a, f32>>,
 }
 
 impl<'a> Arrays<'a> {
@@ -78,34 +108,62 @@ impl<'a> Arrays<'a> {
     /// # Errors
     /// If they are not of one number.
     pub fn with_inputs(inputs: Vec<ArrayViewD<'a, f32>>, targets: ArrayViewD<'a, f32>) -> Result<Self> {
+        Self::with_targets(inputs, vec![targets])
+    }
+
+    /// Samples for a model with several inputs and outputs.
+    ///
+    /// # Errors
+    /// If they are not of one number.
+    pub fn with_targets(inputs: Vec<ArrayViewD<'a, f32>>, targets: Vec<ArrayViewD<'a, f32>>) -> Result<Self> {
         let count = |array: &ArrayViewD<'_, f32>| array.shape().first().copied();
-        let samples = count(&targets);
-        if samples.is_none() || inputs.iter().any(|input| count(input) != samples) {
+        let samples = targets.first().and_then(count);
+        if samples.is_none() || inputs.iter().chain(&targets).any(|array| count(array) != samples) {
             let problem = "inputs and targets must have one first size, the number of samples";
             return Err(Error::argument("Arrays", problem));
         }
-        Ok(Self { inputs, targets })
+        Ok(Self { inputs, targets, weights: None })
+    }
+
+    /// Says what each sample counts in the loss. Keras's `sample_weight`.
+    ///
+    /// # Errors
+    /// If there is not one number a sample.
+    pub fn weights(self, weights: ArrayView1<'a, f32>) -> Result<Self> {
+        if weights.len() != self.len() {
+            let problem = format!("{} weights for {} samples", weights.len(), self.len());
+            return Err(Error::argument("Arrays", problem));
+        }
+        Ok(Self { weights: Some(weights), ..self })
     }
 }
 
 impl Samples for Arrays<'_> {
     fn len(&self) -> usize {
-        self.targets.shape()[0]
+        self.targets[0].shape()[0]
     }
 
     fn input_dims(&self) -> Vec<Vec<usize>> {
         self.inputs.iter().map(|input| input.shape()[1..].to_vec()).collect()
     }
 
-    fn target_dims(&self) -> Vec<usize> {
-        self.targets.shape()[1..].to_vec()
+    fn target_dims(&self) -> Vec<Vec<usize>> {
+        self.targets.iter().map(|target| target.shape()[1..].to_vec()).collect()
     }
 
-    fn fill(&self, indices: &[usize], batch: &mut Batch) {
-        for (input, slab) in self.inputs.iter().zip(&mut batch.inputs) {
-            copy_rows(input, indices, slab);
+    fn weighted(&self) -> bool {
+        self.weights.is_some()
+    }
+
+    fn fill(&self, _visit: Visit, indices: &[usize], batch: &mut Batch) -> Result<()> {
+        let (inputs, targets) = (self.inputs.iter().zip(&mut batch.inputs), &mut batch.targets);
+        for (array, slab) in inputs.chain(self.targets.iter().zip(targets)) {
+            copy_rows(array, indices, slab);
         }
-        copy_rows(&self.targets, indices, &mut batch.targets);
+        if let Some(weights) = &self.weights {
+            batch.weights.iter_mut().zip(indices).for_each(|(to, &index)| *to = weights[index]);
+        }
+        Ok(())
     }
 }
 
@@ -132,7 +190,8 @@ impl<'s> OneHot<'s> {
     /// # Errors
     /// If the targets are not class numbers.
     pub fn new(samples: &'s dyn Samples, classes: usize) -> Result<Self> {
-        if samples.target_dims().is_empty() && samples.classes().is_none_or(|known| known <= classes) {
+        let numbers = samples.target_dims().iter().all(Vec::is_empty);
+        if numbers && samples.classes().is_none_or(|known| known <= classes) {
             return Ok(Self { samples, classes });
         }
         Err(Error::argument("OneHot", format!("targets must be class numbers below {classes}")))
@@ -148,18 +207,37 @@ impl Samples for OneHot<'_> {
         self.samples.input_dims()
     }
 
-    fn target_dims(&self) -> Vec<usize> {
-        vec![self.classes]
+    fn target_dims(&self) -> Vec<Vec<usize>> {
+        vec![vec![self.classes]; self.samples.target_dims().len()]
     }
 
-    fn fill(&self, indices: &[usize], batch: &mut Batch) {
-        let rows = std::mem::replace(&mut batch.targets, Slab::new(indices.len()));
-        self.samples.fill(indices, batch);
+    fn weighted(&self) -> bool {
+        self.samples.weighted()
+    }
+
+    fn fill(&self, visit: Visit, indices: &[usize], batch: &mut Batch) -> Result<()> {
+        let numbers = batch.targets.iter().map(|_| Slab::new(indices.len())).collect();
+        let rows = std::mem::replace(&mut batch.targets, numbers);
+        let filled = self.samples.fill(visit, indices, batch);
         let labels = std::mem::replace(&mut batch.targets, rows);
-        for (row, &label) in batch.targets.chunks_exact_mut(self.classes).zip(labels.iter()) {
-            row.fill(0.0);
-            row[label as usize] = 1.0;
+        filled?;
+        for (rows, labels) in batch.targets.iter_mut().zip(labels) {
+            for (row, &label) in rows.chunks_exact_mut(self.classes).zip(labels.iter()) {
+                row.fill(0.0);
+                match row.get_mut(label as usize) {
+                    Some(place) if label >= 0.0 => *place = 1.0,
+                    _ => {
+                        let expected = format!("numbers below {}", self.classes);
+                        return Err(Error::Data {
+                            what: "class numbers",
+                            expected,
+                            received: label.to_string(),
+                        });
+                    }
+                }
+            }
         }
+        Ok(())
     }
 }
 
@@ -190,7 +268,7 @@ impl Samples for Part<'_> {
         self.samples.input_dims()
     }
 
-    fn target_dims(&self) -> Vec<usize> {
+    fn target_dims(&self) -> Vec<Vec<usize>> {
         self.samples.target_dims()
     }
 
@@ -198,64 +276,76 @@ impl Samples for Part<'_> {
         self.samples.classes()
     }
 
-    fn fill(&self, indices: &[usize], batch: &mut Batch) {
+    fn weighted(&self) -> bool {
+        self.samples.weighted()
+    }
+
+    fn fill(&self, visit: Visit, indices: &[usize], batch: &mut Batch) -> Result<()> {
+        if self.start == 0 {
+            return self.samples.fill(visit, indices, batch);
+        }
         let indices: Vec<usize> = indices.iter().map(|index| index + self.start).collect();
-        self.samples.fill(&indices, batch);
+        self.samples.fill(visit, &indices, batch)
+    }
+}
+
+/// For each target how many classes there are, if they are class numbers.
+#[derive(Clone, Debug)]
+pub(crate) struct ClassNumbers(Vec<Option<usize>>);
+
+impl ClassNumbers {
+    /// Checks that class numbers are those of classes that the model has.
+    pub(crate) fn check(&self, batch: &Batch) -> Result<()> {
+        for (targets, classes) in batch.targets.iter().zip(&self.0) {
+            let Some(classes) = *classes else { continue };
+            let wrong = |label: &&f32| !(label.fract() == 0.0 && (0.0..classes as f32).contains(*label));
+            if let Some(label) = targets.iter().find(wrong) {
+                return Err(Error::Data {
+                    what: "class numbers",
+                    expected: format!("whole numbers below {classes}"),
+                    received: label.to_string(),
+                });
+            }
+        }
+        Ok(())
     }
 }
 
 impl Model {
-    /// Checks that class numbers are those of classes that the model has.
-    pub(crate) fn check_targets(&self, batch: &Batch) -> Result<()> {
+    /// What class numbers among the targets may be.
+    pub(crate) fn class_numbers(&self) -> ClassNumbers {
         let output = &self.output_shapes()[0];
         let sparse = self
             .compiled()
             .is_some_and(|compiled| compiled.loss.target_shape(output).dims.len() < output.dims.len());
-        let classes = output.channels();
-        let wrong = |label: &&f32| !(label.fract() == 0.0 && (0.0..classes as f32).contains(*label));
-        match batch.targets.iter().find(wrong) {
-            Some(label) if sparse => Err(Error::Data {
-                what: "class numbers",
-                expected: format!("whole numbers below {classes}"),
-                received: label.to_string(),
-            }),
-            _ => Ok(()),
-        }
+        ClassNumbers(vec![sparse.then(|| output.channels())])
     }
 
     /// Checks that samples are what the model takes.
     pub(crate) fn check_samples(&self, samples: &dyn Samples) -> Result<()> {
-        let show = |dims: &[usize]| convnet_engine::Shape::batched(dims).to_string();
-        let show_all =
-            |all: &[Vec<usize>]| all.iter().map(|dims| show(dims)).collect::<Vec<_>>().join(" and ");
-        let compiled = self.compiled().ok_or(Error::NotCompiled("training or evaluation"))?;
-        let expected: Vec<Vec<usize>> = self.input_shapes().into_iter().map(|shape| shape.dims).collect();
-        let received = samples.input_dims();
-        if received != expected {
-            return Err(Error::Data {
-                what: "inputs",
-                expected: show_all(&expected),
-                received: show_all(&received),
-            });
-        }
-        let output = &self.output_shapes()[0];
-        let (expected, received) = (compiled.loss.target_shape(output).dims, samples.target_dims());
-        if received != expected {
-            return Err(Error::Data {
-                what: "targets",
-                expected: show(&expected),
-                received: show(&received),
-            });
-        }
-        match samples.classes() {
-            Some(classes) if classes > output.channels() && expected.len() < output.dims.len() => {
-                Err(Error::Data {
-                    what: "classes",
-                    expected: output.channels().to_string(),
-                    received: classes.to_string(),
-                })
+        let show = |dims: &Vec<usize>| convnet_engine::Shape::batched(&dims[..]).to_string();
+        let show_all = |all: &[Vec<usize>]| all.iter().map(show).collect::<Vec<_>>().join(" and ");
+        let check = |what, expected: Vec<Vec<usize>>, received: Vec<Vec<usize>>| {
+            if received == expected {
+                return Ok(());
             }
+            Err(Error::Data { what, expected: show_all(&expected), received: show_all(&received) })
+        };
+        let compiled = self.compiled().ok_or(Error::NotCompiled("training or evaluation"))?;
+        let expected = self.input_shapes().into_iter().map(|shape| shape.dims).collect();
+        check("inputs", expected, samples.input_dims())?;
+        let output = &self.output_shapes()[0];
+        let expected = compiled.loss.target_shape(output).dims;
+        let sparse = expected.len() < output.dims.len();
+        check("targets", vec![expected], samples.target_dims())?;
+        match samples.classes() {
+            Some(classes) if sparse && classes > output.channels() => Err(Error::Data {
+                what: "classes",
+                expected: output.channels().to_string(),
+                received: classes.to_string(),
+            }),
             _ if samples.is_empty() => Err(Error::argument("data", "there are no samples")),
+            _ if samples.weighted() => Err(Error::argument("data", "samples cannot have weights yet")),
             _ => Ok(()),
         }
     }

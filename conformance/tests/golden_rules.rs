@@ -302,7 +302,7 @@ fn trainings_of_fifty_steps_have_keras_loss_curves() {
             model.set_weight(path, values.view()).unwrap();
         }
         let loss = losses::from_name("sparse_categorical_crossentropy").unwrap();
-        model.compile_with(Compiled { optimizer, loss, metrics: Vec::new() }).unwrap();
+        model.compile_with(Compiled::new(optimizer, loss, Vec::new())).unwrap();
         for (step, indices) in order.iter().enumerate() {
             let pixels: Vec<f32> = indices
                 .iter()

@@ -623,6 +623,7 @@ fn cases() -> Vec<Case> {
     cases.extend(families::rows());
     cases.extend(families::picks());
     cases.extend(families::losses());
+    cases.extend(families::warps());
     cases
 }
 

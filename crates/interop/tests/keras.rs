@@ -194,7 +194,7 @@ fn training_goes_on_from_a_file_to_the_same_bits() {
             .unwrap();
         let (loss, metrics) = (Box::new(MeanSquaredError), vec![]);
         let name = format!("{optimizer:?}");
-        model.compile_with(convnet_nn::model::Compiled { optimizer, loss, metrics }).unwrap();
+        model.compile_with(convnet_nn::model::Compiled::new(optimizer, loss, metrics)).unwrap();
         model.fit(&data, Fit::new().batch_size(5).epochs(2)).unwrap();
         for format in [Format::Archive, Format::LegacyH5] {
             let bytes = KerasFile::of_model(&model).to_bytes(format).unwrap();
@@ -223,6 +223,6 @@ fn what_is_not_known_of_a_file_is_told() {
     let model = changed("loss", "my_loss".into());
     assert!(model.compiled().is_none() && model.notes()[0].contains("my_loss"), "{:?}", model.notes());
     let model = changed("metrics", serde_json::json!([["accuracy", "my_metric"]]));
-    assert_eq!(model.compiled().unwrap().metrics.len(), 1);
+    assert_eq!(model.compiled().unwrap().metrics().count(), 1);
     assert!(model.notes()[0].contains("my_metric"), "{:?}", model.notes());
 }

@@ -67,11 +67,11 @@ fn steps_that_are_added_up_are_one_step_of_a_larger_batch() {
         let mut model = model(Sgd::new(0.1), MeanSquaredError, vec![]);
         let config = optimizer.config();
         model
-            .compile_with(convnet_nn::model::Compiled {
-                optimizer: convnet_nn::optimizers::from_config("SGD", &config).unwrap(),
-                loss: Box::new(MeanSquaredError),
-                metrics: vec![R2Score::default().into()],
-            })
+            .compile_with(convnet_nn::model::Compiled::new(
+                convnet_nn::optimizers::from_config("SGD", &config).unwrap(),
+                Box::new(MeanSquaredError),
+                vec![R2Score::default().into()],
+            ))
             .unwrap();
         model.fit(&data, Fit::new().batch_size(batch).shuffle(false).epochs(3)).unwrap();
         model.get_weights()
@@ -124,4 +124,25 @@ fn a_schedule_is_followed_step_by_step() {
     assert_eq!(two, train(4, Sgd::default().schedule(schedule())));
     assert_eq!(two, train(2, Sgd::new(0.5).clipnorm(1e6)));
     assert_ne!(two, train(3, Sgd::new(0.5).clipnorm(1e6)));
+}
+
+#[test]
+fn samples_of_the_ignored_class_do_not_count() {
+    let (x, mut y) = points(20);
+    let first = Arrays::new(x.slice(ndarray::s![..10, ..]), y.slice(ndarray::s![..10])).unwrap();
+    let train = |data: &Arrays<'_>, ignore_class: Option<i64>| {
+        let loss = SparseCategoricalCrossentropy { ignore_class, ..Default::default() };
+        let mut model = model(Sgd::new(0.5), loss, vec![]);
+        let trained = model.fit(data, Fit::new().batch_size(20).shuffle(false));
+        trained.map(|history| (history.epochs[0].loss, model.get_weights()))
+    };
+    let (loss, weights) = train(&first, None).unwrap();
+    y.slice_mut(ndarray::s![10..]).fill(255.0);
+    let data = Arrays::new(x.view(), y.view()).unwrap();
+    assert!(train(&data, None).unwrap_err().to_string().contains("255"));
+    let (same_loss, same_weights) = train(&data, Some(255)).unwrap();
+    assert!((loss - same_loss).abs() < 1e-6, "{loss} {same_loss}");
+    for (a, b) in weights.iter().zip(&same_weights) {
+        assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6), "{a} {b}");
+    }
 }

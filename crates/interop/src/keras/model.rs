@@ -8,8 +8,12 @@ use convnet_nn::{Metric, Model, model};
 use ndarray::{ArrayD, arr0};
 use serde_json::Value;
 
+use super::fill::{Numbers, fill};
 use super::{FORMAT, KerasFile, LayerWeights, OptimizerState};
 use crate::{InteropError, Result};
+
+/// A model may have so many numbers without arrays in the file, whose absence is then told by name.
+const FREE_NUMBERS: usize = 1 << 26;
 
 /// Reads the model that Keras, or [`save_model`], wrote: `.keras` or legacy `.h5`.
 ///
@@ -23,7 +27,8 @@ use crate::{InteropError, Result};
 /// With the file's name: as [`KerasFile::read`] and [`KerasFile::to_model`].
 pub fn load_model(path: impl AsRef<Path>) -> Result<Model> {
     let path = path.as_ref();
-    KerasFile::read(path)?.to_model().map_err(|error| error.in_file(path))
+    let load = || build(&KerasFile::open(path)?);
+    load().map_err(|error| error.in_file(path))
 }
 
 /// Writes `model` as a file that Keras's `load_model` opens: legacy HDF5 if `path` ends in `.h5`, else `.keras`.
@@ -41,67 +46,7 @@ impl KerasFile {
     /// # Errors
     /// When the configuration has layers or arguments that are not known here, or a layer's arrays do not fit it.
     pub fn to_model(&self) -> Result<Model> {
-        let mut config = self.config.clone();
-        if let (Some(compiled), Some(config)) = (&self.compile_config, config.as_object_mut()) {
-            config.insert("compile_config".into(), compiled.clone());
-        }
-        let mut model = match model::from_config(&config) {
-            Ok(model) => model,
-            Err(problem) => {
-                let mut model = model::from_config(&self.config)?;
-                model.add_note(format!(
-                    "it is not compiled, since its file says how in other terms: {problem}"
-                ));
-                model
-            }
-        };
-        for key in ["metrics", "weighted_metrics"].iter().filter(|_| model.compiled().is_some()) {
-            let metrics = self.compile_config.as_ref().map_or(&Value::Null, |compiled| &compiled[key]);
-            let mut problems = Vec::new();
-            unknown_metrics(metrics, &mut problems);
-            problems.into_iter().for_each(|problem| model.add_note(problem));
-        }
-        let wanted: Vec<Weight> = model.weights().cloned().collect();
-        for wanted in wanted.chunk_by(|a, b| a.layer == b.layer) {
-            let layer = &wanted[0].layer;
-            let found = self.weights(layer);
-            if found.len() != wanted.len() {
-                let names: Vec<&str> = wanted.iter().map(|weight| &*weight.path).collect();
-                let reason = format!(
-                    "layer {layer:?} needs {} arrays ({}), the file has {}",
-                    wanted.len(),
-                    names.join(", "),
-                    found.len()
-                );
-                return Err(InteropError::malformed(FORMAT, reason));
-            }
-            for (place, weight) in wanted.iter().enumerate() {
-                // Archives number the arrays of each part of a layer; legacy files list all, those that train first.
-                let before = wanted[..place].iter().filter(|other| other.group == weight.group).count();
-                let numbered = joined(&weight.group, &before.to_string());
-                let named = found.iter().find(|(name, _)| *name == numbered);
-                let frozen = !model.get_layer(layer)?.trainable();
-                let trains = |weight: &Weight| frozen || matches!(weight.slot, Slot::Parameter(_));
-                let earlier = |(at, other): (usize, &Weight)| match (trains(other), trains(weight)) {
-                    (true, false) => true,
-                    (false, true) => false,
-                    _ => at < place,
-                };
-                let listed = wanted.iter().enumerate().filter(|&other| earlier(other)).count();
-                let (_, values) = named.unwrap_or(&found[listed]);
-                model.set_weight(&weight.path, values.view())?;
-            }
-        }
-        if let Some(memory) = self.optimizer.as_ref().and_then(|state| state.to_memory(&model)) {
-            // Arrays of other sizes are those of other weights: as in Keras, training then starts afresh.
-            if model.set_optimizer_memory(&memory).is_err() {
-                model.add_note(
-                    "the optimizer starts afresh, since its state in the file is that of other weights"
-                        .into(),
-                );
-            }
-        }
-        Ok(model)
+        build(self)
     }
 
     /// The file of a model: configuration, weights, how it was compiled, and what its optimizer remembers.
@@ -139,6 +84,79 @@ fn unknown_metrics(metrics: &Value, problems: &mut Vec<String>) {
             problems.extend(problem.map(|problem| format!("a metric of its file is left out: {problem}")));
         }
     }
+}
+
+/// As [`KerasFile::to_model`], from arrays that may lie in the file still.
+fn build<A: Numbers>(file: &KerasFile<A>) -> Result<Model> {
+    let mut config = file.config.clone();
+    if let (Some(compiled), Some(config)) = (&file.compile_config, config.as_object_mut()) {
+        config.insert("compile_config".into(), compiled.clone());
+    }
+    // Each weight has its array, so that a model that is too large for the file takes no memory.
+    let arrays = file.layers.iter().flat_map(|layer| &layer.weights);
+    let numbers =
+        arrays.map(|(_, array)| array.shape().iter().product::<usize>()).sum::<usize>().max(FREE_NUMBERS);
+    let mut model = match model::from_config_within(&config, numbers) {
+        Ok(model) => model,
+        Err(problem) => {
+            let mut model = model::from_config_within(&file.config, numbers)?;
+            let note = format!("it is not compiled, since its file says how in other terms: {problem}");
+            model.add_note(note);
+            model
+        }
+    };
+    for key in ["metrics", "weighted_metrics"].iter().filter(|_| model.compiled().is_some()) {
+        let metrics = file.compile_config.as_ref().map_or(&Value::Null, |compiled| &compiled[key]);
+        let mut problems = Vec::new();
+        unknown_metrics(metrics, &mut problems);
+        problems.into_iter().for_each(|problem| model.add_note(problem));
+    }
+    let arrays = arrays_of(file, &model)?;
+    fill(&mut model, &arrays)?;
+    if let Some(memory) = file.optimizer.as_ref().and_then(|state| state.to_memory(&model)) {
+        // Arrays of other sizes are those of other weights: as in Keras, training then starts afresh.
+        if model.set_optimizer_memory(&memory).is_err() {
+            let note = "the optimizer starts afresh, since its state in the file is that of other weights";
+            model.add_note(note.into());
+        }
+    }
+    Ok(model)
+}
+
+/// The array of each of the model's weights.
+fn arrays_of<'a, A: Numbers>(file: &'a KerasFile<A>, model: &Model) -> Result<Vec<&'a A>> {
+    let wanted: Vec<&Weight> = model.weights().collect();
+    let mut arrays = Vec::with_capacity(wanted.len());
+    for wanted in wanted.chunk_by(|a, b| a.layer == b.layer) {
+        let layer = &wanted[0].layer;
+        let found = file.weights(layer);
+        if found.len() != wanted.len() {
+            let names: Vec<&str> = wanted.iter().map(|weight| &*weight.path).collect();
+            let reason = format!(
+                "layer {layer:?} needs {} arrays ({}), the file has {}",
+                wanted.len(),
+                names.join(", "),
+                found.len()
+            );
+            return Err(InteropError::malformed(FORMAT, reason));
+        }
+        let frozen = !model.get_layer(layer)?.trainable();
+        let trains = |weight: &Weight| frozen || matches!(weight.slot, Slot::Parameter(_));
+        for (place, weight) in wanted.iter().enumerate() {
+            // Archives number the arrays of each part of a layer; legacy files list all, those that train first.
+            let before = wanted[..place].iter().filter(|other| other.group == weight.group).count();
+            let numbered = joined(&weight.group, &before.to_string());
+            let named = found.iter().find(|(name, _)| *name == numbered);
+            let earlier = |&(at, other): &(usize, &&Weight)| match (trains(other), trains(weight)) {
+                (true, false) => true,
+                (false, true) => false,
+                _ => at < place,
+            };
+            let listed = wanted.iter().enumerate().filter(earlier).count();
+            arrays.push(&named.unwrap_or(&found[listed]).1);
+        }
+    }
+    Ok(arrays)
 }
 
 /// The part of a layer, if there is one, and a name in it.

@@ -112,7 +112,7 @@ fn trainings_follow_keras_step_by_step() {
         }
         let optimizer = optimizers::from_config(class, config.as_object().unwrap()).unwrap();
         let loss = losses::from_name("sparse_categorical_crossentropy").unwrap();
-        model.compile_with(Compiled { optimizer, loss, metrics: vec![Metric::Accuracy] }).unwrap();
+        model.compile_with(Compiled::new(optimizer, loss, vec![Metric::Accuracy])).unwrap();
         let sample: usize = inputs.dims[1..].iter().product();
         for (step, (batch, labels)) in inputs.values.chunks(sample).zip(&labels).enumerate() {
             let x = ArrayViewD::from_shape(IxDyn(&inputs.dims[1..]), batch).unwrap();

@@ -213,11 +213,8 @@ fn not_found(name: &str) -> String {
 pub fn compile_default(model: &mut Model) -> Result<()> {
     let binary = model.output_shapes().first().is_some_and(|shape| shape.dims == [1]);
     let loss = if binary { "binary_crossentropy" } else { "sparse_categorical_crossentropy" };
-    let compiled = Compiled {
-        optimizer: optimizers::from_name("rmsprop")?,
-        loss: losses::from_name(loss)?,
-        metrics: vec![Metric::Accuracy],
-    };
+    let compiled =
+        Compiled::new(optimizers::from_name("rmsprop")?, losses::from_name(loss)?, vec![Metric::Accuracy]);
     Ok(model.compile_with(compiled)?)
 }
 
@@ -233,7 +230,7 @@ pub fn change_optimizer(
     let Some(compiled) = model.compiled().filter(|_| optimizer.is_some() || learning_rate.is_some()) else {
         return Ok(());
     };
-    let mut compiled = Compiled::from_config(&compiled.config())?;
+    let mut compiled = Compiled::from_config(&compiled.config(), &model.output_names())?;
     if let Some(name) = optimizer {
         compiled.optimizer = optimizers::from_name(name)?;
     }

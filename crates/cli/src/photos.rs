@@ -106,7 +106,7 @@ impl Classifier {
                 )
             }
         };
-        let loss = model.compiled().map(|compiled| compiled.loss.config());
+        let loss = model.compiled().and_then(|compiled| compiled.loss()).map(|loss| loss.config());
         let logits = loss.is_some_and(|loss| loss.get("from_logits").is_some_and(|value| value == true));
         // A single output is the probability of the second of two classes.
         let classes = outputs.max(2);

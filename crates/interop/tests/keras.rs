@@ -183,7 +183,7 @@ fn training_goes_on_from_a_file_to_the_same_bits() {
             .unwrap();
         let (loss, metrics) = (Box::new(MeanSquaredError), vec![]);
         let name = format!("{optimizer:?}");
-        model.compile_with(convnet_nn::model::Compiled { optimizer, loss, metrics }).unwrap();
+        model.compile_with(convnet_nn::model::Compiled::new(optimizer, loss, metrics)).unwrap();
         model.fit(&data, Fit::new().batch_size(5).epochs(2)).unwrap();
         for format in [Format::Archive, Format::LegacyH5] {
             let bytes = KerasFile::of_model(&model).to_bytes(format).unwrap();

@@ -77,14 +77,75 @@ pub(super) fn border_median(picture: &Picture) -> u8 {
     *border.select_nth_unstable(middle).1
 }
 
-/// The part in the middle that has the proportions of `shape`, and `share` of the size that there is room for; at least a pixel.
-pub(super) fn crop(picture: Picture, shape: ImageShape, share: f64) -> Picture {
+/// Four channels, opaque where there was no alpha.
+pub(super) fn with_alpha(picture: Picture) -> Picture {
+    let channels = picture.shape.channels;
+    let pixel = |pixel: &[u8]| match *pixel {
+        [grey] => [grey, grey, grey, 255],
+        [grey, alpha] => [grey, grey, grey, alpha],
+        [red, green, blue] => [red, green, blue, 255],
+        _ => [pixel[0], pixel[1], pixel[2], pixel[3]],
+    };
+    let values = picture.values.chunks_exact(channels).flat_map(pixel).collect();
+    Picture { shape: ImageShape { channels: 4, ..picture.shape }, values }
+}
+
+/// The part in the middle that has the proportions of `shape`: as large as there is room for, sides rounded down as Keras does, or `share` of that;
+/// at least a pixel.
+pub(super) fn crop(picture: Picture, shape: ImageShape, share: Option<f64>) -> Picture {
     let ImageShape { height, width, channels } = picture.shape;
-    let scale = (height as f64 / shape.height as f64).min(width as f64 / shape.width as f64) * share;
-    let side = |size: usize, most: usize| ((size as f64 * scale).round() as usize).clamp(1, most);
-    let (new_height, new_width) = (side(shape.height, height), side(shape.width, width));
+    let (new_height, new_width) = match share {
+        None => {
+            let fitting_height = (width * shape.height / shape.width).clamp(1, height);
+            (fitting_height, (height * shape.width / shape.height).clamp(1, width))
+        }
+        Some(share) => {
+            let scale = (height as f64 / shape.height as f64).min(width as f64 / shape.width as f64) * share;
+            let side = |size: usize, most: usize| ((size as f64 * scale).round() as usize).clamp(1, most);
+            (side(shape.height, height), side(shape.width, width))
+        }
+    };
     let (top, left) = ((height - new_height) / 2, (width - new_width) / 2);
     let rows = picture.values.chunks_exact(width * channels).skip(top).take(new_height);
     let values = rows.flat_map(|row| &row[left * channels..(left + new_width) * channels]).copied().collect();
     Picture { shape: ImageShape::new(new_height, new_width, channels), values }
+}
+
+/// The largest size with the proportions of `picture` inside `shape` (at least a pixel), and the rows above it and columns before it, as
+/// `tf.image.resize_with_pad` computes them: each rounded down from the exact number.
+pub(super) fn inside(picture: ImageShape, shape: ImageShape) -> (ImageShape, (usize, usize)) {
+    let (height, width) = (picture.height as f32, picture.width as f32);
+    let ratio = (width / shape.width as f32).max(height / shape.height as f32);
+    let fit = |side: f32, most: usize| {
+        let exact = side / ratio;
+        let whole = (exact.floor() as usize).clamp(1, most);
+        (whole, (((most as f32 - exact) / 2.0).floor().max(0.0) as usize).min(most - whole))
+    };
+    let ((height, top), (width, left)) = (fit(height, shape.height), fit(width, shape.width));
+    (ImageShape::new(height, width, shape.channels), (top, left))
+}
+
+/// Writes values of 0 … 255 of the size `inside` into `shape` from (row, column) `corner` on, scaled to 0 … `white`; zeros around.
+pub(super) fn lay_in(
+    values: impl Iterator<Item = f32>,
+    inside: ImageShape,
+    corner: (usize, usize),
+    shape: ImageShape,
+    white: f32,
+    pixels: &mut [f32],
+) {
+    // Divides, as `x.astype("float32") / 255` does; a product with 1/255 would differ in the last bit.
+    let scaled = |value: f32| if white == 255.0 { value } else { value / 255.0 * white };
+    if inside == shape {
+        pixels.iter_mut().zip(values).for_each(|(pixel, value)| *pixel = scaled(value));
+        return;
+    }
+    pixels.fill(0.0);
+    let (top, left) = corner;
+    let row_length = inside.width * inside.channels;
+    let places = (0..inside.height).flat_map(|row| {
+        let start = ((top + row) * shape.width + left) * shape.channels;
+        start..start + row_length
+    });
+    places.zip(values).for_each(|(place, value)| pixels[place] = scaled(value));
 }

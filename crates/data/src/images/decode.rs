@@ -1,4 +1,4 @@
-//! PNG and JPEG files to bytes, with limits.
+//! Picture files to bytes, with limits.
 //!
 //! The decoders are used directly rather than through the `image` crate, whose colour management alone would take
 //! longer to build than all of this crate.
@@ -12,48 +12,55 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::{Picture, exif};
+use super::{Picture, bmp, exif, gif, webp};
 use crate::{DataError, ImageShape, Result};
 
 const MAX_FILE: u64 = 128 << 20;
-const MAX_PIXELS: usize = 100_000_000;
+pub(super) const MAX_PIXELS: usize = 100_000_000;
+
+/// What a file must be, for errors.
+const FORMATS: &str = "PNG, JPEG, GIF, BMP or WebP";
 
 /// The bytes of a picture file.
-pub(super) fn read_file(path: &Path) -> Result<Vec<u8>> {
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
+    read_limited(path, MAX_FILE, "expected a PNG, JPEG, GIF, BMP or WebP file")
+}
+
+/// The bytes of a file that may have `most`; `help` tells what it should be if it is not there.
+pub(crate) fn read_limited(path: &Path, most: u64, help: &str) -> Result<Vec<u8>> {
     let file = File::open(path).map_err(|source| match source.kind() {
-        ErrorKind::NotFound => {
-            DataError::Missing { path: path.to_path_buf(), help: "expected a PNG or JPEG file".into() }
-        }
+        ErrorKind::NotFound => DataError::Missing { path: path.to_path_buf(), help: help.into() },
         _ => DataError::io(path, "open the file", source),
     })?;
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE + 1)
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut bytes = Vec::with_capacity(length.min(most) as usize + 1);
+    file.take(most + 1)
         .read_to_end(&mut bytes)
         .map_err(|source| DataError::io(path, "read the file", source))?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(too_large(path, "the file", format!("{} MiB", MAX_FILE >> 20)));
+    if bytes.len() as u64 > most {
+        return Err(too_large(path, "the file", format!("{} MiB", most >> 20)));
     }
     Ok(bytes)
 }
 
-/// The picture in a PNG or JPEG file, as stored, and its EXIF orientation (1, as is, if none is given).
+/// The picture in a file, as stored, and its EXIF orientation (1, as is, if none is given). The format is told by the first bytes, whatever
+/// the file is called.
 pub(super) fn decode(bytes: &[u8], path: &Path) -> Result<(Picture, u8)> {
-    if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
-        decode_png(bytes, path)
-    } else if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
-        decode_jpeg(bytes, path)
-    } else if bytes.is_empty() {
-        Err(DataError::malformed(path, "the file is empty"))
-    } else {
-        let problem = match bytes {
-            [b'G', b'I', b'F', b'8', ..] => "a GIF file; only PNG and JPEG are read, so convert it first",
-            [b'B', b'M', ..] => "a BMP file; only PNG and JPEG are read, so convert it first",
-            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => {
-                "a WebP file; only PNG and JPEG are read, so convert it first"
-            }
-            _ => "neither PNG nor JPEG by its first bytes",
-        };
-        Err(DataError::malformed(path, problem))
+    match bytes {
+        [] => Err(DataError::malformed(path, "the file is empty")),
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => decode_png(bytes, path),
+        [0xff, 0xd8, 0xff, ..] => decode_jpeg(bytes, path),
+        [b'G', b'I', b'F', b'8', ..] => Ok((gif::decode(bytes, path)?, 1)),
+        [b'B', b'M', ..] => Ok((bmp::decode(bytes, path)?, 1)),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => webp::decode(bytes, path),
+        _ => {
+            let found = match bytes {
+                [b'I', b'I', b'*', 0, ..] | [b'M', b'M', 0, b'*', ..] => "a TIFF file",
+                [_, _, _, _, b'f', b't', b'y', b'p', ..] => "an AVIF or HEIC file",
+                _ => return Err(DataError::malformed(path, format!("not {FORMATS} by its first bytes"))),
+            };
+            Err(DataError::malformed(path, format!("{found}; {FORMATS} are read, so convert it first")))
+        }
     }
 }
 
@@ -102,7 +109,7 @@ fn decode_jpeg(bytes: &[u8], path: &Path) -> Result<(Picture, u8)> {
     Ok((Picture { shape, values }, orientation))
 }
 
-fn check_size(width: usize, height: usize, path: &Path) -> Result<()> {
+pub(super) fn check_size(width: usize, height: usize, path: &Path) -> Result<()> {
     if width == 0 || height == 0 {
         return Err(DataError::malformed(path, format!("an empty picture of {width}x{height}")));
     }
@@ -116,6 +123,6 @@ fn check_size(width: usize, height: usize, path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn too_large(path: &Path, what: &str, limit: String) -> DataError {
+pub(super) fn too_large(path: &Path, what: &str, limit: String) -> DataError {
     DataError::TooLarge { path: path.to_path_buf(), what: what.into(), limit }
 }

@@ -1,9 +1,11 @@
 //! A picture file brought to what a model expects: height, width, channels, values in `[0, 1]`.
 //!
-//! In this order, each only where needed: decode PNG or JPEG, turn it as its EXIF orientation says, lay transparency
-//! over white, convert between colour and grey (ITU-R 601 luma), invert a dark drawing on bright paper if the model was
-//! trained on the opposite, resize (bilinear with antialias, without keeping the ratio of the sides), divide by 255.
-//! [`Prepared::changes`] tells what was done, so that a program can say so.
+//! In this order, each only where needed: decode (PNG, JPEG, GIF, BMP, WebP; of several pictures the first), turn it as its EXIF
+//! orientation says, lay transparency over white, convert between colour and grey (ITU-R 601 luma), invert a dark drawing on bright
+//! paper if the model was trained on the opposite, crop, resize (bilinear with antialias, without keeping the ratio of the sides) or
+//! pad, divide by 255. [`Prepared::changes`] tells what was done, so that a program can say so.
+//!
+//! [`crop_and_resize`] cuts boxes out of arrays, as detectors do.
 
 use std::fmt;
 use std::path::Path;
@@ -13,12 +15,22 @@ use ndarray::Array3;
 use crate::dataset::scale;
 use crate::{DataError, ImageShape, Result};
 
+mod bmp;
+mod boxes;
 mod convert;
 mod decode;
 mod exif;
+mod gif;
 mod resize;
+mod webp;
 
+pub(crate) use decode::{read_file, read_limited};
+
+pub use boxes::{BoxSampling, crop_and_resize};
 pub use resize::Resampling;
+
+/// Endings of the names of picture files that are read, in lower case and without the dot.
+pub const ENDINGS: &[&str] = &["bmp", "gif", "jpeg", "jpg", "png", "webp"];
 
 /// What a model's training images have behind the thing they show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +55,13 @@ pub enum Fit {
     /// Its sides are stretched or squeezed, each by itself.
     Stretch,
     /// The largest part of the right proportions is cut from its middle, then resized. Keras's
-    /// `load_img(keep_aspect_ratio=True)`.
+    /// `load_img(keep_aspect_ratio=True)` and `crop_to_aspect_ratio=True`.
     Crop,
     /// As [`Crop`](Self::Crop), but only this share of that part, 0 … 1: 0.875 is what networks for ImageNet are usually tested with
     /// (256 pixels, of which the 224 in the middle are taken).
     CropShare(f64),
+    /// It is resized to fit, and the rest on both sides is black. Keras's `pad_to_aspect_ratio=True`, `tf.image.resize_with_pad`.
+    Pad,
 }
 
 /// What [`load_with`] may do to a picture.
@@ -103,6 +117,13 @@ pub enum Change {
         /// Size after.
         to: (usize, usize),
     },
+    /// Black was added on two sides; sizes as (width, height) in pixels.
+    Padded {
+        /// Size before.
+        from: (usize, usize),
+        /// Size after.
+        to: (usize, usize),
+    },
     /// Brought to another size; both as (width, height) in pixels.
     Resized {
         /// Size before.
@@ -125,6 +146,9 @@ impl fmt::Display for Change {
             Change::Cropped { from, to } => {
                 write!(f, "cropped from {}x{} to the {}x{} in the middle", from.0, from.1, to.0, to.1)
             }
+            Change::Padded { from, to } => {
+                write!(f, "padded with black from {}x{} to {}x{}", from.0, from.1, to.0, to.1)
+            }
             Change::Resized { from, to } => {
                 write!(f, "resized from {}x{} to {}x{}", from.0, from.1, to.0, to.1)
             }
@@ -140,12 +164,12 @@ pub(crate) struct Picture {
     pub(crate) values: Vec<u8>,
 }
 
-/// Reads a PNG or JPEG file and brings it to `shape`.
+/// Reads a picture file and brings it to `shape`.
 ///
 /// # Errors
-/// [`DataError::Missing`] or [`DataError::Io`] when it cannot be read, [`DataError::Malformed`] when it is neither PNG
-/// nor JPEG or is damaged, [`DataError::TooLarge`] over 128 MiB or 100 megapixels, [`DataError::Shape`] when `shape`
-/// has a side of 0, a side over 65,535, or channels other than 1 or 3.
+/// [`DataError::Missing`] or [`DataError::Io`] when it cannot be read, [`DataError::Malformed`] when it is none of the formats
+/// or is damaged, [`DataError::TooLarge`] over 128 MiB or 100 megapixels, [`DataError::Shape`] when `shape`
+/// has a side of 0, a side over 65,535, or channels other than 1 (grey), 3 (colour) or 4 (colour and alpha).
 pub fn load(path: &Path, shape: ImageShape, background: Background) -> Result<Prepared> {
     load_with(path, shape, Options { background, ..Options::for_shape(shape) })
 }
@@ -155,16 +179,16 @@ pub fn load(path: &Path, shape: ImageShape, background: Background) -> Result<Pr
 /// # Errors
 /// As [`load`].
 pub fn load_with(path: &Path, shape: ImageShape, options: Options) -> Result<Prepared> {
-    let bytes = decode::read_file(path)?;
+    let bytes = read_file(path)?;
     prepare(&bytes, path, shape, options)
 }
 
-/// Reads a PNG or JPEG file as it is: (height, width, channels) with one channel for grey and three for colour, in `[0, 1]`.
+/// Reads a picture file as it is: (height, width, channels) with one channel for grey and three for colour, in `[0, 1]`.
 ///
 /// # Errors
 /// As [`load`].
 pub fn read(path: &Path) -> Result<Array3<f32>> {
-    let (mut picture, orientation) = decode::decode(&decode::read_file(path)?, path)?;
+    let (mut picture, orientation) = decode::decode(&read_file(path)?, path)?;
     if let 2..=8 = orientation {
         picture = convert::orient(picture, orientation);
     }
@@ -175,6 +199,13 @@ pub fn read(path: &Path) -> Result<Array3<f32>> {
     let pixels = picture.values.iter().map(|&value| scale(value)).collect();
     Ok(Array3::from_shape_vec((height, width, channels), pixels)
         .expect("a decoder fills the sizes that it gives"))
+}
+
+/// Height, width and channels of the picture in a file, as stored but turned as it should be.
+pub(crate) fn shape_of(path: &Path) -> Result<ImageShape> {
+    let (picture, orientation) = decode::decode(&read_file(path)?, path)?;
+    let ImageShape { height, width, channels } = picture.shape;
+    Ok(if orientation >= 5 { ImageShape::new(width, height, channels) } else { picture.shape })
 }
 
 /// Bytes (height, width, channels) as a PNG file, with one channel for grey, three for colour.
@@ -207,35 +238,32 @@ pub fn encode_png(bytes: &[u8], width: usize, height: usize, channels: usize) ->
 /// # Errors
 /// As [`load`].
 pub fn prepare(bytes: &[u8], path: &Path, shape: ImageShape, options: Options) -> Result<Prepared> {
-    let sides = 1..=usize::from(u16::MAX);
-    if !matches!(shape.channels, 1 | 3) || !sides.contains(&shape.height) || !sides.contains(&shape.width) {
+    let length = check_shape(shape)?;
+    let mut pixels = vec![0.0; length];
+    let changes = prepare_into(bytes, path, shape, options, 1.0, &mut pixels)?;
+    Ok(Prepared { pixels, shape, changes })
+}
+
+/// As [`prepare`], into memory of the caller's, `(height, width, channels)`, with `white` (1 or 255, as a rule) as the highest value. Tells what was done.
+///
+/// # Errors
+/// As [`load`], and [`DataError::Shape`] when `pixels` has another length.
+pub fn prepare_into(
+    bytes: &[u8],
+    path: &Path,
+    shape: ImageShape,
+    options: Options,
+    white: f32,
+    pixels: &mut [f32],
+) -> Result<Vec<Change>> {
+    if check_shape(shape)? != pixels.len() {
         return Err(DataError::Shape {
-            what: "shape to bring a picture to",
-            expected: "(height, width, 1) for grey or (height, width, 3) for colour, sides of 1 to 65535"
-                .into(),
-            received: shape.to_string(),
+            what: "memory for a picture",
+            expected: format!("{shape} values"),
+            received: format!("{} values", pixels.len()),
         });
     }
-    let (mut picture, orientation) = decode::decode(bytes, path)?;
-    let mut changes = Vec::new();
-    if let 2..=8 = orientation {
-        picture = convert::orient(picture, orientation);
-        changes.push(Change::Oriented(orientation));
-    }
-    if matches!(picture.shape.channels, 2 | 4) {
-        let (flat, seen) = convert::flatten(picture);
-        picture = flat;
-        changes.extend(seen.then_some(Change::LaidOverWhite));
-    }
-    if picture.shape.channels == 3 && shape.channels == 1 {
-        let was_grey =
-            picture.values.chunks_exact(3).all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]);
-        picture = convert::to_grey(picture);
-        changes.extend((!was_grey).then_some(Change::ColourToGrey));
-    } else if picture.shape.channels == 1 && shape.channels == 3 {
-        picture = convert::to_colour(picture);
-        changes.push(Change::GreyToColour);
-    }
+    let (mut picture, mut changes) = in_channels(bytes, path, shape.channels)?;
     if options.background == Background::Dark && picture.values.iter().any(|&value| value < 128) {
         let border = convert::border_median(&picture);
         if border > 127 {
@@ -244,24 +272,79 @@ pub fn prepare(bytes: &[u8], path: &Path, shape: ImageShape, options: Options) -
         }
     }
     let sides = |picture: &Picture| (picture.shape.width, picture.shape.height);
+    let from = sides(&picture);
     let share = match options.fit {
-        Fit::Stretch => None,
-        Fit::Crop => Some(1.0),
-        Fit::CropShare(share) => Some(share),
+        Fit::Stretch | Fit::Pad => None,
+        Fit::Crop => Some(None),
+        Fit::CropShare(share) => Some(Some(share)),
     };
     if let Some(share) = share {
-        let from = sides(&picture);
         picture = convert::crop(picture, shape, share);
         let to = sides(&picture);
         changes.extend((from != to).then_some(Change::Cropped { from, to }));
     }
-    if sides(&picture) == (shape.width, shape.height) {
-        let pixels = picture.values.iter().map(|&value| scale(value)).collect();
-        return Ok(Prepared { pixels, shape, changes });
+    let from = sides(&picture);
+    let (inside, corner) =
+        if options.fit == Fit::Pad { convert::inside(picture.shape, shape) } else { (shape, (0, 0)) };
+    let to = (inside.width, inside.height);
+    if from == to {
+        convert::lay_in(
+            picture.values.iter().map(|&value| f32::from(value)),
+            inside,
+            corner,
+            shape,
+            white,
+            pixels,
+        );
+    } else {
+        changes.push(Change::Resized { from, to });
+        let values = resize::resize(&picture, inside, options.resampling);
+        convert::lay_in(values.iter().copied(), inside, corner, shape, white, pixels);
     }
-    changes.push(Change::Resized { from: sides(&picture), to: (shape.width, shape.height) });
-    let values = resize::resize(&picture, shape, options.resampling);
-    Ok(Prepared { pixels: values.iter().map(|value| value / 255.0).collect(), shape, changes })
+    let whole = (shape.width, shape.height);
+    changes.extend((to != whole).then_some(Change::Padded { from: to, to: whole }));
+    Ok(changes)
+}
+
+/// Number of values of a picture of this shape, if there can be one.
+pub(crate) fn check_shape(shape: ImageShape) -> Result<usize> {
+    let sides = 1..=usize::from(u16::MAX);
+    let fits =
+        matches!(shape.channels, 1 | 3 | 4) && sides.contains(&shape.height) && sides.contains(&shape.width);
+    shape.checked_len().filter(|_| fits).ok_or_else(|| DataError::Shape {
+        what: "shape to bring a picture to",
+        expected: "(height, width, 1) for grey, (height, width, 3) for colour or (height, width, 4) with alpha, sides of 1 to 65535".into(),
+        received: shape.to_string(),
+    })
+}
+
+/// The picture in a file, turned as it should be, with so many channels; and what was done for that.
+fn in_channels(bytes: &[u8], path: &Path, channels: usize) -> Result<(Picture, Vec<Change>)> {
+    let (mut picture, orientation) = decode::decode(bytes, path)?;
+    let mut changes = Vec::new();
+    if let 2..=8 = orientation {
+        picture = convert::orient(picture, orientation);
+        changes.push(Change::Oriented(orientation));
+    }
+    if channels == 4 {
+        changes.extend((picture.shape.channels < 3).then_some(Change::GreyToColour));
+        return Ok((convert::with_alpha(picture), changes));
+    }
+    if matches!(picture.shape.channels, 2 | 4) {
+        let (flat, seen) = convert::flatten(picture);
+        picture = flat;
+        changes.extend(seen.then_some(Change::LaidOverWhite));
+    }
+    if picture.shape.channels == 3 && channels == 1 {
+        let was_grey =
+            picture.values.chunks_exact(3).all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]);
+        picture = convert::to_grey(picture);
+        changes.extend((!was_grey).then_some(Change::ColourToGrey));
+    } else if picture.shape.channels == 1 && channels == 3 {
+        picture = convert::to_colour(picture);
+        changes.push(Change::GreyToColour);
+    }
+    Ok((picture, changes))
 }
 
 #[cfg(test)]

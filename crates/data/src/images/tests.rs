@@ -88,8 +88,11 @@ fn errors_name_the_file_and_the_fault() {
     let mut huge = good.clone();
     huge[16..24].copy_from_slice(&[0, 1, 0x86, 0xa0, 0, 1, 0x86, 0xa0]); // 100,000 × 100,000, with a wrong checksum
     for (bytes, expected) in [
-        (&b"GIF89a"[..], "a GIF file; only PNG and JPEG"),
-        (b"hello", "neither PNG nor JPEG"),
+        (&b"GIF89a"[..], "damaged GIF"),
+        (b"hello", "not PNG, JPEG, GIF, BMP or WebP by its first bytes"),
+        (b"II*\0", "a TIFF file"),
+        (b"BM", "damaged BMP"),
+        (b"RIFF\0\0\0\0WEBP", "damaged WebP"),
         (b"", "empty"),
         (&good[..good.len() / 2], "damaged PNG"),
         (&huge, "PNG"),
@@ -99,7 +102,7 @@ fn errors_name_the_file_and_the_fault() {
         assert!(error.starts_with("test.png: ") && error.contains(expected), "{error} / {expected}");
     }
     let missing = load(Path::new("no such.png"), TARGET, Background::Any).unwrap_err().to_string();
-    assert_eq!(missing, "no such.png: not found; expected a PNG or JPEG file");
+    assert_eq!(missing, "no such.png: not found; expected a PNG, JPEG, GIF, BMP or WebP file");
     assert!(load(Path::new("."), TARGET, Background::Any).unwrap_err().to_string().starts_with(".: cannot"));
     assert!(matches!(prepare_png(&good, ImageShape::new(28, 28, 2)), Err(DataError::Shape { .. })));
     let wide = png(50_000, 2_100, png::ColorType::Grayscale, &vec![0; 105_000_000]);

@@ -63,6 +63,11 @@ pub(crate) fn is_complete(folder: &Path) -> bool {
     SPELLINGS.iter().all(|names| find(folder, *names).is_some())
 }
 
+/// Whether the folder holds a file to train on, under any spelling.
+pub(super) fn has_training_files(folder: &Path) -> bool {
+    SPELLINGS[..2].iter().any(|names| find(folder, *names).is_some())
+}
+
 fn find(folder: &Path, names: [&str; 2]) -> Option<PathBuf> {
     let spelt = names.iter().flat_map(|name| [folder.join(name), folder.join(format!("{name}.gz"))]);
     spelt.into_iter().find(|path| path.is_file())

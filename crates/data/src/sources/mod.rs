@@ -1,23 +1,37 @@
-//! Where data sets come from: a name in the table [`SOURCES`], or a folder of IDX files.
+//! Where data sets come from: a name in the table [`SOURCES`], or a path of any kind in the table [`KINDS`].
 //!
-//! To add a named data set: a file here with a `load` function, and a line in the table.
+//! [`open`] takes either and says what it looked for when it is neither. To add a named data set: a file here with a `load` function, and a line in
+//! the first table; to add a kind of file or folder: a file here, and a line in the second.
 
 use std::path::Path;
 
 use crate::{DataError, Dataset, Result};
 
+mod array_files;
 mod cache;
+mod cifar;
 mod download;
 mod fashion_mnist;
 mod folder;
 mod idx;
+mod imdb;
+mod labelled;
 mod mnist;
 mod published;
+mod opening;
+mod table;
+mod texts;
 
+pub use array_files::{Keys, read_arrays};
 pub use cache::{CACHE_VARIABLE, cache_folder};
+pub use cifar::load_cifar;
 pub use folder::load_folder;
 pub use idx::{Idx, read_idx};
 pub use published::{MIRROR_VARIABLE, Published};
+pub use imdb::{ImdbRules, read_imdb};
+pub use labelled::{Columns, ImageTable, Labels, read_labels};
+pub use opening::{Collection, KINDS, Kind, Opening, open, open_with};
+pub use texts::{TextFolder, read_text_folder};
 
 /// Told, in a line of plain text, of what takes long (a download).
 pub type Notify<'a> = &'a mut dyn FnMut(&str);
@@ -74,6 +88,13 @@ pub fn load_with(name_or_path: &str, notify: Notify<'_>) -> Result<Dataset> {
     let path = Path::new(name_or_path);
     let is_path = path.exists() || name_or_path.contains(std::path::is_separator);
     if is_path { load_folder(path) } else { Err(unknown(name_or_path)) }
+}
+
+/// The text in a file of at most so many bytes; what is not UTF-8 is taken for Latin-1, which old collections are written in.
+pub(crate) fn read_text(path: &Path, most: u64, help: &str) -> Result<String> {
+    let bytes = crate::images::read_limited(path, most, help)?;
+    Ok(String::from_utf8(bytes)
+        .unwrap_or_else(|error| error.into_bytes().into_iter().map(char::from).collect()))
 }
 
 fn unknown(name: &str) -> DataError {

@@ -64,6 +64,14 @@ impl Meter for ConfusionMatrix {
         }
     }
 
+    fn state(&self) -> Vec<f64> {
+        self.counts.iter().copied().collect()
+    }
+
+    fn restore(&mut self, state: &[f64]) -> Option<()> {
+        super::restore(self.counts.iter_mut(), state)
+    }
+
     /// The share that was taken for what it is.
     fn values(&self) -> Vec<f64> {
         vec![super::ratio(self.counts.diag().sum(), self.counts.sum())]

@@ -44,6 +44,14 @@ impl<F: Fn(&[f32], &dyn Fn(usize) -> f32) -> f64 + Send> Meter for Shown<F> {
         }
     }
 
+    fn state(&self) -> Vec<f64> {
+        vec![self.0.sum, self.0.weight]
+    }
+
+    fn restore(&mut self, state: &[f64]) -> Option<()> {
+        super::restore([&mut self.0.sum, &mut self.0.weight], state)
+    }
+
     fn values(&self) -> Vec<f64> {
         let mean = ratio(self.0.sum, self.0.weight);
         vec![if self.0.root { mean.sqrt() } else { mean }]

@@ -1,6 +1,7 @@
 //! Models: layers wired to each other, their weights, and what can be done with them.
 
 mod build;
+mod compile;
 mod config;
 mod execute;
 mod indices;
@@ -20,33 +21,20 @@ use convnet_engine::{Precision, Shape};
 
 pub use build::Symbols;
 pub use config::{from_config, from_config_within, from_layers};
+pub use compile::{Compiled, Objective};
 pub(crate) use config::{inner_layer, inner_object};
 pub use execute::InferenceGraph;
 pub use network::{Kind, ModelLayer, Network};
-pub use probe::{Objective, Probe, Question, Reading, Start};
+pub use probe::{Goal, Probe, Question, Reading, Start};
 pub use sequential::Sequential;
 pub use summary::{LayerRow, Summary};
 pub use symbol::Symbol;
 pub use variables::{Slot, Weight};
 
 use crate::error::Result;
-use crate::losses::Loss;
-use crate::metrics::Metric;
-use crate::optimizers::Optimizer;
 pub(crate) use execute::Purpose;
 use execute::Runtime;
 use variables::Variables;
-
-/// Optimizer, loss and metrics of a model that can be trained.
-#[derive(Debug)]
-pub struct Compiled {
-    /// The optimizer.
-    pub optimizer: Box<dyn Optimizer>,
-    /// The loss.
-    pub loss: Box<dyn Loss>,
-    /// The metrics.
-    pub metrics: Vec<Metric>,
-}
 
 /// A network with its weights.
 ///
@@ -191,40 +179,6 @@ impl Model {
     /// In how many bits values are stored.
     pub fn precision(&self) -> Precision {
         self.precision
-    }
-
-    /// Gives the model what it needs to be trained and evaluated, as Keras's `compile`. Restarts the optimizer.
-    ///
-    /// # Errors
-    /// If predictions do not fit the loss or a metric.
-    pub fn compile(
-        &mut self,
-        optimizer: impl Optimizer,
-        loss: impl Loss,
-        metrics: impl IntoIterator<Item = Metric>,
-    ) -> Result<()> {
-        let metrics = metrics.into_iter().collect();
-        self.compile_with(Compiled { optimizer: Box::new(optimizer), loss: Box::new(loss), metrics })
-    }
-
-    /// As [`Model::compile`], with an optimizer and a loss that were chosen at run time.
-    ///
-    /// # Errors
-    /// If predictions do not fit the loss or a metric.
-    pub fn compile_with(&mut self, compiled: Compiled) -> Result<()> {
-        self.compiled = Some(compiled);
-        self.training = None;
-        self.runtime_mut().forget_plans();
-        if let Err(problem) = self.training_program() {
-            self.compiled = None;
-            return Err(problem);
-        }
-        Ok(())
-    }
-
-    /// The optimizer, loss and metrics.
-    pub fn compiled(&self) -> Option<&Compiled> {
-        self.compiled.as_ref()
     }
 
     pub(crate) fn runtime_mut(&mut self) -> &mut Runtime {

@@ -29,12 +29,12 @@ pub enum Start {
     /// The means over all positions of the maps of the layer of this name, `(channels)`.
     Means(String),
     /// Something else.
-    Objective(Objective),
+    Goal(Goal),
 }
 
 /// A value that is made from the outputs of layers.
 #[derive(Clone)]
-pub struct Objective {
+pub struct Goal {
     layers: Vec<String>,
     given: Vec<Vec<usize>>,
     build: Build,
@@ -42,7 +42,7 @@ pub struct Objective {
 
 type Build = Arc<dyn Fn(&mut Graph, &[Value], &[Value]) -> Result<Value> + Send + Sync>;
 
-impl Objective {
+impl Goal {
     /// `build` is given the outputs of the layers, adds nodes to the graph, and returns the value.
     pub fn new<L: Into<String>>(
         layers: impl IntoIterator<Item = L>,
@@ -59,9 +59,9 @@ impl Objective {
     }
 }
 
-impl fmt::Debug for Objective {
+impl fmt::Debug for Goal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Objective").field("layers", &self.layers).finish_non_exhaustive()
+        f.debug_struct("Goal").field("layers", &self.layers).finish_non_exhaustive()
     }
 }
 
@@ -126,7 +126,7 @@ pub struct Probe<'m> {
     seed: Shape,
     /// What placeholders hold beside the input and what is given: the numbers of the classes.
     numbers: Vec<f32>,
-    /// Shapes of what an objective is given.
+    /// Shapes of what a goal is given.
     given: Vec<Shape>,
     /// Shape of each reading, and which fetch it is; `None` for a gradient by what the start does not depend on.
     readings: Vec<(Shape, Option<usize>)>,
@@ -162,7 +162,7 @@ impl Model {
         let of: Vec<Value> = match &question.start {
             Start::Scores | Start::Class => vec![values[output]],
             Start::Layer(name) | Start::Means(name) => vec![layer(name)?],
-            Start::Objective(objective) => objective.layers.iter().map(layer).collect::<Result<_>>()?,
+            Start::Goal(goal) => goal.layers.iter().map(layer).collect::<Result<_>>()?,
         };
         let mut read = Vec::new();
         for reading in readings {
@@ -185,11 +185,11 @@ impl Model {
                 graph.set_label("means");
                 graph.apply(Reduce::new(ReduceFunction::Mean, axes), &of)?
             }
-            Start::Objective(objective) => {
-                graph.set_label("objective");
-                given = objective.given.iter().map(|sizes| Shape::fixed(sizes.clone())).collect();
+            Start::Goal(goal) => {
+                graph.set_label("goal");
+                given = goal.given.iter().map(|sizes| Shape::fixed(sizes.clone())).collect();
                 let placeholders: Vec<Value> = given.iter().map(|shape| graph.input(shape.clone())).collect();
-                (objective.build)(&mut graph, &of, &placeholders)?
+                (goal.build)(&mut graph, &of, &placeholders)?
             }
         };
         let by: Vec<Value> = read.iter().map(|value| places[value]).collect();
@@ -363,7 +363,7 @@ impl Probe<'_> {
         self.run_given(x, &[], seed)
     }
 
-    /// As [`Probe::run`], for an [`Objective`] that is given numbers.
+    /// As [`Probe::run`], for a [`Goal`] that is given numbers.
     ///
     /// # Errors
     /// If the sizes of samples, seed, or what is given are others.

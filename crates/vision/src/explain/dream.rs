@@ -1,7 +1,7 @@
 //! DeepDream: a photo in which a network sees more of what it sees.
 
 use convnet_nn::engine::ops::{Multiply, Reduce, ReduceFunction, ScaleShift, Sum};
-use convnet_nn::model::{Objective, Question, Reading, Start};
+use convnet_nn::model::{Goal, Question, Reading, Start};
 use convnet_nn::{Error, Model, Result};
 use ndarray::{Array3, ArrayView3, Axis};
 
@@ -49,7 +49,7 @@ pub fn dream(
     }
     let names = super::names(&dream.layers);
     let weights: Vec<f32> = dream.layers.iter().map(|(_, weight)| *weight).collect();
-    let objective = Objective::new(names.clone(), move |graph, layers, _| {
+    let goal = Goal::new(names.clone(), move |graph, layers, _| {
         let mut parts = Vec::new();
         for (&layer, &weight) in layers.iter().zip(&weights) {
             let axes: Vec<usize> = (0..graph.shape(layer).dims.len()).collect();
@@ -59,7 +59,7 @@ pub fn dream(
         }
         Ok(if parts.len() == 1 { parts[0] } else { graph.apply(Sum, &parts)? })
     });
-    let question = Question::new(Start::Objective(objective), [Reading::GradientByInput]);
+    let question = Question::new(Start::Goal(goal), [Reading::GradientByInput]);
     let front = super::front(model, &names)?;
     let (height, width, channels) = photo.dim();
     let takes = |sizes: [usize; 3]| {

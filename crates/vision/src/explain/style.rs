@@ -4,7 +4,7 @@ use convnet_nn::engine::ops::{
     Binary, BinaryFunction, MatMul, Multiply, Permute, Reduce, ReduceFunction, Reshape, ScaleShift, Sum,
 };
 use convnet_nn::engine::{Graph, Value};
-use convnet_nn::model::{Objective, Question, Reading, Start};
+use convnet_nn::model::{Goal, Question, Reading, Start};
 use convnet_nn::{Error, Model, Result};
 use ndarray::{Array2, Array3, Array4, ArrayD, ArrayView3, ArrayViewD, Axis};
 
@@ -75,7 +75,7 @@ pub fn style(
         .map(|(index, wanted)| wanted.shape()[usize::from(index < contents.len())..].to_vec())
         .collect();
     let many = contents.len();
-    let objective = Objective::new(names, move |graph, layers, given| {
+    let goal = Goal::new(names, move |graph, layers, given| {
         let mut parts = Vec::new();
         for (index, (&layer, &wanted)) in layers.iter().zip(given).enumerate() {
             let value = if index < many { layer } else { gram_node(graph, layer)? };
@@ -89,7 +89,7 @@ pub fn style(
     });
     let sizes = [content.dim().0, content.dim().1, content.dim().2];
     let question =
-        Question::new(Start::Objective(objective.given(given)), [Reading::Start, Reading::GradientByInput]);
+        Question::new(Start::Goal(goal.given(given)), [Reading::Start, Reading::GradientByInput]);
     let mut probe = front.as_ref().unwrap_or(model).probe(&question.of_input(sizes))?;
     let wanted: Vec<Vec<f32>> = wanted.iter().map(|wanted| wanted.iter().copied().collect()).collect();
     let wanted: Vec<&[f32]> = wanted.iter().map(Vec::as_slice).collect();

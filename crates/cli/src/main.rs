@@ -14,6 +14,7 @@ mod models;
 mod output;
 mod photos;
 mod progress;
+mod published;
 mod random;
 mod samples;
 mod weights;

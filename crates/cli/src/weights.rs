@@ -10,11 +10,13 @@ use convnet::vision::zoo::{self, Family, Network};
 
 use crate::models::{self, ForArrays, Opened};
 use crate::output::note;
+use crate::published;
 
 /// `--weights`, for the commands that run a model.
 #[derive(Clone, Debug, Args)]
 pub struct Weights {
-    /// Weights for the model: .h5, .weights.h5 or .keras of Keras; .pth, .pt or .safetensors of PyTorch, by torchvision's or timm's names
+    /// Weights for the model: .h5, .weights.h5 or .keras of Keras; .pth, .pt or .safetensors of PyTorch, by torchvision's or timm's names;
+    /// `imagenet`: those published for the network of the zoo, fetched once into the cache
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
 }
@@ -35,6 +37,7 @@ impl Weights {
     /// As [`models::open`]; if the file cannot be read, or its weights are not those of the model.
     pub fn open(&self, name: &str) -> Result<(Opened, Origin)> {
         let Some(path) = &self.weights else { return Ok((models::open(name)?, Origin::Keras)) };
+        let path = &published::resolve(name, path)?;
         let network = models::zoo_network(name).filter(|_| !Path::new(name).exists());
         let origin = origin(path)?;
         let mut opened = match network {
@@ -127,5 +130,6 @@ pub fn save_pytorch(model: &Model, path: &Path) -> Result<()> {
         None => layer.replace('/', "."),
     };
     let tensors = pytorch::to_state_dict(model, &module)?;
-    Ok(safetensors::write(path, &tensors)?)
+    let safe = path.extension().is_some_and(|extension| extension == "safetensors");
+    Ok(if safe { safetensors::write(path, &tensors)? } else { pytorch::write(path, &tensors)? })
 }

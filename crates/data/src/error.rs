@@ -92,6 +92,18 @@ pub enum DataError {
     /// A file of another program's format cannot be read.
     #[error(transparent)]
     Interop(#[from] convnet_interop::InteropError),
+    /// A file that others publish could neither be found nor fetched.
+    #[error("{name}, published for {of}, cannot be had: {problem}\n{help}")]
+    File {
+        /// The file.
+        name: String,
+        /// What it belongs to.
+        of: &'static str,
+        /// Why fetching failed.
+        problem: String,
+        /// What to do by hand.
+        help: String,
+    },
     /// A data set could neither be found nor fetched.
     #[error("the data set {name} is not on this machine and could not be fetched: {problem}\n{help}")]
     Unavailable {

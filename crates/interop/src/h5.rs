@@ -4,14 +4,21 @@
 //! raw bytes are read and turned into numbers here, after type, shape and length have been compared. What is written is
 //! contiguous and unfiltered, in the format of HDF5 1.8, which every reader of the last fifteen years knows.
 
-use std::borrow::Cow;
+mod stored;
+
 use std::cell::Cell;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
 
 use hdf5_pure::{AttrValue, Datatype, DatatypeByteOrder, Error, FileBuilder, FormatError, Layout, LibVer};
-use ndarray::{ArrayD, ArrayViewD, IxDyn};
+use ndarray::{ArrayD, ArrayViewD};
 
 use crate::numbers::{Encoding, Kind};
 use crate::{InteropError, Result};
+
+pub(crate) use stored::StoredArray;
+use stored::{OnDisk, Place};
 
 const FORMAT: &str = "HDF5 file";
 /// Bytes of numbers that any file may give, beyond eight times its own size: compressed files hold more than they weigh.
@@ -21,6 +28,8 @@ const FREE_BYTES: u64 = 1 << 28;
 #[derive(Debug)]
 pub struct H5File {
     file: hdf5_pure::File,
+    /// The file on disk, if its bytes are not in memory.
+    disk: Option<Arc<fs::File>>,
     length: u64,
     /// Bytes that may still be read. Many names can lead to one array, so the sum is bounded.
     budget: Cell<u64>,
@@ -39,7 +48,21 @@ impl H5File {
     pub fn open(bytes: Vec<u8>) -> Result<Self> {
         let length = bytes.len() as u64;
         let file = hdf5_pure::File::from_bytes(bytes).map_err(|error| malformed("/", error))?;
-        Ok(Self { file, length, budget: Cell::new(FREE_BYTES + 8 * length) })
+        Ok(Self { file, disk: None, length, budget: Cell::new(FREE_BYTES + 8 * length) })
+    }
+
+    /// Opens the file at `path`, of which nothing is kept in memory but its structure.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not an HDF5 file.
+    pub fn open_path(path: &Path) -> Result<Self> {
+        let io = |source| InteropError::io("read", path, source);
+        let disk = Arc::new(fs::File::open(path).map_err(io)?);
+        let length = disk.metadata().map_err(io)?.len();
+        let source = OnDisk { file: Arc::clone(&disk), length };
+        let file = hdf5_pure::File::from_source(source).map_err(|error| malformed("/", error))?;
+        let budget = Cell::new(FREE_BYTES.saturating_add(length.saturating_mul(8)));
+        Ok(Self { file, disk: Some(disk), length, budget })
     }
 
     /// The outermost group.
@@ -131,7 +154,7 @@ impl<'a> Group<'a> {
     /// # Errors
     /// When it is not there, damaged, larger than the file can hold, or of another type.
     pub fn floats(&self, path: &str) -> Result<ArrayD<f32>> {
-        self.array(path, Encoding::to_f32)
+        self.stored(path)?.floats()
     }
 
     /// The array at `path` as i64: integers of any width.
@@ -139,16 +162,16 @@ impl<'a> Group<'a> {
     /// # Errors
     /// As [`floats`](Self::floats), and when it holds other numbers than integers.
     pub fn integers(&self, path: &str) -> Result<ArrayD<i64>> {
-        self.array(path, Encoding::to_i64)
+        self.stored(path)?.integers()
     }
 
-    fn array<T>(&self, path: &str, convert: impl Fn(Encoding, &[u8]) -> Option<Vec<T>>) -> Result<ArrayD<T>> {
+    /// The array at `path`, its numbers left where they are.
+    pub(crate) fn stored(&self, path: &str) -> Result<StoredArray> {
         let full = format!("{}/{path}", self.path);
         let wrong = |error| malformed(&full, error);
         let dataset = self.group.dataset(path).map_err(wrong)?;
-        let refused = |what: String| InteropError::unsupported(FORMAT, format!("{full} holds {what}"));
         let mut encoding = encoding(&dataset.datatype().map_err(wrong)?)
-            .ok_or_else(|| refused("no plain numbers".into()))?;
+            .ok_or_else(|| InteropError::unsupported(FORMAT, format!("{full} holds no plain numbers")))?;
         let brain_float = |value: &AttrValue| value.as_str() == Some("bfloat16");
         if encoding.size == 2 && dataset.attrs().map_err(wrong)?.get("dtype").is_some_and(brain_float) {
             encoding.kind = Kind::Bfloat;
@@ -156,30 +179,27 @@ impl<'a> Group<'a> {
         let shape = dataset.shape().map_err(wrong)?;
         let layout = dataset.layout().map_err(wrong)?;
         let bytes = self.file.claim(&full, &shape, encoding.size, &layout)?;
-        let raw = match self.file.in_place(&layout) {
-            _ if bytes == 0 => Cow::Borrowed(&[][..]),
-            Some(raw) => Cow::Borrowed(raw),
-            None => Cow::Owned(dataset.read_raw().map_err(wrong)?),
+        let place = match self.file.place(&layout, bytes) {
+            _ if bytes == 0 => Place::Empty,
+            Some(place) => place,
+            None => Place::Packed(Box::new(dataset)),
         };
-        if raw.len() as u64 != bytes {
-            return Err(InteropError::malformed(
-                FORMAT,
-                format!("{full} has {} bytes of {bytes}", raw.len()),
-            ));
-        }
-        let values = convert(encoding, &raw).ok_or_else(|| refused(format!("{encoding:?} numbers")))?;
-        let shape: Vec<usize> = shape.iter().map(|&length| length as usize).collect(); // their product fits memory
-        ArrayD::from_shape_vec(IxDyn(&shape), values)
-            .map_err(|error| InteropError::malformed(FORMAT, format!("{full}, shape {shape:?}: {error}")))
+        let shape = shape.iter().map(|&length| length as usize).collect(); // their product fits memory
+        Ok(StoredArray { path: full, shape, encoding, place })
     }
 }
 
 impl H5File {
-    /// The bytes of an array that lies in one piece, which need no copy; `None` for others, and for a place outside the file.
-    fn in_place(&self, layout: &Layout) -> Option<&[u8]> {
-        let Layout::Contiguous { address: Some(address), size } = layout else { return None };
-        let start = usize::try_from(*address).ok()?;
-        self.file.as_bytes().get(start..start.checked_add(usize::try_from(*size).ok()?)?)
+    /// Where an array of so many bytes lies in one piece; `None` for others, and for a place outside the file.
+    fn place(&self, layout: &Layout, bytes: u64) -> Option<Place> {
+        let Layout::Contiguous { address: Some(start), size } = layout else { return None };
+        let end = start.checked_add(bytes).filter(|&end| *size == bytes && end <= self.length)?;
+        Some(match &self.disk {
+            Some(disk) => Place::Disk(Arc::clone(disk), *start),
+            None => {
+                Place::Memory(self.file.clone(), usize::try_from(*start).ok()?..usize::try_from(end).ok()?)
+            }
+        })
     }
 
     /// The bytes that an array needs, taken from the budget before anything is allocated.
@@ -361,6 +381,8 @@ fn fill(dataset: &mut hdf5_pure::DatasetBuilder, shape: &[u64], numbers: Numbers
 
 #[cfg(test)]
 mod tests {
+    use ndarray::IxDyn;
+
     use super::*;
     use ndarray::{ArrayD, array};
 

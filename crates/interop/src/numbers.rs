@@ -18,6 +18,19 @@ pub(crate) enum Kind {
     Unsigned,
 }
 
+/// Writes every number of `$bytes`, read as `$type` and converted, to the elements of `$to`.
+macro_rules! fill {
+    ($type:ty, $bytes:expr, $big_endian:expr, $to:expr, $convert:expr) => {{
+        let (chunks, _) = $bytes.as_chunks::<{ size_of::<$type>() }>();
+        match $big_endian {
+            false => {
+                $to.iter_mut().zip(chunks).for_each(|(to, &x)| *to = $convert(<$type>::from_le_bytes(x)))
+            }
+            true => $to.iter_mut().zip(chunks).for_each(|(to, &x)| *to = $convert(<$type>::from_be_bytes(x))),
+        }
+    }};
+}
+
 /// Applies `$convert` to every number of `$bytes`, read as `$type`.
 macro_rules! convert {
     ($type:ty, $bytes:expr, $big_endian:expr, $convert:expr) => {{
@@ -33,22 +46,30 @@ macro_rules! convert {
 impl Encoding {
     /// The numbers as f32, or `None` for a width that does not exist. Integers above 2²⁴ and doubles are rounded.
     pub fn to_f32(self, bytes: &[u8]) -> Option<Vec<f32>> {
+        let mut values = vec![0.0; bytes.len().checked_div(self.size)?];
+        self.fill_f32(bytes, &mut values)?;
+        Some(values)
+    }
+
+    /// As [`to_f32`](Self::to_f32), into memory that is there.
+    pub fn fill_f32(self, bytes: &[u8], to: &mut [f32]) -> Option<()> {
         let big = self.big_endian;
-        Some(match (self.kind, self.size) {
-            (Kind::Float, 2) => convert!(u16, bytes, big, half_to_f32),
-            (Kind::Float, 4) => convert!(f32, bytes, big, |x| x),
-            (Kind::Float, 8) => convert!(f64, bytes, big, |x| x as f32),
-            (Kind::Bfloat, 2) => convert!(u16, bytes, big, |x| f32::from_bits(u32::from(x) << 16)),
-            (Kind::Signed, 1) => convert!(i8, bytes, big, f32::from),
-            (Kind::Signed, 2) => convert!(i16, bytes, big, f32::from),
-            (Kind::Signed, 4) => convert!(i32, bytes, big, |x| x as f32),
-            (Kind::Signed, 8) => convert!(i64, bytes, big, |x| x as f32),
-            (Kind::Unsigned, 1) => convert!(u8, bytes, big, f32::from),
-            (Kind::Unsigned, 2) => convert!(u16, bytes, big, f32::from),
-            (Kind::Unsigned, 4) => convert!(u32, bytes, big, |x| x as f32),
-            (Kind::Unsigned, 8) => convert!(u64, bytes, big, |x| x as f32),
+        match (self.kind, self.size) {
+            (Kind::Float, 2) => fill!(u16, bytes, big, to, half_to_f32),
+            (Kind::Float, 4) => fill!(f32, bytes, big, to, |x| x),
+            (Kind::Float, 8) => fill!(f64, bytes, big, to, |x| x as f32),
+            (Kind::Bfloat, 2) => fill!(u16, bytes, big, to, |x| f32::from_bits(u32::from(x) << 16)),
+            (Kind::Signed, 1) => fill!(i8, bytes, big, to, f32::from),
+            (Kind::Signed, 2) => fill!(i16, bytes, big, to, f32::from),
+            (Kind::Signed, 4) => fill!(i32, bytes, big, to, |x| x as f32),
+            (Kind::Signed, 8) => fill!(i64, bytes, big, to, |x| x as f32),
+            (Kind::Unsigned, 1) => fill!(u8, bytes, big, to, f32::from),
+            (Kind::Unsigned, 2) => fill!(u16, bytes, big, to, f32::from),
+            (Kind::Unsigned, 4) => fill!(u32, bytes, big, to, |x| x as f32),
+            (Kind::Unsigned, 8) => fill!(u64, bytes, big, to, |x| x as f32),
             _ => return None,
-        })
+        }
+        Some(())
     }
 
     /// The numbers as i64, or `None` for floats, unknown widths and values beyond i64.

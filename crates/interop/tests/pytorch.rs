@@ -83,6 +83,11 @@ fn what_is_written_is_what_was_read() {
             None => assert!(name == "first.bias" && values.iter().all(|&value| value == 0.0), "{name}"),
         }
     }
+    let archive = pytorch::to_bytes(&written).unwrap();
+    assert_eq!(archive, pytorch::to_bytes(&written).unwrap());
+    assert_eq!(pytorch::from_bytes(archive).unwrap(), written);
+    let twice = [written[0].clone(), written[0].clone()];
+    assert!(pytorch::to_bytes(&twice).unwrap_err().to_string().contains("two tensors"));
     let bytes = safetensors::to_bytes(&written).unwrap();
     assert_eq!(bytes, safetensors::to_bytes(&written).unwrap());
     let mut sorted = written;

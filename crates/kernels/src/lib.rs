@@ -8,7 +8,7 @@
 //! * [`cpu`] – the instruction set in use; [`par`] – threads; [`peak`] – what the machine can do at best
 //! * [`conv`] – convolutions and dense layers, forward and both gradients; [`winograd`] – 3 × 3 ones by tiles, which
 //!   [`conv`] uses where a cost model says so
-//! * [`pool`], [`norm`], [`elementwise`], [`reduce`], [`resize`], [`softmax`], [`loss`] – the other layers' mathematics
+//! * [`pool`], [`norm`], [`elementwise`], [`reduce`], [`resize`], [`warp`], [`softmax`], [`loss`] – the other layers' mathematics
 //! * [`optimizer`], [`random`], [`images`] – around a training step
 //!
 //! Work is cut by shape and instruction set, never by the number of threads, so results have the same bits on any
@@ -32,6 +32,7 @@ pub mod random;
 pub mod reduce;
 pub mod resize;
 pub mod softmax;
+pub mod warp;
 pub mod winograd;
 
 mod depthwise;

@@ -50,6 +50,11 @@ pub trait Layer: std::any::Any + Debug + Send + Sync {
     fn passes_mask(&self) -> bool {
         false
     }
+
+    /// If the first input has numbers of rows of a table, how many rows that is. A model refuses samples with other numbers.
+    fn rows(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// A weight that a layer asks for.

@@ -3,7 +3,9 @@
 use std::str::FromStr;
 use std::sync::LazyLock;
 
-use convnet_nn::{Error, Result};
+use convnet_nn::layers::{Conv2D, Rescaling};
+use convnet_nn::{Error, LayerRef, Model, Result, Symbol};
+use ndarray::{Array1, Array4};
 
 /// A class of ImageNet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +61,18 @@ pub enum Preprocessing {
     Caffe,
 }
 
+/// ImageNet's mean of red, green and blue in 0 … 1.
+const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+
+/// Their deviations.
+const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
+
+/// ImageNet's mean of blue, green and red in 0 … 255.
+const CAFFE: [f32; 3] = [103.939, 116.779, 123.68];
+
+/// The layer that swaps red and blue and subtracts the mean, before networks whose weights want that.
+pub const SWAP: &str = "caffe_preprocessing";
+
 /// Names of [`Preprocessing`], as they are parsed.
 const NAMES: [(&str, Preprocessing); 5] = [
     ("none", Preprocessing::None),
@@ -101,11 +115,46 @@ impl Preprocessing {
         if network.starts_with("efficientnet-lite") { Self::Tf } else { Self::Torch }
     }
 
+    /// The same as layers, for a model that takes pixels of 0 … 255 as they are. Pictures that are not of three colours are brought to 0 … 1,
+    /// whatever the mode. [`Preprocessing::initialize`] has to be called on the model.
+    ///
+    /// # Errors
+    /// Never for an image.
+    pub fn layers(self, image: &Symbol) -> Result<Symbol> {
+        match self {
+            Self::None => Ok(image.clone()),
+            _ if image.shape().channels() != 3 => image.apply(Rescaling::new(1.0 / 255.0)),
+            Self::Unit => image.apply(Rescaling::new(1.0 / 255.0)),
+            Self::Tf => image.apply(Rescaling::new(1.0 / 127.5).offset(-1.0)),
+            Self::Torch => {
+                let scale: [f64; 3] = DEVIATION.map(|deviation| 1.0 / (255.0 * f64::from(deviation)));
+                let offset: [f64; 3] =
+                    std::array::from_fn(|at| -f64::from(MEAN[at]) / f64::from(DEVIATION[at]));
+                image.apply(Rescaling::new(scale).offset(offset))
+            }
+            // Keras has no layer that swaps channels; a convolution of one pixel does.
+            Self::Caffe => image.apply(LayerRef::new(Conv2D::new(3, 1)).named(SWAP).trainable(false)),
+        }
+    }
+
+    /// Sets the weights of what [`Preprocessing::layers`] added.
+    ///
+    /// # Errors
+    /// If the model has a layer of that name that is something else.
+    pub fn initialize(self, model: &mut Model) -> Result<()> {
+        if self != Self::Caffe || model.get_layer(SWAP).is_err() {
+            return Ok(());
+        }
+        let swap = Array4::from_shape_fn((1, 1, 3, 3), |(_, _, from, to)| f32::from(from + to == 2));
+        model.set_weight(&format!("{SWAP}/kernel"), swap.view().into_dyn())?;
+        model.set_weight(
+            &format!("{SWAP}/bias"),
+            Array1::from(CAFFE.map(|mean| -mean).to_vec()).view().into_dyn(),
+        )
+    }
+
     /// Keras's `preprocess_input`, in place. `pixels` are (…, red, green, blue) in 0 … 255.
     pub fn apply(self, pixels: &mut [f32]) {
-        const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-        const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
-        const CAFFE: [f32; 3] = [103.939, 116.779, 123.68];
         match self {
             Self::None => {}
             Self::Unit => pixels.iter_mut().for_each(|value| *value /= 255.0),

@@ -148,6 +148,13 @@ fn other_networks_have_the_parameters_of_their_papers() {
     let added = 10 * excited(320) + 20 * excited(1088) + 10 * excited(2080);
     let model = zoo::se_inception_resnet_v2().build_empty().unwrap();
     assert_eq!(model.count_params(), 55_873_736 + added);
+    let plain = zoo::bn_inception().build_empty().unwrap();
+    let excited_one = zoo::se_bn_inception().build_empty().unwrap();
+    let added: usize = [256, 320, 576, 576, 576, 576, 576, 1024, 1024, 1024].map(excited).iter().sum();
+    assert_eq!(excited_one.count_params(), plain.count_params() + added);
+    // The paper of SENet says 2.03 GFLOPs, of which it counts one a multiplication.
+    let multiplications = plain.summary(1).unwrap().multiplications as f64;
+    assert!((multiplications / 2.03e9 - 1.0).abs() < 0.05, "{multiplications}");
 }
 
 #[test]

@@ -16,20 +16,20 @@ use crate::weights::{self, Weights};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 The endings of the names tell the formats. Whole models: .keras and .h5 of Keras, .onnx. Weights alone: .weights.h5 of Keras 3,
-.safetensors with PyTorch's names and axes (a network of the zoo has torchvision's names where they are known, other layers their
-own), and to read .pth and .pt, too. Weights say nothing of their network, so as IN they need --model. What a format cannot
+.pth, .pt and .safetensors with PyTorch's names and axes (a network of the zoo has torchvision's names where they are known, other
+layers their own); `torch.load(FILE, weights_only=True)` opens the first two. Weights say nothing of their network, so as IN they need --model. What a format cannot
 express is refused. Images have their channels last in all formats but ONNX's, which is read so that its inputs have them last.
 
 Examples:
   convnet convert resnet50.onnx resnet50.keras
   convnet convert mnist.keras mnist.onnx
-  convnet convert mnist.keras mnist.safetensors
+  convnet convert mnist.keras mnist.pth
   convnet convert efficientnet-lite0.pth lite0.keras --model efficientnet-lite0
   convnet convert resnet50 resnet50.onnx --weights resnet50.h5")]
 pub struct Args {
     #[arg(value_name = "IN", help = "A model or weights", long_help = in_help())]
     input: String,
-    /// The file to write: .keras, .h5, .onnx, .weights.h5 or .safetensors
+    /// The file to write: .keras, .h5, .onnx, .weights.h5, .pth, .pt or .safetensors
     #[arg(value_name = "OUT")]
     output: PathBuf,
     #[command(flatten)]
@@ -99,13 +99,14 @@ impl Target {
         if keras::Format::is_weights(path) {
             return Ok(Self::KerasWeights);
         }
-        if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("safetensors")) {
+        let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+        if ending.is_some_and(|ending| ["safetensors", "pth", "pt"].contains(&&*ending)) {
             return Ok(Self::StateDict);
         }
         if interop::model_format(path).is_err() {
             bail!(
-                "{} has none of the endings that can be written: .keras, .h5, .onnx for models, .weights.h5, .safetensors for \
-                 weights alone",
+                "{} has none of the endings that can be written: .keras, .h5, .onnx for models, .weights.h5, .pth, .pt, \
+                 .safetensors for weights alone",
                 path.display()
             );
         }

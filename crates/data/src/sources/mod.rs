@@ -18,6 +18,7 @@ mod imdb;
 mod labelled;
 mod mnist;
 mod opening;
+mod published;
 mod table;
 mod texts;
 
@@ -29,6 +30,7 @@ pub use idx::{Idx, read_idx};
 pub use imdb::{ImdbRules, read_imdb};
 pub use labelled::{Columns, ImageTable, Labels, read_labels};
 pub use opening::{Collection, KINDS, Kind, Opening, open, open_with};
+pub use published::{MIRROR_VARIABLE, Published};
 pub use texts::{TextFolder, read_text_folder};
 
 /// Told, in a line of plain text, of what takes long (a download).

@@ -11,11 +11,10 @@ use serde_json::{Value, json};
 use super::compile::{from_training_config, to_training_config};
 use super::layout::{Place, check_layers, layer_list, places, snake_case};
 use super::{FORMAT, KERAS_VERSION, KerasFile, LayerWeights, OptimizerState};
-use crate::h5::{Group, GroupWriter, H5File, Text};
+use crate::h5::{Group, GroupWriter, H5File, StoredArray, Text};
 use crate::{InteropError, Result};
 
-pub(super) fn read(bytes: Vec<u8>) -> Result<KerasFile> {
-    let file = H5File::open(bytes)?;
+pub(super) fn read(file: &H5File) -> Result<KerasFile<StoredArray>> {
     let root = file.root();
     let config = json_attribute(&root, "model_config")?.ok_or_else(|| {
         let reason =
@@ -27,7 +26,7 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<KerasFile> {
     }
     let places = places(&config)?;
     let weights = root.required_group("model_weights")?;
-    let mut found: HashMap<String, Vec<(String, ArrayD<f32>)>> = HashMap::new();
+    let mut found: HashMap<String, Vec<(String, StoredArray)>> = HashMap::new();
     for name in weights.texts("layer_names")? {
         let group = weights.required_group(&name)?;
         let place = places.iter().find(|place| place.depth == 0 && place.name == name);
@@ -39,7 +38,7 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<KerasFile> {
         })?;
         for path in group.texts("weight_names")? {
             let layer = if place.is_model { inner_place(place, &places, &path)? } else { place };
-            found.entry(layer.path.clone()).or_default().push((last(&path).to_owned(), group.floats(&path)?));
+            found.entry(layer.path.clone()).or_default().push((last(&path).to_owned(), group.stored(&path)?));
         }
     }
     let compile_config = json_attribute(&root, "training_config")?.and_then(from_training_config);

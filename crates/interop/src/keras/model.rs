@@ -5,11 +5,15 @@ use std::path::Path;
 use convnet_nn::model::{Slot, Weight};
 use convnet_nn::train::OptimizerMemory;
 use convnet_nn::{Model, model};
-use ndarray::ArrayD;
+use ndarray::{ArrayD, arr0};
 use serde_json::Value;
 
+use super::fill::{Numbers, fill};
 use super::{FORMAT, KerasFile, LayerWeights, OptimizerState};
 use crate::{InteropError, Result};
+
+/// A model may have so many numbers without arrays in the file, whose absence is then told by name.
+const FREE_NUMBERS: usize = 1 << 26;
 
 /// Reads the model that Keras, or [`save_model`], wrote: `.keras` or legacy `.h5`.
 ///
@@ -23,7 +27,8 @@ use crate::{InteropError, Result};
 /// With the file's name: as [`KerasFile::read`] and [`KerasFile::to_model`].
 pub fn load_model(path: impl AsRef<Path>) -> Result<Model> {
     let path = path.as_ref();
-    KerasFile::read(path)?.to_model().map_err(|error| error.in_file(path))
+    let load = || build(&KerasFile::open(path)?);
+    load().map_err(|error| error.in_file(path))
 }
 
 /// Writes `model` as a file that Keras's `load_model` opens: legacy HDF5 if `path` ends in `.h5`, else `.keras`.
@@ -41,48 +46,7 @@ impl KerasFile {
     /// # Errors
     /// When the configuration has layers or arguments that are not known here, or a layer's arrays do not fit it.
     pub fn to_model(&self) -> Result<Model> {
-        let mut config = self.config.clone();
-        if let (Some(compiled), Some(config)) = (&self.compile_config, config.as_object_mut()) {
-            config.insert("compile_config".into(), compiled.clone());
-        }
-        let compiled = model::from_config(&config);
-        let mut model = compiled.or_else(|_| model::from_config(&self.config))?;
-        let wanted: Vec<Weight> = model.weights().cloned().collect();
-        for wanted in wanted.chunk_by(|a, b| a.layer == b.layer) {
-            let layer = &wanted[0].layer;
-            let found = self.weights(layer);
-            if found.len() != wanted.len() {
-                let names: Vec<&str> = wanted.iter().map(|weight| &*weight.path).collect();
-                let reason = format!(
-                    "layer {layer:?} needs {} arrays ({}), the file has {}",
-                    wanted.len(),
-                    names.join(", "),
-                    found.len()
-                );
-                return Err(InteropError::malformed(FORMAT, reason));
-            }
-            for (place, weight) in wanted.iter().enumerate() {
-                // Archives number the arrays of each part of a layer; legacy files list all, those that train first.
-                let before = wanted[..place].iter().filter(|other| other.group == weight.group).count();
-                let numbered = joined(&weight.group, &before.to_string());
-                let named = found.iter().find(|(name, _)| *name == numbered);
-                let frozen = !model.get_layer(layer)?.trainable();
-                let trains = |weight: &Weight| frozen || matches!(weight.slot, Slot::Parameter(_));
-                let earlier = |(at, other): (usize, &Weight)| match (trains(other), trains(weight)) {
-                    (true, false) => true,
-                    (false, true) => false,
-                    _ => at < place,
-                };
-                let listed = wanted.iter().enumerate().filter(|&other| earlier(other)).count();
-                let (_, values) = named.unwrap_or(&found[listed]);
-                model.set_weight(&weight.path, values.view())?;
-            }
-        }
-        if let Some(memory) = self.optimizer.as_ref().and_then(|state| state.to_memory(&model)) {
-            // Arrays of other sizes are those of other weights: as in Keras, training then starts afresh.
-            let _fresh = model.set_optimizer_memory(&memory).is_err();
-        }
-        Ok(model)
+        build(self)
     }
 
     /// The file of a model: configuration, weights, how it was compiled, and what its optimizer remembers.
@@ -107,45 +71,114 @@ impl KerasFile {
     }
 }
 
+/// As [`KerasFile::to_model`], from arrays that may lie in the file still.
+fn build<A: Numbers>(file: &KerasFile<A>) -> Result<Model> {
+    let mut config = file.config.clone();
+    if let (Some(compiled), Some(config)) = (&file.compile_config, config.as_object_mut()) {
+        config.insert("compile_config".into(), compiled.clone());
+    }
+    // Each weight has its array, so that a model that is too large for the file takes no memory.
+    let arrays = file.layers.iter().flat_map(|layer| &layer.weights);
+    let numbers =
+        arrays.map(|(_, array)| array.shape().iter().product::<usize>()).sum::<usize>().max(FREE_NUMBERS);
+    let compiled = model::from_config_within(&config, numbers);
+    let mut model = compiled.or_else(|_| model::from_config_within(&file.config, numbers))?;
+    let arrays = arrays_of(file, &model)?;
+    fill(&mut model, &arrays)?;
+    if let Some(memory) = file.optimizer.as_ref().and_then(|state| state.to_memory(&model)) {
+        // Arrays of other sizes are those of other weights: as in Keras, training then starts afresh.
+        let _fresh = model.set_optimizer_memory(&memory).is_err();
+    }
+    Ok(model)
+}
+
+/// The array of each of the model's weights.
+fn arrays_of<'a, A: Numbers>(file: &'a KerasFile<A>, model: &Model) -> Result<Vec<&'a A>> {
+    let wanted: Vec<&Weight> = model.weights().collect();
+    let mut arrays = Vec::with_capacity(wanted.len());
+    for wanted in wanted.chunk_by(|a, b| a.layer == b.layer) {
+        let layer = &wanted[0].layer;
+        let found = file.weights(layer);
+        if found.len() != wanted.len() {
+            let names: Vec<&str> = wanted.iter().map(|weight| &*weight.path).collect();
+            let reason = format!(
+                "layer {layer:?} needs {} arrays ({}), the file has {}",
+                wanted.len(),
+                names.join(", "),
+                found.len()
+            );
+            return Err(InteropError::malformed(FORMAT, reason));
+        }
+        let frozen = !model.get_layer(layer)?.trainable();
+        let trains = |weight: &Weight| frozen || matches!(weight.slot, Slot::Parameter(_));
+        for (place, weight) in wanted.iter().enumerate() {
+            // Archives number the arrays of each part of a layer; legacy files list all, those that train first.
+            let before = wanted[..place].iter().filter(|other| other.group == weight.group).count();
+            let numbered = joined(&weight.group, &before.to_string());
+            let named = found.iter().find(|(name, _)| *name == numbered);
+            let earlier = |&(at, other): &(usize, &&Weight)| match (trains(other), trains(weight)) {
+                (true, false) => true,
+                (false, true) => false,
+                _ => at < place,
+            };
+            let listed = wanted.iter().enumerate().filter(earlier).count();
+            arrays.push(&named.unwrap_or(&found[listed]).1);
+        }
+    }
+    Ok(arrays)
+}
+
 /// The part of a layer, if there is one, and a name in it.
 fn joined(group: &str, name: &str) -> String {
     if group.is_empty() { name.to_owned() } else { format!("{group}/{name}") }
 }
 
-/// Whether an optimizer's arrays are stored weight by weight; the others' are stored slot by slot.
-fn by_weight(optimizer: &str) -> bool {
-    optimizer == "Adam"
+/// Where a slot's array for a weight stands among all that an optimizer stores: groups of slots follow each other, and in a group
+/// all arrays of one weight come before those of the next.
+fn place(groups: &[usize], weights: usize, slot: usize, weight: usize) -> usize {
+    let mut first = 0;
+    for &size in groups {
+        if slot < first + size {
+            return first * weights + weight * size + slot - first;
+        }
+        first += size;
+    }
+    slot * weights + weight
 }
 
 impl OptimizerState {
     /// What the optimizer of a model remembers, in Keras's order; `None` before the first step.
     fn of_model(model: &Model) -> Option<Self> {
         let (compiled, memory) = (model.compiled()?, model.optimizer_memory()?);
-        let weights = model.trainable_weights().count();
-        let slots = if by_weight(compiled.optimizer.class_name()) {
-            (0..weights)
-                .flat_map(|weight| memory.slots.iter().map(move |slot| slot[weight].clone()))
-                .collect()
-        } else {
-            memory.slots.concat()
-        };
-        let iteration = i64::try_from(memory.steps).ok()?;
-        Some(Self { iteration, learning_rate: Some(compiled.optimizer.learning_rate()), slots })
+        let optimizer = &compiled.optimizer;
+        let (weights, groups) = (model.trainable_weights().count(), optimizer.slot_groups());
+        let arrays = memory.slots.into_iter().enumerate().flat_map(|(slot, arrays)| {
+            let place = |weight: usize| place(&groups, weights, slot, weight);
+            arrays.into_iter().enumerate().map(|(weight, array)| (place(weight), array)).collect::<Vec<_>>()
+        });
+        let mut arrays: Vec<(usize, ArrayD<f32>)> = arrays.collect();
+        arrays.sort_by_key(|&(place, _)| place);
+        let updates = memory.steps / optimizer.settings().gradient_accumulation_steps.unwrap_or(1).max(1);
+        let scalars = optimizer.file_scalars(updates).into_iter().map(|scalar| arr0(scalar).into_dyn());
+        let follows_schedule = optimizer.settings().schedule.is_some();
+        Some(Self {
+            iteration: i64::try_from(memory.steps).ok()?,
+            learning_rate: (!follows_schedule).then(|| optimizer.learning_rate()),
+            slots: arrays.into_iter().map(|(_, array)| array).chain(scalars).collect(),
+        })
     }
 
     /// The same for a model with this optimizer, if it has as many arrays.
     fn to_memory(&self, model: &Model) -> Option<OptimizerMemory> {
         let optimizer = &model.compiled()?.optimizer;
         let (weights, slots) = (model.trainable_weights().count(), optimizer.slots().len());
-        if self.slots.len() != weights * slots {
+        let scalars = optimizer.file_scalars(0).len();
+        if self.slots.len() != weights * slots + scalars {
             return None;
         }
-        let by_weight = by_weight(optimizer.class_name());
-        let place = |slot: usize, weight: usize| {
-            if by_weight { weight * slots + slot } else { slot * weights + weight }
-        };
+        let groups = optimizer.slot_groups();
         let arrays = |slot: usize| -> Vec<ArrayD<f32>> {
-            (0..weights).map(|weight| self.slots[place(slot, weight)].clone()).collect()
+            (0..weights).map(|weight| self.slots[place(&groups, weights, slot, weight)].clone()).collect()
         };
         let steps = u64::try_from(self.iteration).ok()?;
         Some(OptimizerMemory { steps, slots: (0..slots).map(arrays).collect() })

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::layout::{Place, check_layers, layer_list, places, snake_case};
 use super::{FORMAT, KERAS_VERSION, KerasFile, LayerWeights, OptimizerState};
 use crate::archive::{self, Archive};
-use crate::h5::{Group, GroupWriter, H5File, Text};
+use crate::h5::{Group, GroupWriter, H5File, StoredArray, Text};
 use crate::{InteropError, Result};
 
 const CONFIG: &str = "config.json";
@@ -21,7 +21,7 @@ const WEIGHTS: &str = "model.weights.h5";
 /// The layer whose file has the kernel of the layer inside it twice.
 const SPECTRAL: &str = "SpectralNormalization";
 
-pub(super) fn read(bytes: Vec<u8>) -> Result<KerasFile> {
+pub(super) fn read(bytes: Vec<u8>) -> Result<KerasFile<StoredArray>> {
     let mut archive = Archive::open(bytes)?;
     let config = archive.read(CONFIG)?.ok_or_else(|| missing(CONFIG))?;
     let mut config: Value = serde_json::from_slice(&config)
@@ -52,7 +52,7 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<KerasFile> {
 }
 
 /// The arrays of the layers of the model `config`, in its order, from the root of its HDF5 file.
-pub(super) fn layers(root: &Group<'_>, config: &Value) -> Result<Vec<LayerWeights>> {
+pub(super) fn layers(root: &Group<'_>, config: &Value) -> Result<Vec<LayerWeights<StoredArray>>> {
     let mut layers = Vec::new();
     for place in places(config)?.into_iter().filter(|place| !place.group.is_empty()) {
         let mut weights = Vec::new();
@@ -92,7 +92,7 @@ fn collect(
     group: &Group<'_>,
     path: &str,
     depth: usize,
-    weights: &mut Vec<(String, ArrayD<f32>)>,
+    weights: &mut Vec<(String, StoredArray)>,
 ) -> Result<()> {
     if let Some(variables) = group.group("vars")? {
         for (i, array) in numbered(&variables)?.into_iter().enumerate() {
@@ -112,8 +112,8 @@ fn collect(
 }
 
 /// The arrays `0`, `1`, … of a group.
-fn numbered(group: &Group<'_>) -> Result<Vec<ArrayD<f32>>> {
-    (0..group.arrays()?.len()).map(|i| group.floats(&i.to_string())).collect()
+fn numbered(group: &Group<'_>) -> Result<Vec<StoredArray>> {
+    (0..group.arrays()?.len()).map(|i| group.stored(&i.to_string())).collect()
 }
 
 /// `0` is the iteration, `1` the learning rate if it is one number, the rest are slots.

@@ -3,12 +3,10 @@
 use std::path::Path;
 
 use convnet_nn::{Model, Weight};
-use ndarray::ArrayD;
 
-use super::{FORMAT, Format, KerasFile, native};
-use crate::archive::Archive;
-use crate::error::file_bytes;
-use crate::h5::{Group, H5File};
+use super::fill::fill_some;
+use super::{FORMAT, File, Format, KerasFile, native};
+use crate::h5::{Group, StoredArray};
 use crate::{InteropError, Result, atomic};
 
 /// Fills a model with the weights of a file whose model has the same layers in the same order. Keras's
@@ -21,7 +19,7 @@ use crate::{InteropError, Result, atomic};
 /// partly filled.
 pub fn load_weights(model: &mut Model, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
-    let mut load = || match Source::read(file_bytes(path)?, model)? {
+    let mut load = || match Source::read(path, model)? {
         Source::Layers(layers) => fill_layers(model, &layers),
         Source::Groups(groups) => {
             let wanted = outer_groups(model);
@@ -30,7 +28,11 @@ pub fn load_weights(model: &mut Model, path: impl AsRef<Path>) -> Result<()> {
                     format!("it has {} layers with weights, the model has {}", groups.len(), wanted.len());
                 return Err(InteropError::malformed(FORMAT, reason));
             }
-            groups.iter().zip(&wanted).try_for_each(|(group, wanted)| fill(model, wanted, &group.1))
+            let mut pairs = Vec::new();
+            for (group, wanted) in groups.iter().zip(wanted) {
+                pairs.extend(paired(wanted, &group.1)?);
+            }
+            fill_some(model, pairs)
         }
     };
     load().map_err(|error| error.in_file(path))
@@ -50,20 +52,23 @@ pub fn load_weights_by_name(
 ) -> Result<Vec<String>> {
     let path = path.as_ref();
     let mut load = || {
-        let groups = match Source::read(file_bytes(path)?, model)? {
+        let groups = match Source::read(path, model)? {
             Source::Groups(groups) => groups,
             Source::Layers(_) => {
                 let reason = "a .weights.h5 file of Keras 3 has no layer names; weights by name need an .h5 or .keras file";
                 return Err(InteropError::unsupported(FORMAT, reason));
             }
         };
-        let mut left = Vec::new();
+        let (mut left, mut pairs) = (Vec::new(), Vec::new());
         for wanted in outer_groups(model) {
             match groups.iter().find(|group| group.0 == wanted.0) {
-                Some(group) if !skip_mismatch || fits(&wanted, &group.1) => fill(model, &wanted, &group.1)?,
+                Some(group) if !skip_mismatch || fits(&wanted, &group.1) => {
+                    pairs.extend(paired(wanted, &group.1)?);
+                }
                 _ => left.push(wanted.0),
             }
         }
+        fill_some(model, pairs)?;
         Ok(left)
     };
     load().map_err(|error| error.in_file(path))
@@ -79,7 +84,7 @@ pub fn save_weights(model: &Model, path: impl AsRef<Path>) -> Result<()> {
 }
 
 /// A layer, or a nested model, and its arrays.
-type ArrayGroup = (String, Vec<ArrayD<f32>>);
+type ArrayGroup = (String, Vec<StoredArray>);
 
 /// Arrays of a file by what they can be found with.
 enum Source {
@@ -90,18 +95,11 @@ enum Source {
 }
 
 impl Source {
-    fn read(bytes: Vec<u8>, model: &Model) -> Result<Self> {
-        if bytes.starts_with(b"PK") {
-            let mut archive = Archive::open(bytes.clone())?;
-            if archive.read("config.json")?.is_some() {
-                return Ok(Self::of_file(&KerasFile::from_bytes(bytes)?));
-            }
-        }
-        if !H5File::recognises(&bytes) {
-            let reason = "it is neither an HDF5 file nor a .keras archive, or is cut short";
-            return Err(InteropError::malformed(FORMAT, reason));
-        }
-        let file = H5File::open(bytes)?;
+    fn read(path: &Path, model: &Model) -> Result<Self> {
+        let file = match File::open(path)? {
+            File::Hdf5(file) => file,
+            File::Archive(bytes) => return Ok(Self::of_file(native::read(bytes)?)),
+        };
         let root = file.root();
         let group = root.group("model_weights")?;
         let names = group.as_ref().unwrap_or(&root).texts("layer_names")?;
@@ -114,11 +112,11 @@ impl Source {
     }
 
     /// Of a whole model: its outermost layers, those of nested models joined.
-    fn of_file(file: &KerasFile) -> Self {
+    fn of_file(file: KerasFile<StoredArray>) -> Self {
         let mut groups: Vec<ArrayGroup> = Vec::new();
-        for layer in &file.layers {
+        for layer in file.layers {
             let outer = layer.path.split('/').next().unwrap_or_default();
-            let values = arrays(layer.weights.clone());
+            let values = arrays(layer.weights);
             match groups.last_mut().filter(|group| group.0 == outer) {
                 Some(group) => group.1.extend(values),
                 None => groups.push((outer.to_owned(), values)),
@@ -128,7 +126,7 @@ impl Source {
     }
 }
 
-fn arrays(weights: Vec<(String, ArrayD<f32>)>) -> Vec<ArrayD<f32>> {
+fn arrays(weights: Vec<(String, StoredArray)>) -> Vec<StoredArray> {
     weights.into_iter().map(|(_, values)| values).collect()
 }
 
@@ -137,7 +135,7 @@ fn legacy_groups(weights: &Group<'_>, names: Vec<String>) -> Result<Vec<ArrayGro
     for name in names {
         let group = weights.required_group(&name)?;
         let arrays =
-            group.texts("weight_names")?.iter().map(|path| group.floats(path)).collect::<Result<Vec<_>>>()?;
+            group.texts("weight_names")?.iter().map(|path| group.stored(path)).collect::<Result<Vec<_>>>()?;
         if !arrays.is_empty() {
             groups.push((name, arrays));
         }
@@ -161,22 +159,22 @@ fn outer_groups(model: &Model) -> Vec<(String, Vec<Weight>)> {
     groups
 }
 
-fn fits(wanted: &(String, Vec<Weight>), arrays: &[ArrayD<f32>]) -> bool {
+fn fits(wanted: &(String, Vec<Weight>), arrays: &[StoredArray]) -> bool {
     wanted.1.len() == arrays.len()
         && wanted.1.iter().zip(arrays).all(|(weight, array)| weight.dims == array.shape())
 }
 
-fn fill(model: &mut Model, wanted: &(String, Vec<Weight>), arrays: &[ArrayD<f32>]) -> Result<()> {
-    let (name, weights) = wanted;
+/// The weights of a layer, each with its array.
+fn paired(
+    (name, weights): (String, Vec<Weight>),
+    arrays: &[StoredArray],
+) -> Result<Vec<(Weight, &StoredArray)>> {
     if weights.len() != arrays.len() {
         let reason =
             format!("layer {name:?} has {} arrays, the file has {} for it", weights.len(), arrays.len());
         return Err(InteropError::malformed(FORMAT, reason));
     }
-    weights
-        .iter()
-        .zip(arrays)
-        .try_for_each(|(weight, array)| Ok(model.set_weight(&weight.path, array.view())?))
+    Ok(weights.into_iter().zip(arrays).collect())
 }
 
 /// Fills layers by their paths; each layer of the model must be there.
@@ -188,11 +186,12 @@ fn fill_layers(model: &mut Model, layers: &[ArrayGroup]) -> Result<()> {
             None => wanted.push((weight.layer.clone(), vec![weight.clone()])),
         }
     }
-    for wanted in &wanted {
+    let mut pairs = Vec::new();
+    for wanted in wanted {
         let arrays = layers.iter().find(|layer| layer.0 == wanted.0).map_or(&[][..], |layer| &layer.1);
-        fill(model, wanted, arrays)?;
+        pairs.extend(paired(wanted, arrays)?);
     }
-    Ok(())
+    fill_some(model, pairs)
 }
 
 impl Format {

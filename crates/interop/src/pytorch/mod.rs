@@ -1,19 +1,21 @@
-//! PyTorch's `.pth` and `.pt`: state dicts, read without running what is in them.
+//! PyTorch's `.pth` and `.pt`: state dicts, read without running what is in them, and written.
 //!
-//! Both forms are read: the zip archives of PyTorch 1.6 and later, and the row of pickles before. See
+//! Both forms are read: the zip archives of PyTorch 1.6 and later, and the row of pickles before. The former are written. See
 //! [torch.save](https://docs.pytorch.org/docs/stable/generated/torch.save.html).
 
 mod pickle;
 mod state_dict;
 mod storage;
+mod write;
 
 use std::path::Path;
 
 use ndarray::ArrayD;
 
-use crate::Result;
 use crate::error::file_bytes;
+use crate::{Result, atomic};
 pub use state_dict::{load_state_dict, to_state_dict};
+pub use write::to_bytes;
 
 /// The tensors of the state dict in the file `path`, by name, in the file's order.
 ///
@@ -41,4 +43,14 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<(String, ArrayD<f32>)>> {
 /// As [`read`], without a name.
 pub fn from_bytes(bytes: Vec<u8>) -> Result<Vec<(String, ArrayD<f32>)>> {
     storage::read(bytes)
+}
+
+/// Writes tensors as the file `path`, whole or not at all, in the form that `torch.load(path, weights_only=True)` opens. [`to_state_dict`]
+/// gives those of a model.
+///
+/// # Errors
+/// When the file cannot be written, or two tensors have one name.
+pub fn write(path: impl AsRef<Path>, tensors: &[(String, ArrayD<f32>)]) -> Result<()> {
+    let path = path.as_ref();
+    atomic::write(path, &to_bytes(tensors).map_err(|error| error.in_file(path))?)
 }

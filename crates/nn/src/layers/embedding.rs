@@ -12,7 +12,8 @@ use crate::layer::{Layer, LayerContext, WeightSpec};
 
 /// Looks up a trained vector for each whole number: words, classes.
 ///
-/// Input `(batch, …)` of whole numbers from 0 to `input_dim` − 1, output `(batch, …, output_dim)`. Any other number gives a vector that is not a number.
+/// Input `(batch, …)` of whole numbers from 0 to `input_dim` − 1, output `(batch, …, output_dim)`. A model
+/// refuses samples with other numbers where it gives them to this layer as they are; elsewhere they give a vector that is not a number.
 /// Weights: `embeddings` `(input_dim, output_dim)`. As Keras's [Embedding](https://keras.io/api/layers/core_layers/embedding/).
 ///
 /// ```
@@ -82,6 +83,10 @@ impl Layer for Embedding {
         }
         let dims = [self.input_dim, self.output_dim];
         Ok(vec![WeightSpec::trainable("embeddings", dims, self.embeddings_initializer)])
+    }
+
+    fn rows(&self) -> Option<usize> {
+        Some(self.input_dim)
     }
 
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {

@@ -4,20 +4,33 @@
 
 use std::fmt::Debug;
 
-use convnet_engine::ops::{Activate, Activation, Softmax};
+use convnet_engine::ops::{Activate, Activation, Reduce, ReduceFunction, Softmax};
 use convnet_engine::{EngineError, Graph, Shape, Value};
 use serde_json::{Map, Value as Json};
 
 use crate::error::{Error, Result};
+use maths::Maths;
 
 mod binary_crossentropy;
 mod categorical_crossentropy;
+mod focal;
+mod hinge;
+mod maths;
 mod mean_squared_error;
+mod overlap;
+mod regression;
 mod sparse_categorical_crossentropy;
 
 pub use binary_crossentropy::BinaryCrossentropy;
 pub use categorical_crossentropy::CategoricalCrossentropy;
+pub use focal::{BinaryFocalCrossentropy, CategoricalFocalCrossentropy};
+pub use hinge::{CategoricalHinge, Hinge, SquaredHinge};
 pub use mean_squared_error::MeanSquaredError;
+pub use overlap::{Dice, Tversky};
+pub use regression::{
+    CosineSimilarity, Huber, KlDivergence, LogCosh, MeanAbsoluteError, MeanAbsolutePercentageError,
+    MeanSquaredLogarithmicError, Poisson,
+};
 pub use sparse_categorical_crossentropy::SparseCategoricalCrossentropy;
 
 /// A measure of how far predictions are from targets.
@@ -33,7 +46,12 @@ pub trait Loss: Debug + Send + Sync + 'static {
         predictions.clone()
     }
 
-    /// Adds the loss of each sample to a graph.
+    /// The class number that stands for no class, if there is one.
+    fn ignored_class(&self) -> Option<i64> {
+        None
+    }
+
+    /// Adds the loss of each sample to a graph: of each element but for the last axis, or whatever axes the loss sums over.
     ///
     /// # Errors
     /// If predictions and targets do not fit.
@@ -55,26 +73,79 @@ pub struct LossClass {
 pub const REGISTRY: &[LossClass] = &[
     LossClass {
         name: "BinaryCrossentropy",
-        aliases: &["binary_crossentropy", "bce"],
-        from_config: |config| Ok(Box::new(BinaryCrossentropy { from_logits: from_logits(config)? })),
+        aliases: &["binary_crossentropy", "bce", "BCE"],
+        from_config: parse::<BinaryCrossentropy>,
+    },
+    LossClass {
+        name: "BinaryFocalCrossentropy",
+        aliases: &["binary_focal_crossentropy"],
+        from_config: parse::<BinaryFocalCrossentropy>,
     },
     LossClass {
         name: "CategoricalCrossentropy",
         aliases: &["categorical_crossentropy"],
-        from_config: |config| Ok(Box::new(CategoricalCrossentropy { from_logits: from_logits(config)? })),
+        from_config: parse::<CategoricalCrossentropy>,
+    },
+    LossClass {
+        name: "CategoricalFocalCrossentropy",
+        aliases: &["categorical_focal_crossentropy"],
+        from_config: parse::<CategoricalFocalCrossentropy>,
+    },
+    LossClass {
+        name: "CategoricalHinge",
+        aliases: &["categorical_hinge"],
+        from_config: |config| plain(config, CategoricalHinge),
+    },
+    LossClass {
+        name: "CosineSimilarity",
+        aliases: &["cosine_similarity"],
+        from_config: parse::<CosineSimilarity>,
+    },
+    LossClass { name: "Dice", aliases: &["dice"], from_config: parse::<Dice> },
+    LossClass { name: "Hinge", aliases: &["hinge"], from_config: |config| plain(config, Hinge) },
+    LossClass { name: "Huber", aliases: &["huber", "huber_loss"], from_config: parse::<Huber> },
+    LossClass {
+        name: "KLDivergence",
+        aliases: &["kl_divergence", "kld", "KLD", "kullback_leibler_divergence"],
+        from_config: |config| plain(config, KlDivergence),
+    },
+    LossClass {
+        name: "LogCosh",
+        aliases: &["log_cosh", "logcosh"],
+        from_config: |config| plain(config, LogCosh),
+    },
+    LossClass {
+        name: "MeanAbsoluteError",
+        aliases: &["mean_absolute_error", "mae", "MAE"],
+        from_config: |config| plain(config, MeanAbsoluteError),
+    },
+    LossClass {
+        name: "MeanAbsolutePercentageError",
+        aliases: &["mean_absolute_percentage_error", "mape", "MAPE"],
+        from_config: |config| plain(config, MeanAbsolutePercentageError),
     },
     LossClass {
         name: "MeanSquaredError",
         aliases: &["mean_squared_error", "mse", "MSE"],
-        from_config: |_| Ok(Box::new(MeanSquaredError)),
+        from_config: |config| plain(config, MeanSquaredError),
     },
+    LossClass {
+        name: "MeanSquaredLogarithmicError",
+        aliases: &["mean_squared_logarithmic_error", "msle", "MSLE"],
+        from_config: |config| plain(config, MeanSquaredLogarithmicError),
+    },
+    LossClass { name: "Poisson", aliases: &["poisson"], from_config: |config| plain(config, Poisson) },
     LossClass {
         name: "SparseCategoricalCrossentropy",
         aliases: &["sparse_categorical_crossentropy"],
-        from_config: |config| {
-            Ok(Box::new(SparseCategoricalCrossentropy { from_logits: from_logits(config)? }))
-        },
+        from_config: parse::<SparseCategoricalCrossentropy>,
     },
+    LossClass {
+        name: "SquaredHinge",
+        aliases: &["squared_hinge"],
+        from_config: |config| plain(config, SquaredHinge),
+    },
+    LossClass { name: "Tversky", aliases: &["tversky"], from_config: parse::<Tversky> },
 ];
 
 /// The loss of a name: a class name or one of Keras's short names.
@@ -88,28 +159,67 @@ pub fn from_name(name: &str) -> Result<Box<dyn Loss>> {
 /// The loss of a name, with arguments.
 ///
 /// # Errors
-/// If there is none of that name, or an argument has a value that is not supported.
+/// If there is none of that name, or an argument is unknown or has a value that is not supported.
 pub fn from_config(name: &str, config: &Map<String, Json>) -> Result<Box<dyn Loss>> {
-    for (key, neutral) in [("label_smoothing", 0.0), ("ignore_class", f64::NAN)] {
-        if let Some(value) =
-            config.get(key).filter(|value| !value.is_null() && value.as_f64() != Some(neutral))
-        {
-            return Err(Error::argument(format!("loss {name}"), format!("{key} = {value} is not supported")));
-        }
-    }
     match REGISTRY.iter().find(|known| known.name == name || known.aliases.contains(&name)) {
         Some(known) => (known.from_config)(config),
         None => Err(Error::unknown("loss", name, REGISTRY.iter().map(|known| known.name))),
     }
 }
 
-fn from_logits(config: &Map<String, Json>) -> Result<bool> {
-    match config.get("from_logits") {
-        None => Ok(false),
-        Some(value) => value.as_bool().ok_or_else(|| {
-            Error::argument("loss", format!("from_logits must be true or false, got {value}"))
-        }),
+/// A loss's own arguments. Losses are always reduced to their mean.
+fn own(config: &Map<String, Json>) -> Result<Map<String, Json>> {
+    let mut config = config.clone();
+    config.retain(|key, value| !["name", "dtype", "fn"].contains(&key.as_str()) && !value.is_null());
+    match config.remove("reduction") {
+        // Keras 2 has further words for the mean.
+        Some(Json::String(kind)) if !["sum_over_batch_size", "mean", "auto"].contains(&kind.as_str()) => {
+            let problem = format!("reduction {kind} is not supported; losses are means over the batch");
+            Err(Error::argument("loss", problem))
+        }
+        _ => Ok(config),
     }
+}
+
+fn parse<T: Loss + serde::de::DeserializeOwned>(config: &Map<String, Json>) -> Result<Box<dyn Loss>> {
+    let loss: T = serde_json::from_value(Json::Object(own(config)?))
+        .map_err(|problem| Error::argument("loss", problem.to_string()))?;
+    Ok(Box::new(loss))
+}
+
+/// A loss without arguments.
+fn plain(config: &Map<String, Json>, loss: impl Loss) -> Result<Box<dyn Loss>> {
+    match own(config)?.keys().next() {
+        Some(key) => Err(Error::argument(loss.class_name(), format!("there is no argument {key}"))),
+        None => Ok(Box::new(loss)),
+    }
+}
+
+/// The arguments of a loss as a map.
+fn to_map(loss: &impl serde::Serialize) -> Map<String, Json> {
+    match serde_json::to_value(loss) {
+        Ok(Json::Object(map)) => map,
+        _ => unreachable!("losses are structures of plain data"),
+    }
+}
+
+/// Keras's default axis.
+fn last_axis() -> i64 {
+    -1
+}
+
+/// Targets of which a share is given to all classes alike.
+fn smoothed(maths: &mut Maths<'_>, targets: Value, share: f32) -> Result<Value, EngineError> {
+    let classes = maths.0.shape(targets).channels();
+    maths.affine(targets, 1.0 - share, share / classes as f32)
+}
+
+/// Rows divided by their sums.
+fn normalized(maths: &mut Maths<'_>, x: Value) -> Result<Value, EngineError> {
+    let last = maths.rank(x) - 1;
+    let sum = Reduce { function: ReduceFunction::Sum, batch: false, axes: vec![last], keep_dims: true };
+    let sum = maths.0.apply(sum, &[x])?;
+    maths.divide(x, sum)
 }
 
 /// What went into the softmax or sigmoid that made `probabilities`, if one did.
@@ -124,10 +234,4 @@ fn scores_behind(graph: &Graph, probabilities: Value, softmax: bool) -> Option<V
         matches!(node.op_as(), Some(Activate(Activation::Sigmoid)))
     };
     found.then(|| node.inputs[0])
-}
-
-/// The shape of class numbers: predictions without their last axis.
-fn class_numbers(predictions: &Shape) -> Shape {
-    let axes = predictions.dims.len().saturating_sub(1);
-    Shape { batched: predictions.batched, dims: predictions.dims[..axes].to_vec() }
 }

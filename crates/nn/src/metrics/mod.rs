@@ -1,15 +1,101 @@
-//! Metrics: what is reported beside the loss.
+//! Metrics, by Keras's names: what is reported beside the loss.
+//!
+//! A [`Measure`] says what a plan is to fetch for it, predictions mostly; a [`Meter`] takes that in batch by batch and keeps
+//! what its figure needs (sums, counts, a histogram), so that the figure is that of all samples together, not a mean of batches.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use convnet_engine::ops::{Accuracy, AccuracyKind};
-use convnet_engine::{EngineError, Graph, Value};
+use convnet_engine::{EngineError, Graph, Shape, Value};
+use serde_json::{Map, Value as Json, json};
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 
-/// A number that tells how good predictions are. The value of an epoch is the mean over its samples.
-#[derive(Clone, Copy, Debug, PartialEq)]
+mod auc;
+mod confusion;
+mod counts;
+mod exact_auc;
+mod f_score;
+mod iou;
+mod of_loss;
+mod r2_score;
+mod registry;
+mod report;
+mod rows;
+mod samplewise;
+
+pub use auc::{Auc, Curve, Summation};
+pub use confusion::ConfusionMatrix;
+pub use counts::{FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives};
+pub use exact_auc::ExactAuc;
+pub use f_score::{Average, FScore};
+pub use iou::Iou;
+pub use of_loss::OfLoss;
+pub use r2_score::{R2Score, Spread};
+pub use registry::{MetricClass, REGISTRY, from_config};
+pub use report::{ClassFigures, ClassReport};
+pub use rows::Rows;
+pub use samplewise::{ConcordanceCorrelation, PearsonCorrelation, RootMeanSquaredError, TopK};
+
+/// How good predictions are, as a kind: plain data. What is gathered while batches go by is in its [`Meter`].
+pub trait Measure: Debug + Send + Sync + 'static {
+    /// Keras's class name.
+    fn class_name(&self) -> &'static str;
+
+    /// Name in reports.
+    fn name(&self) -> &'static str;
+
+    /// The arguments under Keras's names, without the name.
+    fn config(&self) -> Map<String, Json>;
+
+    /// Whether Keras knows it, too.
+    fn is_keras(&self) -> bool {
+        true
+    }
+
+    /// Adds to a graph what the meter wants to see of each batch. The predictions themselves, if nothing else is said.
+    ///
+    /// # Errors
+    /// If predictions and targets do not fit.
+    fn build(&self, _graph: &mut Graph, predictions: Value, _targets: Value) -> Result<Value, EngineError> {
+        Ok(predictions)
+    }
+
+    /// A meter that has seen nothing, for predictions and targets of these shapes.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    fn meter(&self, predictions: &Shape, targets: &Shape) -> Result<Box<dyn Meter>>;
+}
+
+/// What a metric has gathered.
+pub trait Meter: Debug + Send {
+    /// Counts a batch in: what [`Measure::build`] asked for, the targets, and a weight for each sample (none: all count 1).
+    fn add(&mut self, fetched: &[f32], targets: &[f32], weights: &[f32]);
+
+    /// The figure: one number, or one for each class or threshold.
+    fn values(&self) -> Vec<f64>;
+
+    /// The figure as one number: of several, their mean.
+    fn value(&self) -> f64 {
+        let values = self.values();
+        values.iter().sum::<f64>() / values.len().max(1) as f64
+    }
+}
+
+/// A number that tells how good predictions are. The value of an epoch is that of all its samples together.
+///
+/// ```
+/// use convnet_nn::Metric;
+/// use convnet_nn::metrics::{Auc, Curve};
+///
+/// let metrics = [Metric::Accuracy, Auc::new().curve(Curve::Pr).into(), "mse".parse()?];
+/// assert_eq!(metrics.map(|metric| metric.name().to_owned()), ["accuracy", "auc", "mean_squared_error"]);
+/// # Ok::<(), convnet_nn::Error>(())
+/// ```
+#[derive(Clone, Debug)]
 pub enum Metric {
     /// Share of right predictions; which of the three forms below follows from the shapes, as in Keras.
     Accuracy,
@@ -22,38 +108,98 @@ pub enum Metric {
         /// Predictions above it mean 1.
         threshold: f32,
     },
+    /// Any other.
+    Of(Arc<dyn Measure>),
+    /// One under another name.
+    Named(Arc<str>, Arc<Metric>),
+    /// One in which samples count by their weights. Keras's `weighted_metrics`.
+    Weighted(Arc<Metric>),
 }
 
-/// Names and metrics, Keras's short forms included.
-const NAMES: &[(&str, Metric)] = &[
-    ("accuracy", Metric::Accuracy),
-    ("acc", Metric::Accuracy),
-    ("Accuracy", Metric::Accuracy),
-    ("sparse_categorical_accuracy", Metric::SparseCategoricalAccuracy),
-    ("SparseCategoricalAccuracy", Metric::SparseCategoricalAccuracy),
-    ("categorical_accuracy", Metric::CategoricalAccuracy),
-    ("CategoricalAccuracy", Metric::CategoricalAccuracy),
-    ("binary_accuracy", Metric::BinaryAccuracy { threshold: 0.5 }),
-    ("BinaryAccuracy", Metric::BinaryAccuracy { threshold: 0.5 }),
-];
-
 impl Metric {
+    /// The same under another name.
+    pub fn named(self, name: &str) -> Self {
+        if self.name() == name { self } else { Self::Named(name.into(), Arc::new(self)) }
+    }
+
+    /// The same, counting samples by their weights.
+    pub fn weighted(self) -> Self {
+        if self.is_weighted() { self } else { Self::Weighted(Arc::new(self)) }
+    }
+
+    /// Whether samples count by their weights.
+    pub fn is_weighted(&self) -> bool {
+        match self {
+            Self::Weighted(_) => true,
+            Self::Named(_, inner) => inner.is_weighted(),
+            _ => false,
+        }
+    }
+
     /// Name in reports.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Self::Accuracy => "accuracy",
             Self::SparseCategoricalAccuracy => "sparse_categorical_accuracy",
             Self::CategoricalAccuracy => "categorical_accuracy",
             Self::BinaryAccuracy { .. } => "binary_accuracy",
+            Self::Of(measure) => measure.name(),
+            Self::Named(name, _) => name,
+            Self::Weighted(inner) => inner.name(),
         }
     }
 
-    /// Adds the metric of each sample to a graph.
+    /// As Keras writes it; `None` if Keras does not know it, since its files could not be opened there.
+    pub fn config(&self) -> Option<Json> {
+        let object = |class: &str, mut config: Map<String, Json>| {
+            config.insert("name".into(), self.name().into());
+            Some(json!({
+                "module": "keras.metrics",
+                "class_name": class,
+                "config": config,
+                "registered_name": null,
+            }))
+        };
+        match self {
+            Self::Accuracy | Self::SparseCategoricalAccuracy | Self::CategoricalAccuracy => {
+                Some(self.name().into())
+            }
+            Self::BinaryAccuracy { threshold: 0.5 } => Some(self.name().into()),
+            Self::BinaryAccuracy { threshold } => object(
+                "BinaryAccuracy",
+                [("threshold".to_owned(), (*threshold).into())].into_iter().collect(),
+            ),
+            Self::Of(measure) => {
+                measure.is_keras().then(|| object(measure.class_name(), measure.config())).flatten()
+            }
+            Self::Weighted(inner) => inner.config(),
+            Self::Named(name, inner) => {
+                let mut config = match (&**inner, inner.config()?) {
+                    (Self::SparseCategoricalAccuracy, _) => object("SparseCategoricalAccuracy", Map::new())?,
+                    (Self::CategoricalAccuracy, _) => object("CategoricalAccuracy", Map::new())?,
+                    (Self::BinaryAccuracy { threshold }, _) => object(
+                        "BinaryAccuracy",
+                        [("threshold".to_owned(), (*threshold).into())].into_iter().collect(),
+                    )?,
+                    // Which accuracy is meant follows from shapes only where it has no name of its own.
+                    (_, config) => config,
+                };
+                if let Some(Json::Object(arguments)) = config.get_mut("config") {
+                    arguments.insert("name".into(), (**name).into());
+                }
+                Some(config)
+            }
+        }
+    }
+
+    /// Adds to a graph what the metric's meter wants to see of each batch: of accuracies, a number for each prediction.
     ///
     /// # Errors
     /// If predictions and targets do not fit.
-    pub fn build(self, graph: &mut Graph, predictions: Value, targets: Value) -> Result<Value, EngineError> {
+    pub fn build(&self, graph: &mut Graph, predictions: Value, targets: Value) -> Result<Value, EngineError> {
         let kind = match self {
+            Self::Of(measure) => return measure.build(graph, predictions, targets),
+            Self::Named(_, inner) | Self::Weighted(inner) => return inner.build(graph, predictions, targets),
             Self::Accuracy if graph.shape(targets).dims.len() < graph.shape(predictions).dims.len() => {
                 AccuracyKind::Sparse
             }
@@ -62,9 +208,34 @@ impl Metric {
             }
             Self::Accuracy | Self::CategoricalAccuracy => AccuracyKind::Categorical,
             Self::SparseCategoricalAccuracy => AccuracyKind::Sparse,
-            Self::BinaryAccuracy { threshold } => AccuracyKind::Binary { threshold },
+            Self::BinaryAccuracy { threshold } => AccuracyKind::Binary { threshold: *threshold },
         };
         graph.apply(Accuracy(kind), &[predictions, targets])
+    }
+
+    /// A meter that has seen nothing, for predictions and targets of these shapes.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn meter(&self, predictions: &Shape, targets: &Shape) -> Result<Box<dyn Meter>> {
+        match self {
+            Self::Of(measure) => measure.meter(predictions, targets),
+            Self::Named(_, inner) | Self::Weighted(inner) => inner.meter(predictions, targets),
+            _ => Ok(Box::new(Mean::default())),
+        }
+    }
+}
+
+impl PartialEq for Metric {
+    fn eq(&self, other: &Self) -> bool {
+        let text = |metric: &Self| format!("{metric:?}");
+        text(self) == text(other)
+    }
+}
+
+impl<M: Measure> From<M> for Metric {
+    fn from(measure: M) -> Self {
+        Self::Of(Arc::new(measure))
     }
 }
 
@@ -72,9 +243,51 @@ impl FromStr for Metric {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self, Error> {
-        match NAMES.iter().find(|(known, _)| *known == name) {
-            Some(&(_, metric)) => Ok(metric),
-            None => Err(Error::unknown("metric", name, NAMES.iter().map(|&(known, _)| known))),
+        from_config(name, &Map::new())
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The mean of what is fetched, which has equally many numbers for each sample.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Mean {
+    sum: f64,
+    weight: f64,
+}
+
+impl Meter for Mean {
+    fn add(&mut self, fetched: &[f32], _targets: &[f32], weights: &[f32]) {
+        if weights.is_empty() {
+            self.sum += fetched.iter().map(|&x| f64::from(x)).sum::<f64>();
+            self.weight += fetched.len() as f64;
+            return;
         }
+        let each = (fetched.len() / weights.len()).max(1);
+        for (values, &weight) in fetched.chunks(each).zip(weights) {
+            self.sum += f64::from(weight) * values.iter().map(|&x| f64::from(x)).sum::<f64>();
+            self.weight += f64::from(weight) * each as f64;
+        }
+    }
+
+    fn values(&self) -> Vec<f64> {
+        vec![ratio(self.sum, self.weight)]
+    }
+}
+
+/// a / b, and 0 where b is 0.
+fn ratio(a: f64, b: f64) -> f64 {
+    if b == 0.0 { 0.0 } else { a / b }
+}
+
+/// The arguments of a metric as a map.
+fn to_map(metric: &impl serde::Serialize) -> Map<String, Json> {
+    match serde_json::to_value(metric) {
+        Ok(Json::Object(map)) => map,
+        _ => unreachable!("metrics are structures of plain data"),
     }
 }

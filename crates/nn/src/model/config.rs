@@ -203,10 +203,26 @@ fn batch_shape(dims: &[usize]) -> Json {
 /// # Errors
 /// If the configuration is not one of a model, has layers or arguments that are not known here, or is inconsistent.
 pub fn from_config(json: &Json) -> Result<Model> {
+    from_config_within(json, usize::MAX)
+}
+
+/// As [`from_config`], for configurations from files that may be damaged or made to exhaust memory: a model whose weights have more than
+/// `max_numbers` elements together is refused before these take memory.
+///
+/// # Errors
+/// As [`from_config`], and if the weights have more elements.
+pub fn from_config_within(json: &Json, max_numbers: usize) -> Result<Model> {
     let class = json.get("class_name").and_then(Json::as_str).unwrap_or_default();
     let config = json.get("config").unwrap_or(&Json::Null);
     let network = network(class, config)?
         .ok_or_else(|| Error::unknown("model class", class, ["Sequential", "Functional"]))?;
+    let lengths = network.all_weights().into_iter().map(|weight| weight.spec.len());
+    let numbers = lengths.fold(0, usize::saturating_add);
+    if numbers > max_numbers {
+        let problem =
+            format!("its weights have {numbers} elements, of which there are {max_numbers} at most");
+        return Err(Error::argument("model configuration", problem));
+    }
     let mut model = Model::of_network(network);
     if let Some(names) = json.get("convnet").and_then(|own| own.get("class_names")).and_then(Json::as_array) {
         model.class_names = names.iter().map(|name| name.as_str().unwrap_or_default().to_owned()).collect();
@@ -520,7 +536,11 @@ impl Compiled {
         let mut loss = self.loss.config();
         loss.insert("name".into(), json!(crate::names::snake_case(self.loss.class_name())));
         loss.insert("reduction".into(), json!("sum_over_batch_size"));
-        let metrics: Vec<&str> = self.metrics.iter().map(|metric| metric.name()).collect();
+        let metrics = |weighted: bool| -> Vec<Json> {
+            let of_kind = self.metrics.iter().filter(|metric| metric.is_weighted() == weighted);
+            of_kind.filter_map(Metric::config).collect()
+        };
+        let (metrics, weighted) = (metrics(false), metrics(true));
         json!({
             "optimizer": {
                 "module": "keras.optimizers",
@@ -536,7 +556,7 @@ impl Compiled {
             },
             "loss_weights": null,
             "metrics": metrics,
-            "weighted_metrics": null,
+            "weighted_metrics": (!weighted.is_empty()).then_some(weighted),
             "run_eagerly": false,
             "steps_per_execution": 1,
             "jit_compile": false,
@@ -554,6 +574,9 @@ impl Compiled {
         let loss = losses::from_config(&loss, &config)?;
         let mut metrics = Vec::new();
         collect_metrics(json.get("metrics").unwrap_or(&Json::Null), &mut metrics);
+        let mut weighted = Vec::new();
+        collect_metrics(json.get("weighted_metrics").unwrap_or(&Json::Null), &mut weighted);
+        metrics.extend(weighted.into_iter().map(Metric::weighted));
         Ok(Self { optimizer, loss, metrics })
     }
 }
@@ -573,23 +596,11 @@ fn named(json: Option<&Json>, what: &'static str) -> Result<(String, Map<String,
     }
 }
 
+/// The metrics of a name, an object, or lists of them; what is not known here is left out.
 fn collect_metrics(json: &Json, metrics: &mut Vec<Metric>) {
     match json {
-        Json::String(name) => metrics.extend(name.parse::<Metric>()),
         Json::Array(items) => items.iter().for_each(|item| collect_metrics(item, metrics)),
-        Json::Object(fields) => {
-            let class = fields.get("class_name").and_then(Json::as_str).unwrap_or_default();
-            let config = fields.get("config").and_then(Json::as_object);
-            let name =
-                config.and_then(|config| config.get("name")).and_then(Json::as_str).unwrap_or_default();
-            let threshold = config.and_then(|config| config.get("threshold")).and_then(Json::as_f64);
-            match (class.parse::<Metric>().or_else(|_| name.parse()), threshold) {
-                (Ok(Metric::BinaryAccuracy { .. }), Some(threshold)) => {
-                    metrics.push(Metric::BinaryAccuracy { threshold: threshold as f32 });
-                }
-                (found, _) => metrics.extend(found),
-            }
-        }
-        _ => {}
+        Json::Null => {}
+        one => metrics.extend(Metric::from_json(one)),
     }
 }

@@ -116,12 +116,13 @@ impl Model {
         program.fetches.push(if loss.len() > 1 { graph.apply(Sum, &loss)? } else { loss[0] });
         for metric in &compiled.metrics {
             graph.set_label(metric.name());
-            let scores = metric.build(graph, predictions, targets)?;
-            program.fetches.push(graph.apply(BatchMean, &[scores])?);
+            metric.meter(graph.shape(predictions), graph.shape(targets))?;
+            program.fetches.push(metric.build(graph, predictions, targets)?);
         }
         let scoring = &graph.nodes()[model_nodes..];
         program.exact =
             scoring.iter().flat_map(|node| node.inputs.iter().chain(&node.outputs)).copied().collect();
+        program.exact.extend(&program.fetches);
         Ok(program)
     }
 
@@ -244,7 +245,8 @@ impl Model {
         if let Some(known) = runtime.prediction_batch {
             return Ok(known);
         }
-        let one = self.new_plan(Purpose::Predict, 1)?.arena_len().max(1);
+        // The plan is kept: the first prediction is often of one sample.
+        let one = self.plan(&mut runtime, Purpose::Predict, 1)?.arena_len().max(1);
         let batch = (PREDICTION_MEMORY / one).clamp(1, PREDICTION_BATCH);
         runtime.prediction_batch = Some(batch);
         Ok(batch)
@@ -357,6 +359,7 @@ impl Model {
                 return Err(Error::Data { what: "inputs", expected: shape.to_string(), received });
             }
         }
+        self.check_rows(|input| inputs[input].iter())?;
         Ok(count)
     }
 }

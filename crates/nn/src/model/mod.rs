@@ -3,6 +3,7 @@
 mod build;
 mod config;
 mod execute;
+mod indices;
 mod inspect;
 mod network;
 mod order;
@@ -18,7 +19,7 @@ use std::sync::Mutex;
 use convnet_engine::{Precision, Shape};
 
 pub use build::Symbols;
-pub use config::{from_config, from_layers};
+pub use config::{from_config, from_config_within, from_layers};
 pub(crate) use config::{inner_layer, inner_object};
 pub use execute::InferenceGraph;
 pub use network::{Kind, ModelLayer, Network};

@@ -49,6 +49,18 @@ impl Weight {
         self.dims.iter().product()
     }
 
+    /// That an array of these sizes can take its place.
+    ///
+    /// # Errors
+    /// If the sizes differ.
+    pub fn check_dims(&self, dims: &[usize]) -> Result<()> {
+        if dims == self.dims {
+            return Ok(());
+        }
+        let problem = format!("the model has sizes {:?}, the new values {dims:?}", self.dims);
+        Err(Error::argument(format!("weight `{}`", self.path), problem))
+    }
+
     /// First element in its slab.
     pub(crate) fn start(&self) -> usize {
         match self.slot {
@@ -130,11 +142,7 @@ impl Model {
     /// If there is no such weight, or the sizes differ.
     pub fn set_weight(&mut self, path: &str, values: ArrayViewD<'_, f32>) -> Result<()> {
         let weight = self.weight(path)?.clone();
-        if values.shape() != weight.dims {
-            let problem =
-                format!("the model has sizes {:?}, the new values {:?}", weight.dims, values.shape());
-            return Err(Error::argument(format!("weight `{path}`"), problem));
-        }
+        weight.check_dims(values.shape())?;
         let own = self.variables.get_mut(&weight);
         match values.as_slice() {
             // Weights of files are all this way, and those of a large network are much to copy one by one.
@@ -142,6 +150,26 @@ impl Model {
             None => own.iter_mut().zip(values.iter()).for_each(|(to, from)| *to = *from),
         }
         Ok(())
+    }
+
+    /// All weights with the memory that their numbers lie in, which several threads can write at once.
+    pub fn weights_mut(&mut self) -> Vec<(&Weight, &mut [f32])> {
+        self.variables.version += 1;
+        let (mut parameters, mut states) = (&mut *self.variables.parameters, &mut *self.variables.states);
+        let (mut parameters_at, mut states_at) = (0, 0);
+        let mut weights = Vec::with_capacity(self.weights.len());
+        for weight in &self.weights {
+            let (slab, at) = match weight.slot {
+                Slot::Parameter(_) => (&mut parameters, &mut parameters_at),
+                Slot::State(_) => (&mut states, &mut states_at),
+            };
+            // Places grow in the order of the weights.
+            let (_, rest) = std::mem::take(slab).split_at_mut(weight.start() - *at);
+            let (values, rest) = rest.split_at_mut(weight.len());
+            (*slab, *at) = (rest, weight.start() + weight.len());
+            weights.push((weight, values));
+        }
+        weights
     }
 
     /// Fills all weights anew, as their initializers say. The same seed gives the same numbers.

@@ -1,18 +1,46 @@
 //! Optimizers, by Keras's names: how weights follow their gradients.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
 use crate::error::{Error, Result};
+use crate::schedules::Schedule;
 
+mod adadelta;
+mod adagrad;
 mod adam;
+mod adamax;
+mod apply;
+mod averages;
+mod lamb;
+mod lion;
+mod nadam;
 mod rmsprop;
+mod settings;
 mod sgd;
 
-pub use adam::Adam;
+pub use adadelta::Adadelta;
+pub use adagrad::Adagrad;
+pub use adam::{Adam, AdamW};
+pub use adamax::Adamax;
+pub use apply::{Course, Target, apply, memory};
+pub use lamb::Lamb;
+pub use lion::Lion;
+pub use nadam::Nadam;
 pub use rmsprop::RmsProp;
+pub use settings::{Settings, Tuned, WithSettings};
 pub use sgd::Sgd;
+
+/// A step that is being taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// Which update of the weights it is, counted from 1.
+    pub number: u64,
+    /// The step size.
+    pub learning_rate: f32,
+}
 
 /// A rule that changes parameters by their gradients. The model keeps its memory, a slab as long as the parameters for each
 /// of its [`Optimizer::slots`].
@@ -26,14 +54,63 @@ pub trait Optimizer: Debug + Send + Sync + 'static {
     /// Numbers that are kept for each parameter, by Keras's names.
     fn slots(&self) -> Vec<&'static str>;
 
-    /// The step size.
+    /// How Keras's files order the slots: of a group of so many, all of one weight come before those of the next.
+    fn slot_groups(&self) -> Vec<usize> {
+        vec![1; self.slots().len()]
+    }
+
+    /// What a slot has before the first step.
+    fn slot_start(&self, _slot: usize) -> f32 {
+        0.0
+    }
+
+    /// Single numbers that Keras's files have behind the slots, after so many updates.
+    fn file_scalars(&self, _updates: u64) -> Vec<f32> {
+        Vec::new()
+    }
+
+    /// What goes before and after the rule.
+    fn settings(&self) -> &Settings {
+        static NONE: Settings = Settings::NONE;
+        &NONE
+    }
+
+    /// The same to be changed, if there is room for it.
+    fn settings_mut(&mut self) -> Option<&mut Settings> {
+        None
+    }
+
+    /// Share of the weights, times the step size, by which they get smaller before each step.
+    fn weight_decay(&self) -> Option<f32> {
+        self.settings().weight_decay
+    }
+
+    /// Whether [`Optimizer::update`] must see each weight by itself.
+    fn by_weight(&self) -> bool {
+        false
+    }
+
+    /// The step size; with a schedule, that of the first step.
     fn learning_rate(&self) -> f32;
 
-    /// Changes the step size.
+    /// Changes the step size, which then follows no schedule.
     fn set_learning_rate(&mut self, learning_rate: f32);
 
-    /// One step, the `step`-th, counted from 1. All slices are of one length; slots are in the order of [`Optimizer::slots`].
-    fn update(&self, step: u64, parameters: &mut [f32], gradients: &[f32], slots: &mut [&mut [f32]]);
+    /// The step size after so many steps.
+    fn rate_after(&self, steps: u64) -> f32 {
+        self.settings().schedule.as_ref().map_or(self.learning_rate(), |schedule| schedule.rate(steps))
+    }
+
+    /// One step. All slices are of one length; slots are in the order of [`Optimizer::slots`], those of the settings left out.
+    fn update(&self, at: Step, parameters: &mut [f32], gradients: &[f32], slots: &mut [&mut [f32]]);
+
+    /// The same with room for settings; [`WithSettings`] builds on it.
+    fn tuned(self) -> Tuned
+    where
+        Self: Sized,
+    {
+        Tuned::new(Box::new(self), Settings::NONE)
+    }
 }
 
 /// A kind of optimizer that can be made from its configuration.
@@ -49,7 +126,34 @@ pub struct OptimizerClass {
 
 /// All optimizers.
 pub const REGISTRY: &[OptimizerClass] = &[
+    OptimizerClass {
+        name: "Adadelta",
+        short_name: "adadelta",
+        from_config: |config| parse::<Adadelta>("Adadelta", config),
+    },
+    OptimizerClass {
+        name: "Adagrad",
+        short_name: "adagrad",
+        from_config: |config| parse::<Adagrad>("Adagrad", config),
+    },
     OptimizerClass { name: "Adam", short_name: "adam", from_config: |config| parse::<Adam>("Adam", config) },
+    OptimizerClass {
+        name: "AdamW",
+        short_name: "adamw",
+        from_config: |config| parse::<AdamW>("AdamW", config),
+    },
+    OptimizerClass {
+        name: "Adamax",
+        short_name: "adamax",
+        from_config: |config| parse::<Adamax>("Adamax", config),
+    },
+    OptimizerClass { name: "Lamb", short_name: "lamb", from_config: |config| parse::<Lamb>("Lamb", config) },
+    OptimizerClass { name: "Lion", short_name: "lion", from_config: |config| parse::<Lion>("Lion", config) },
+    OptimizerClass {
+        name: "Nadam",
+        short_name: "nadam",
+        from_config: |config| parse::<Nadam>("Nadam", config),
+    },
     OptimizerClass {
         name: "RMSprop",
         short_name: "rmsprop",
@@ -77,45 +181,35 @@ pub fn from_config(name: &str, config: &Map<String, Json>) -> Result<Box<dyn Opt
     }
 }
 
-/// Arguments of every optimizer of Keras that change nothing at these values.
-const NEUTRAL: &[&str] = &[
-    "name",
-    "weight_decay",
-    "clipnorm",
-    "global_clipnorm",
-    "clipvalue",
-    "use_ema",
-    "ema_momentum",
-    "ema_overwrite_frequency",
-    "loss_scale_factor",
-    "gradient_accumulation_steps",
-    "amsgrad",
-    "decay",
-    "jit_compile",
-    "is_legacy_optimizer",
-];
+/// The same optimizer with a step size that follows a schedule.
+pub fn scheduled(mut optimizer: Box<dyn Optimizer>, schedule: Arc<dyn Schedule>) -> Box<dyn Optimizer> {
+    if let Some(settings) = optimizer.settings_mut() {
+        settings.schedule = Some(schedule);
+        return optimizer;
+    }
+    Box::new(Tuned::new(optimizer, Settings { schedule: Some(schedule), ..Settings::NONE }))
+}
 
-/// Those of them that change nothing at any value: names, and settings of averages that are off.
-const ANY_VALUE: &[&str] =
-    &["name", "ema_momentum", "ema_overwrite_frequency", "jit_compile", "is_legacy_optimizer"];
+/// Arguments of old versions that change nothing.
+const IDLE: &[&str] = &["name", "jit_compile", "is_legacy_optimizer"];
 
 fn parse<T>(class: &str, config: &Map<String, Json>) -> Result<Box<dyn Optimizer>>
 where
-    T: Optimizer + serde::de::DeserializeOwned,
+    T: Optimizer + Default + serde::de::DeserializeOwned,
 {
-    let mut config = config.clone();
-    for &key in NEUTRAL {
-        let harmless = |value: &Json| value.is_null() || value == false || value.as_f64() == Some(0.0);
-        match config.remove(key) {
-            Some(value) if !harmless(&value) && !ANY_VALUE.contains(&key) => {
-                return Err(Error::argument(class, format!("the argument {key} = {value} is not supported")));
-            }
-            _ => {}
-        }
-    }
-    let optimizer: T = serde_json::from_value(Json::Object(config))
+    let mut own = config.clone();
+    own.retain(|key, _| !IDLE.contains(&key.as_str()));
+    let default = T::default();
+    // AdamW has the decay among its own arguments.
+    let decay = default.weight_decay().and_then(|_| own.remove("weight_decay"));
+    let settings = Tuned::take(class, default.learning_rate(), &mut own)?;
+    own.extend(decay.filter(|decay| !decay.is_null()).map(|decay| ("weight_decay".to_owned(), decay)));
+    let rule: T = serde_json::from_value(Json::Object(own))
         .map_err(|problem| Error::argument(class, problem.to_string()))?;
-    Ok(Box::new(optimizer))
+    Ok(match settings {
+        Some(settings) => Box::new(Tuned::new(Box::new(rule), settings)),
+        None => Box::new(rule),
+    })
 }
 
 /// The arguments of an optimizer as a map.

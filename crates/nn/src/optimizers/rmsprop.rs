@@ -4,7 +4,7 @@ use convnet_engine::kernels::optimizer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::{Optimizer, to_map};
+use super::{Optimizer, Step, to_map};
 
 /// v ← rho · v + (1 − rho) · g², w ← w − rate · g / √(v + epsilon). Hinton, 2012.
 ///
@@ -77,14 +77,14 @@ impl Optimizer for RmsProp {
         self.learning_rate = learning_rate;
     }
 
-    fn update(&self, _step: u64, parameters: &mut [f32], gradients: &[f32], slots: &mut [&mut [f32]]) {
-        let Self { learning_rate, rho, momentum, epsilon, centered } = *self;
+    fn update(&self, at: Step, parameters: &mut [f32], gradients: &[f32], slots: &mut [&mut [f32]]) {
+        let Self { rho, momentum, epsilon, centered, .. } = *self;
         let mut slots = slots.iter_mut().map(|slot| &mut **slot);
         let mut next = |there: bool| if there { slots.next() } else { None };
         let mean_square = next(true).expect("the first slot is always there");
         let velocity = next(momentum > 0.0);
         let mean_gradient = next(centered);
-        let settings = optimizer::RmsProp { learning_rate, rho, momentum, epsilon };
+        let settings = optimizer::RmsProp { learning_rate: at.learning_rate, rho, momentum, epsilon };
         optimizer::rmsprop(settings, parameters, gradients, mean_square, velocity, mean_gradient);
     }
 }

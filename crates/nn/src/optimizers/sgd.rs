@@ -4,7 +4,7 @@ use convnet_engine::kernels::optimizer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::{Optimizer, to_map};
+use super::{Optimizer, Step, to_map};
 
 /// w ← w − rate · g, or with momentum v ← momentum · v − rate · g and w ← w + v (Nesterov: w ← w + momentum · v − rate · g).
 ///
@@ -65,8 +65,9 @@ impl Optimizer for Sgd {
         self.learning_rate = learning_rate;
     }
 
-    fn update(&self, _step: u64, parameters: &mut [f32], gradients: &[f32], slots: &mut [&mut [f32]]) {
-        let Self { learning_rate, momentum, nesterov } = *self;
+    fn update(&self, at: Step, parameters: &mut [f32], gradients: &[f32], slots: &mut [&mut [f32]]) {
+        let Self { momentum, nesterov, .. } = *self;
+        let learning_rate = at.learning_rate;
         let velocity = slots.first_mut().map(|slot| &mut **slot);
         optimizer::sgd(optimizer::Sgd { learning_rate, momentum, nesterov }, parameters, gradients, velocity);
     }

@@ -2,6 +2,7 @@
 
 use super::{Batch, Samples, Visit};
 use crate::error::{Error, Result};
+use crate::metrics::{Meter, Metric};
 use crate::model::{Model, Purpose};
 
 /// Loss and metrics on some data.
@@ -9,7 +10,7 @@ use crate::model::{Model, Purpose};
 pub struct Scores {
     /// Mean loss.
     pub loss: f64,
-    /// Names and means of the metrics.
+    /// Names and values of the metrics.
     pub metrics: Vec<(String, f64)>,
 }
 
@@ -20,31 +21,49 @@ impl Scores {
     }
 }
 
-/// Means over batches of different sizes.
-#[derive(Debug, Default)]
-pub(super) struct Means {
-    sums: Vec<f64>,
+/// Loss and metrics over batches of different sizes.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    loss: f64,
     count: usize,
+    meters: Vec<(Metric, Box<dyn Meter>)>,
 }
 
-impl Means {
-    /// Counts the means of a batch in.
-    pub(super) fn add(&mut self, means: impl IntoIterator<Item = f32>, count: usize) {
-        for (i, mean) in means.into_iter().enumerate() {
-            if self.sums.len() == i {
-                self.sums.push(0.0);
+impl Tally {
+    /// One that has seen nothing.
+    pub(super) fn new(model: &Model) -> Result<Self> {
+        let compiled = model.compiled().ok_or(Error::NotCompiled("training or evaluation"))?;
+        let predictions = &model.output_shapes()[0];
+        let targets = compiled.loss.target_shape(predictions);
+        let meter = |metric: &Metric| Ok((metric.clone(), metric.meter(predictions, &targets)?));
+        let meters = compiled.metrics.iter().map(meter).collect::<Result<_>>()?;
+        Ok(Self { loss: 0.0, count: 0, meters })
+    }
+
+    /// Counts a batch in: what the plan has fetched (the mean loss, then what each metric wants to see), for the batch's targets
+    /// and weights. A loss that is not finite is not counted.
+    pub(super) fn add<'m>(
+        &mut self,
+        fetched: impl Fn(usize) -> &'m [f32],
+        batch: &Batch,
+        count: usize,
+    ) -> f32 {
+        let loss = fetched(0)[0];
+        if loss.is_finite() {
+            self.loss += f64::from(loss) * count as f64;
+            self.count += count;
+            for (place, (metric, meter)) in self.meters.iter_mut().enumerate() {
+                let weights = if metric.is_weighted() { &*batch.weights } else { &[] };
+                meter.add(fetched(place + 1), &batch.targets[0], weights);
             }
-            self.sums[i] += f64::from(mean) * count as f64;
         }
-        self.count += count;
+        loss
     }
 
     /// Loss, then metrics.
-    pub(super) fn scores(&self, model: &Model) -> Scores {
-        let mut means = self.sums.iter().map(|sum| sum / self.count as f64);
-        let loss = means.next().unwrap_or(0.0);
-        let names = model.compiled().map_or(&[][..], |compiled| &compiled.metrics);
-        Scores { loss, metrics: names.iter().map(|metric| metric.name().to_owned()).zip(means).collect() }
+    pub(super) fn scores(&self) -> Scores {
+        let metrics = self.meters.iter().map(|(metric, meter)| (metric.name().to_owned(), meter.value()));
+        Scores { loss: self.loss / self.count.max(1) as f64, metrics: metrics.collect() }
     }
 }
 
@@ -59,7 +78,7 @@ impl Model {
         }
         self.check_samples(samples)?;
         let (size, class_numbers) = (self.prediction_batch()?, self.class_numbers());
-        let mut means = Means::default();
+        let mut tally = Tally::new(self)?;
         let mut indices: Vec<usize> = Vec::new();
         let mut batch = None;
         for start in (0..samples.len()).step_by(size) {
@@ -73,11 +92,10 @@ impl Model {
             samples.fill(Visit::default(), &indices, batch)?;
             class_numbers.check(batch)?;
             let inputs: Vec<&[f32]> = batch.slices().collect();
-            let scores: Vec<f32> = self.run_forward(Purpose::Evaluate, count, &inputs, |plan, memory| {
-                plan.fetched_scalars(memory).collect()
+            self.run_forward(Purpose::Evaluate, count, &inputs, |plan, memory| {
+                tally.add(|index| plan.fetched(index, memory), batch, count)
             })?;
-            means.add(scores, count);
         }
-        Ok(means.scores(self))
+        Ok(tally.scores())
     }
 }

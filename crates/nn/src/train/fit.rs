@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-use super::evaluate::Means;
+use super::evaluate::Tally;
 use super::prefetch::{Course, Prefetch};
 use super::{EpochLog, History, Part, Samples};
 use crate::error::{Error, Result};
@@ -168,6 +168,7 @@ impl Model {
                     break;
                 }
             }
+            self.finalize_weights();
             Ok(history)
         })
     }
@@ -182,24 +183,22 @@ impl Model {
     ) -> Result<EpochLog> {
         let start = Instant::now();
         let steps = samples.div_ceil(options.batch_size);
-        let mut means = Means::default();
+        let mut tally = Tally::new(self)?;
         let (mut seen, mut waited) = (0, 0.0);
         for step in 1..=steps {
             let before = start.elapsed();
             let filled = batches.next()?;
             waited += (start.elapsed() - before).as_secs_f64();
             let (batch, count) = (&filled.batch, filled.count);
-            let scores = self.train_step(batch, count, options.seed)?;
-            let loss = scores[0];
+            let loss = self.train_step(batch, count, options.seed, &mut tally)?;
             if !loss.is_finite() {
                 let origin = self.origin_of_not_finite(batch, count, options.seed)?;
                 return Err(Error::NotFinite { loss, epoch, step, origin });
             }
-            means.add(scores, count);
             seen += count;
             batches.give_back(filled);
             let progress = || {
-                let scores = means.scores(self);
+                let scores = tally.scores();
                 Progress {
                     epoch,
                     epochs: options.epochs,
@@ -216,7 +215,7 @@ impl Model {
                 return Err(Error::Interrupted);
             }
         }
-        let (scores, seconds) = (means.scores(self), start.elapsed().as_secs_f64());
+        let (scores, seconds) = (tally.scores(), start.elapsed().as_secs_f64());
         Ok(EpochLog {
             epoch,
             loss: scores.loss,

@@ -7,10 +7,12 @@ use convnet_engine::{Memory, RunContext, Slab};
 use smallvec::SmallVec;
 
 use super::Batch;
+use super::evaluate::Tally;
 use crate::constraints::Constraint;
 use crate::error::{Error, Result};
 use crate::layers;
 use crate::model::{Model, Purpose, Slot};
+use crate::optimizers::{self, Course, Target};
 use crate::threads;
 
 /// What training needs besides the weights.
@@ -21,8 +23,8 @@ pub struct TrainingState {
     pub(crate) slots: Vec<Slab>,
     /// Steps taken.
     pub(crate) steps: u64,
-    /// The runs of parameters that are trained.
-    trained: Vec<Range<usize>>,
+    /// The parameters that are trained.
+    course: Course,
     /// What trained weights are held to, with their sizes and places.
     constraints: Vec<(Constraint, Vec<usize>, Range<usize>)>,
     /// Kernels that are brought to spectral norm 1 before each step.
@@ -37,13 +39,16 @@ struct Spectral {
     iterations: usize,
 }
 
-/// Loss, then metrics, of one batch.
-pub(crate) type StepScores = SmallVec<[f32; 4]>;
-
 impl Model {
-    /// Takes one step on a batch of `count` samples: gradients of the mean loss, and the optimizer's update. The scores are those
-    /// before the update. If the loss is not finite, weights stay as they are.
-    pub(crate) fn train_step(&mut self, batch: &Batch, count: usize, seed: u64) -> Result<StepScores> {
+    /// Takes one step on a batch of `count` samples: gradients of the mean loss, and the optimizer's update. Loss and metrics
+    /// are counted in as they are before the update. If the loss is not finite, weights stay as they are.
+    pub(super) fn train_step(
+        &mut self,
+        batch: &Batch,
+        count: usize,
+        seed: u64,
+        tally: &mut Tally,
+    ) -> Result<f32> {
         let mut state = self.take_training_state()?;
         let plan = self.plan(&mut self.lock_runtime(), Purpose::Train, count)?;
         let runtime = self.runtime.get_mut().unwrap_or_else(PoisonError::into_inner);
@@ -56,7 +61,7 @@ impl Model {
             let vector = &mut variables.states[spectral.vector.clone()];
             layers::normalise_spectrum(kernel, spectral.vector.len(), vector, spectral.iterations);
         }
-        let scores = threads::install(|| {
+        let loss = threads::install(|| {
             let mut memory = Memory {
                 inputs: &inputs,
                 parameters: &variables.parameters,
@@ -66,23 +71,20 @@ impl Model {
                 arena: &mut runtime.arena,
             };
             plan.run(&mut memory, &RunContext { seed, step: state.steps });
-            let scores: StepScores = plan.fetched_scalars(&memory).collect();
-            if scores[0].is_finite() {
-                state.steps += 1;
-                for range in &state.trained {
-                    let mut slots: SmallVec<[&mut [f32]; 3]> =
-                        state.slots.iter_mut().map(|slot| &mut slot[range.clone()]).collect();
-                    let parameters = &mut variables.parameters[range.clone()];
-                    optimizer.update(state.steps, parameters, &state.gradients[range.clone()], &mut slots);
-                }
+            let loss = tally.add(|index| plan.fetched(index, &memory), batch, count);
+            if loss.is_finite() {
+                let TrainingState { course, gradients, slots, steps, .. } = &mut state;
+                let parameters = &mut variables.parameters;
+                optimizers::apply(&**optimizer, course, *steps, parameters, gradients, slots);
+                *steps += 1;
                 for (constraint, dims, range) in &state.constraints {
                     constraint.apply(dims, &mut variables.parameters[range.clone()]);
                 }
             }
-            scores
+            loss
         })?;
         self.training = Some(state);
-        Ok(scores)
+        Ok(loss)
     }
 
     /// The state of training; a fresh one at first.
@@ -90,17 +92,16 @@ impl Model {
         if let Some(state) = self.training.take() {
             return Ok(state);
         }
-        let slots = self.compiled.as_ref().ok_or(Error::NotCompiled("training"))?.optimizer.slots().len();
+        let optimizer = &*self.compiled.as_ref().ok_or(Error::NotCompiled("training"))?.optimizer;
         let len = self.variables.parameters.len();
-        let mut trained: Vec<Range<usize>> = Vec::new();
-        for (start, len) in self.trainable_slots() {
-            let end = start + Slab::round_up(len);
-            match trained.last_mut() {
-                Some(last) if last.end == start => last.end = end,
-                _ => trained.push(start..end),
-            }
-        }
-        let slots = (0..slots).map(|_| Slab::new(len)).collect();
+        let targets = self.trainable_weights().filter(|weight| matches!(weight.slot, Slot::Parameter(_)));
+        let targets = targets.map(|weight| Target {
+            path: weight.path.clone(),
+            range: weight.start()..weight.start() + Slab::round_up(weight.len()),
+            rate: 1.0,
+        });
+        let course = Course::new(optimizer, targets);
+        let slots = optimizers::memory(optimizer, len);
         let constraints = (self.trainable_weights())
             .filter_map(|weight| {
                 let range = weight.start()..weight.start() + weight.len();
@@ -111,7 +112,7 @@ impl Model {
             gradients: Slab::new(len),
             slots,
             steps: 0,
-            trained,
+            course,
             constraints,
             spectral: self.spectral(),
         })
@@ -136,6 +137,9 @@ impl Model {
         let bad = |values: &[f32]| values.iter().any(|x| !x.is_finite());
         if batch.inputs.iter().any(|input| bad(input)) {
             return Ok("the input data has a value that is not finite".into());
+        }
+        if let Err(problem) = self.check_rows(|input| batch.inputs[input].iter()) {
+            return Ok(problem.to_string());
         }
         if batch.targets.iter().any(|targets| bad(targets)) {
             return Ok("the targets have a value that is not finite".into());

@@ -14,6 +14,7 @@
 //! ```
 
 mod alexnet;
+mod bn_inception;
 mod convnext;
 mod densenet;
 mod efficientnet;
@@ -45,6 +46,7 @@ use convnet_nn::layers::{Dense, GlobalAveragePooling2D, GlobalMaxPooling2D};
 use convnet_nn::{Activation, LayerRef, Model, Result, Symbol};
 
 pub use alexnet::{AlexNet, alexnet};
+pub use bn_inception::{BnInception, bn_inception};
 pub use convnext::{ConvNeXt, convnext_base, convnext_large, convnext_small, convnext_tiny, convnext_xlarge};
 pub use densenet::{DenseNet, densenet121, densenet169, densenet201};
 pub use efficientnet::{
@@ -62,10 +64,10 @@ pub use mobilenet::{MobileNet, mobilenet};
 pub use mobilenet_v2::{MobileNetV2, mobilenet_v2};
 pub use mobilenet_v3::{MobileNetV3, mobilenet_v3_large, mobilenet_v3_small};
 pub use pytorch::pytorch_modules;
-pub use registry::{Known, REGISTRY, find};
+pub use registry::{Known, Published, REGISTRY, RemoteFile, find};
 pub use resnet::{ResNet, resnet18, resnet34, resnet50, resnet101, resnet152};
 pub use resnet_v2::{ResNetV2, resnet50_v2, resnet101_v2, resnet152_v2};
-pub use senet::{se_inception_resnet_v2, se_resnet50};
+pub use senet::{se_bn_inception, se_inception_resnet_v2, se_resnet50};
 pub use unet::{UNet, unet};
 pub use vgg::{Vgg, vgg16, vgg19};
 pub use xception::{Xception, xception};

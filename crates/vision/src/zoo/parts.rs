@@ -100,7 +100,8 @@ impl Numbered {
         self.convolve(x, Conv2D::new(filters, kernel_size).strides(strides))
     }
 
-    fn convolve(&mut self, x: &Symbol, layer: Conv2D) -> Result<Symbol> {
+    /// A convolution without bias, normalised and rectified.
+    pub(super) fn convolve(&mut self, x: &Symbol, layer: Conv2D) -> Result<Symbol> {
         let x = x.apply(named(self.name("conv2d"), layer.use_bias(false)))?;
         let normalisation = BatchNormalization::new().scale(self.scale);
         let x = x.apply(named(self.name("batch_normalization"), normalisation))?;

@@ -1,6 +1,7 @@
-//! SENet: residual networks whose blocks weigh their channels by squeeze and excitation.
+//! SENet: networks whose blocks weigh their channels by squeeze and excitation.
 
 use super::Network;
+use super::bn_inception::{BnInception, excited_bn_inception};
 use super::inception_resnet_v2::{InceptionResNetV2, excited_inception_resnet_v2};
 use super::resnet::{ResNet, excited_resnet50};
 
@@ -18,4 +19,11 @@ pub fn se_resnet50() -> Network<ResNet> {
 /// the input. Of the same paper, table 2.
 pub fn se_inception_resnet_v2() -> Network<InceptionResNetV2> {
     excited_inception_resnet_v2()
+}
+
+/// SE-BN-Inception, for images of 224 × 224.
+///
+/// [`super::bn_inception`] with a [`crate::blocks::SqueezeExcite`] at the end of each module. Of the same paper, table 2.
+pub fn se_bn_inception() -> Network<BnInception> {
+    excited_bn_inception()
 }

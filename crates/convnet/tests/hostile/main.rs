@@ -1,0 +1,87 @@
+//! A hundred thousand damaged files: each is read or refused, in bounded time and memory, and none makes a reader panic.
+//!
+//! `CONVNET_MUTATION_SECONDS=3600` goes on for an hour, with other damage. `fuzz/` has the same readers as targets of cargo-fuzz.
+
+mod damage;
+mod named;
+mod parsers;
+
+use std::alloc::System;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cap::Cap;
+use damage::Random;
+use parsers::{PARSERS, Parser};
+
+/// All that is allocated is counted, and more than this is not given: the process would end, naming the bytes that were asked for.
+#[global_allocator]
+static MEMORY: Cap<System> = Cap::new(System, LIMIT);
+const LIMIT: usize = 3 << 30;
+
+/// Damaged files of all parsers together.
+const FILES: usize = 100_000;
+/// No damaged file may take longer; most take microseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Seconds to go on for.
+fn seconds() -> Option<u64> {
+    std::env::var("CONVNET_MUTATION_SECONDS").ok()?.parse().ok()
+}
+
+/// Reads `count` damaged copies of a parser's files; gives how many were still accepted and the longest time of one.
+fn survive(parser: &Parser, seed: u64, count: usize) -> (usize, Duration) {
+    let seeds = (parser.seeds)();
+    for (index, seed) in seeds.iter().enumerate() {
+        assert!((parser.read)(seed), "{}: seed {index} is not accepted whole", parser.name);
+    }
+    let (mut accepted, mut longest) = (0, Duration::ZERO);
+    for case in 0..count {
+        let mut random = Random::new(seed << 32 | case as u64);
+        let mut bytes = seeds[case % seeds.len()].clone();
+        random.damage(&mut bytes);
+        let start = Instant::now();
+        let read = catch_unwind(AssertUnwindSafe(|| (parser.read)(&bytes)));
+        let elapsed = start.elapsed();
+        let read = read.unwrap_or_else(|_| panic!("{}: case {case} of seed {seed} panicked", parser.name));
+        assert!(elapsed < PATIENCE, "{}: case {case} of seed {seed} took {elapsed:?}", parser.name);
+        accepted += usize::from(read);
+        longest = longest.max(elapsed);
+    }
+    (accepted, longest)
+}
+
+/// All parsers once, by two threads.
+fn round(seed: u64, count: usize) {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(parser) = PARSERS.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let start = Instant::now();
+            let (accepted, longest) = survive(parser, seed, count);
+            let (name, elapsed) = (parser.name, start.elapsed());
+            println!(
+                "seed {seed} {name:<14} {count} files, {accepted} accepted, {elapsed:.1?}, the longest {longest:.1?}"
+            );
+            assert!(accepted < count, "{name}: no damage was noticed");
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(work);
+        scope.spawn(work);
+    });
+}
+
+#[test]
+fn a_hundred_thousand_damaged_files_are_read_or_refused() {
+    let count = FILES.div_ceil(PARSERS.len());
+    let start = Instant::now();
+    round(1, count);
+    for seed in 2.. {
+        if seconds().is_none_or(|seconds| start.elapsed().as_secs() >= seconds) {
+            break;
+        }
+        round(seed, count);
+    }
+}

@@ -19,6 +19,7 @@ mod labelled;
 mod mnist;
 mod published;
 mod opening;
+mod published;
 mod table;
 mod texts;
 
@@ -31,6 +32,7 @@ pub use published::{MIRROR_VARIABLE, Published};
 pub use imdb::{ImdbRules, read_imdb};
 pub use labelled::{Columns, ImageTable, Labels, read_labels};
 pub use opening::{Collection, KINDS, Kind, Opening, open, open_with};
+pub use published::{MIRROR_VARIABLE, Published};
 pub use texts::{TextFolder, read_text_folder};
 
 /// Told, in a line of plain text, of what takes long (a download).

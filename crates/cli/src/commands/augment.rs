@@ -166,13 +166,13 @@ impl Args {
         let mut sheet = Sheet::new(columns + 1);
         let mut rows = Vec::new();
         let mixes: &[&'static str] = if self.with.is_some() { &Mix::NAMES } else { &[] };
-        let kinds = KINDS.iter().map(|kind| (kind.name, kind.example)).chain(mixes.iter().map(|&name| (name, name)));
-        for (name, example) in kinds {
+        let kinds = KINDS.iter().map(|kind| (kind.name, kind.example.to_owned()));
+        for (name, example) in kinds.chain(mixes.iter().map(|&name| (name, format!("{name}=2")))) {
             let pipeline: Pipeline = example.parse()?;
             let made: Vec<Annotated> =
                 (0..count).map(|index| self.variant(&pipeline, photos, index as u64)).collect();
             for (number, part) in made.chunks(columns).enumerate() {
-                let words = Cell::words(if number == 0 { vec![name, example] } else { Vec::new() });
+                let words = Cell::words(if number == 0 { vec![name.to_owned(), example.clone()] } else { Vec::new() });
                 let blank = (part.len()..columns).map(|_| Cell::words([""; 0]));
                 sheet = sheet.cells([words]).cells(part.iter().map(tile)).cells(blank);
             }

@@ -819,6 +819,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "packing of weights",
         "made by a plan whose variables stay the same; the cases of convolution run so too",
     ),
+    (
+        "banded convolutions",
+        "made by a plan whose variables stay the same; a test of bands holds it to the operations one by one",
+    ),
     ("frozen batch norm factors", "made by a pass; the cases of frozen batch norm run it"),
     ("moving average", "no gradient; its values are checked against Keras"),
     ("rounding to bf16", "made by a pass; tests of precision hold it to bounds and to the same bits"),

@@ -105,7 +105,8 @@ fn build<A: Numbers>(file: &KerasFile<A>) -> Result<Model> {
             model
         }
     };
-    for key in ["metrics", "weighted_metrics"].iter().filter(|_| model.compiled().is_some()) {
+    let is_compiled = model.compiled().is_some();
+    for key in ["metrics", "weighted_metrics"].into_iter().filter(|_| is_compiled) {
         let metrics = file.compile_config.as_ref().map_or(&Value::Null, |compiled| &compiled[key]);
         let mut problems = Vec::new();
         unknown_metrics(metrics, &mut problems);

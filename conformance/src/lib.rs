@@ -17,6 +17,8 @@ pub mod picks;
 pub mod pooling;
 pub mod problem;
 pub mod resize;
+pub mod updates;
+pub mod warp;
 
 /// f32 values as f64.
 pub fn widen(values: &[f32]) -> Vec<f64> {

@@ -121,7 +121,7 @@ fn compiled(compile: Compile) -> Result<Compiled> {
     let loss = losses::from_config(&loss, &arguments)?;
     let metrics = compile.metrics.unwrap_or_else(|| vec!["accuracy".into()]);
     let metrics = metrics.iter().map(|name| name.parse::<Metric>()).collect::<Result<_, _>>()?;
-    Ok(Compiled { optimizer, loss, metrics })
+    Ok(Compiled::new(optimizer, loss, metrics))
 }
 
 /// A thing given by its name, or by a table of its `name` and arguments.
@@ -186,7 +186,7 @@ loss = "sparse_categorical_crossentropy"
         assert_eq!((model.name(), model.count_params()), ("small", 40 + 256 * 3 + 3));
         let compiled = model.compiled().unwrap();
         assert_eq!((compiled.optimizer.class_name(), compiled.optimizer.learning_rate()), ("Adam", 0.5));
-        assert_eq!(compiled.metrics.len(), 1);
+        assert_eq!(compiled.metrics().count(), 1);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use convnet::prelude::*;
 use convnet::vision::zoo::{self, Family, Network};
 
 use crate::description;
+use crate::output::note;
 
 /// A model that has a name.
 pub struct Builtin {
@@ -148,7 +149,11 @@ pub fn open(name: &str) -> Result<Opened> {
     // Files without an ending of their own are Keras's, whose content tells which of its formats it is.
     let known = convnet::interop::model_format(path).is_ok();
     let model = if known { convnet::interop::load(path) } else { load_model(path) };
-    Ok(Opened { model: model.context("cannot open the model")?, trained: true })
+    let model = model.context("cannot open the model")?;
+    for text in model.notes() {
+        note(format!("warning: {name}: {text}"));
+    }
+    Ok(Opened { model, trained: true })
 }
 
 /// A model for arrays as its file describes them.
@@ -213,11 +218,8 @@ fn not_found(name: &str) -> String {
 pub fn compile_default(model: &mut Model) -> Result<()> {
     let binary = model.output_shapes().first().is_some_and(|shape| shape.dims == [1]);
     let loss = if binary { "binary_crossentropy" } else { "sparse_categorical_crossentropy" };
-    let compiled = Compiled {
-        optimizer: optimizers::from_name("rmsprop")?,
-        loss: losses::from_name(loss)?,
-        metrics: vec![Metric::Accuracy],
-    };
+    let compiled =
+        Compiled::new(optimizers::from_name("rmsprop")?, losses::from_name(loss)?, vec![Metric::Accuracy]);
     Ok(model.compile_with(compiled)?)
 }
 
@@ -233,7 +235,7 @@ pub fn change_optimizer(
     let Some(compiled) = model.compiled().filter(|_| optimizer.is_some() || learning_rate.is_some()) else {
         return Ok(());
     };
-    let mut compiled = Compiled::from_config(&compiled.config())?;
+    let mut compiled = Compiled::from_config(&compiled.config(), &model.output_names())?;
     if let Some(name) = optimizer {
         compiled.optimizer = optimizers::from_name(name)?;
     }

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use convnet::data::ImageShape;
 use convnet::data::images::{Fit, Options, Resampling};
+use convnet::nn::names;
 use convnet::prelude::*;
 use convnet::vision::imagenet::{self, Preprocessing};
 use ndarray::Array4;
@@ -105,7 +106,7 @@ impl Classifier {
                 )
             }
         };
-        let loss = model.compiled().map(|compiled| compiled.loss.config());
+        let loss = model.compiled().and_then(|compiled| compiled.loss()).map(|loss| loss.config());
         let logits = loss.is_some_and(|loss| loss.get("from_logits").is_some_and(|value| value == true));
         // A single output is the probability of the second of two classes.
         let classes = outputs.max(2);
@@ -117,5 +118,43 @@ impl Classifier {
             _ => (0..classes).map(|i| i.to_string()).collect(),
         };
         Ok(Self { labels, imagenet, logits })
+    }
+
+    /// The probabilities of the classes from one row of the model's output.
+    pub fn probabilities(&self, output: impl IntoIterator<Item = f32>) -> Vec<f32> {
+        let mut probabilities: Vec<f32> = output.into_iter().collect();
+        if let [score] = probabilities[..] {
+            let probability = if self.logits { 1.0 / (1.0 + (-score).exp()) } else { score };
+            probabilities = vec![1.0 - probability, probability];
+        } else if self.logits {
+            let highest = probabilities.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            probabilities.iter_mut().for_each(|score| *score = (*score - highest).exp());
+            let sum: f32 = probabilities.iter().sum();
+            probabilities.iter_mut().for_each(|score| *score /= sum);
+        }
+        probabilities
+    }
+
+    /// The number of a class by its name or its number.
+    ///
+    /// # Errors
+    /// If there is none; the error has the nearest name.
+    pub fn class(&self, name: &str) -> Result<usize> {
+        let (labels, last) = (&self.labels, self.labels.len() - 1);
+        if let Some(named) = labels.iter().position(|label| label == name) {
+            return Ok(named);
+        }
+        match name.parse::<usize>() {
+            Ok(number) if number <= last => Ok(number),
+            Ok(number) => {
+                bail!("there is no class {number}; the model tells {} apart, 0 to {last}", labels.len())
+            }
+            Err(_) => {
+                let nearest = names::nearest(name, labels.iter().map(String::as_str));
+                let hint =
+                    nearest.map_or_else(String::new, |nearest| format!(" (did you mean `{nearest}`?)"));
+                bail!("no class is called `{name}`{hint}; classes are also numbers, 0 to {last}")
+            }
+        }
     }
 }

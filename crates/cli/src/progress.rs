@@ -26,8 +26,8 @@ struct Epoch {
     images_per_second: f64,
 }
 
-/// The observer that suits where output goes.
-pub fn observer<'o>(output: &'o mut Output, epochs: usize, validated: bool) -> Box<dyn Observer + 'o> {
+/// The callback that suits where output goes.
+pub fn callback<'o>(output: &'o mut Output, epochs: usize, validated: bool) -> Box<dyn Callback + 'o> {
     if output.is_json() {
         Box::new(Objects { output, epochs })
     } else if stdout().is_terminal() && stderr().is_terminal() {
@@ -43,8 +43,8 @@ struct Objects<'o> {
     epochs: usize,
 }
 
-impl Observer for Objects<'_> {
-    fn epoch(&mut self, log: &EpochLog) -> ControlFlow<()> {
+impl Callback for Objects<'_> {
+    fn epoch_end(&mut self, _model: &mut Model, log: &mut EpochLog) -> convnet::nn::Result<ControlFlow<()>> {
         let metrics = log.metrics.iter().cloned();
         let val_loss = log.val_loss.map(|loss| ("val_loss".to_owned(), loss));
         let val_metrics = log.val_metrics.iter().map(|(name, value)| (format!("val_{name}"), *value));
@@ -61,7 +61,7 @@ impl Observer for Objects<'_> {
             seconds: log.seconds,
             images_per_second: log.images_per_second,
         });
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     }
 }
 
@@ -71,8 +71,8 @@ struct Lines<'o> {
     epochs: usize,
 }
 
-impl Observer for Lines<'_> {
-    fn epoch(&mut self, log: &EpochLog) -> ControlFlow<()> {
+impl Callback for Lines<'_> {
+    fn epoch_end(&mut self, _model: &mut Model, log: &mut EpochLog) -> convnet::nn::Result<ControlFlow<()>> {
         let mut line = format!(
             "epoch {}/{}: {}, {} images/s, loss {:.4}",
             log.epoch,
@@ -91,7 +91,7 @@ impl Observer for Lines<'_> {
             line += &format!(", val_{name} {value:.4}");
         }
         self.output.line(line);
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     }
 }
 
@@ -125,7 +125,7 @@ impl Live {
         let figures = (1 + progress.metrics.len()) * if self.validated { 2 } else { 1 };
         let columns = console::Term::stderr().size_checked().map_or(80, |(_, columns)| usize::from(columns));
         let width = columns.saturating_sub(FIXED_WIDTH + figures * FIGURE_WIDTH).clamp(4, 30);
-        if progress.epoch == 1 {
+        if !self.started {
             let mut head =
                 format!("{:<6}{:width$} {:>9}{:>10}{:>8}", "epoch", "", "step", "images/s", "time");
             let names: Vec<&str> =
@@ -173,10 +173,14 @@ impl Drop for Live {
     }
 }
 
-impl Observer for Live {
-    fn step(&mut self, progress: &dyn Fn() -> Progress) -> ControlFlow<()> {
+impl Callback for Live {
+    fn step_end(
+        &mut self,
+        _model: &mut Model,
+        progress: &dyn Fn() -> Progress,
+    ) -> convnet::nn::Result<ControlFlow<()>> {
         if self.bar.is_some() && self.drawn.elapsed() < DRAW_EVERY {
-            return ControlFlow::Continue(());
+            return Ok(ControlFlow::Continue(()));
         }
         let progress = progress();
         let bar = self.bar.take().unwrap_or_else(|| self.start(&progress));
@@ -189,10 +193,10 @@ impl Observer for Live {
         self.bar = Some(bar);
         self.started = true;
         self.drawn = Instant::now();
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     }
 
-    fn epoch(&mut self, log: &EpochLog) -> ControlFlow<()> {
+    fn epoch_end(&mut self, _model: &mut Model, log: &mut EpochLog) -> convnet::nn::Result<ControlFlow<()>> {
         if let Some(bar) = self.bar.take() {
             let figures = std::iter::once(log.loss).chain(log.metrics.iter().map(|(_, value)| *value));
             let validation = log.val_loss.into_iter().chain(log.val_metrics.iter().map(|(_, value)| *value));
@@ -207,6 +211,6 @@ impl Observer for Live {
             bar.set_position(steps);
             bar.abandon();
         }
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     }
 }

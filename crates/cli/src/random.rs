@@ -26,7 +26,7 @@ impl RandomBatch {
         let inputs = random_inputs(model, batch)?;
         let output = model.output_shapes().swap_remove(0);
         let compiled = model.compiled().context("the model has no loss")?;
-        let targets = compiled.loss.target_shape(&output).bind(batch).dims.to_vec();
+        let targets = compiled.objectives[0].target_shape(&output).bind(batch).dims.to_vec();
         let classes = output.channels();
         // Class numbers, or the same as one-hot rows, which are also fair targets for other losses.
         let targets = match targets.len() {

@@ -69,7 +69,7 @@ impl<'s> Targets<'s> {
             }
             _ => Ok(()),
         };
-        match compiled.loss.target_shape(output).dims[..] {
+        match compiled.objectives[0].target_shape(output).dims[..] {
             [] => enough(output.channels()).map(|()| Self::Numbers),
             [1] => enough(1).map(|()| Self::Column),
             [outputs] => {

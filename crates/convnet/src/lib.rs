@@ -34,7 +34,7 @@ pub mod prelude {
         BinaryCrossentropy, CategoricalCrossentropy, MeanSquaredError, SparseCategoricalCrossentropy,
     };
     pub use convnet_nn::optimizers::{Adam, RmsProp, Sgd};
-    pub use convnet_nn::train::{Arrays, Observer, OneHot, Samples};
+    pub use convnet_nn::train::{Arrays, Callback, OneHot, Samples};
     pub use convnet_nn::utils::to_categorical;
     pub use convnet_nn::{
         Activation, Constraint, Fit, History, Initializer, LayerRef, Metric, Model, Precision, Regularizer,

@@ -8,8 +8,12 @@ use convnet::prelude::*;
 mod capsules;
 #[path = "../examples/neocognitron.rs"]
 mod neocognitron;
+#[path = "../examples/pointing.rs"]
+mod pointing;
 #[path = "../examples/resnet34.rs"]
 mod resnet34;
+#[path = "../examples/shortcut.rs"]
+mod shortcut;
 
 /// Few digits, so that the test is short: far above chance, one in ten, is what is asked for.
 fn digits() -> (convnet::data::Split, convnet::data::Split) {
@@ -47,4 +51,23 @@ fn resnet34_of_residual_units_has_the_parameters_of_the_book() {
     let start = source.find("pub fn resnet34").unwrap();
     let lines = source[start..].find("\n}").map(|end| source[start..start + end].lines().count() + 1);
     assert!(lines.unwrap() < 40, "{lines:?} lines");
+}
+
+#[test]
+fn class_activation_maps_point_at_the_digit_among_clutter() {
+    let pointing::Outcome { accuracy, inside, chance } = pointing::play(1500, 200, 6).unwrap();
+    assert!(accuracy > 0.8, "{accuracy}");
+    assert!(chance < 0.4 && inside >= 0.9, "{inside} inside, {chance} by chance");
+}
+
+#[test]
+fn a_shortcut_shows_in_averaged_maps() {
+    use shortcut::Sky;
+    let model = shortcut::trained(600, 3, Sky::Tells).unwrap();
+    let accuracy = |sky| shortcut::accuracy(&model, &shortcut::pictures(true, 200, sky).unwrap()).unwrap();
+    assert!(accuracy(Sky::Tells) > 0.95 && accuracy(Sky::Lies) < 0.2, "it goes by the sky");
+    let [three, _] =
+        shortcut::share_of_sky(&model, &shortcut::pictures(true, 200, Sky::Tells).unwrap()).unwrap();
+    // The sky is a fifth of the picture.
+    assert!(three > 0.5, "{three} of the mean map of threes");
 }

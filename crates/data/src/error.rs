@@ -89,9 +89,6 @@ pub enum DataError {
         /// Number of classes of the data set.
         classes: usize,
     },
-    /// A file of another program's format cannot be read.
-    #[error(transparent)]
-    Interop(#[from] convnet_interop::InteropError),
     /// A file that others publish could neither be found nor fetched.
     #[error("{name}, published for {of}, cannot be had: {problem}\n{help}")]
     File {
@@ -104,6 +101,9 @@ pub enum DataError {
         /// What to do by hand.
         help: String,
     },
+    /// A file of another program's format cannot be read.
+    #[error(transparent)]
+    Interop(#[from] convnet_interop::InteropError),
     /// A data set could neither be found nor fetched.
     #[error("the data set {name} is not on this machine and could not be fetched: {problem}\n{help}")]
     Unavailable {

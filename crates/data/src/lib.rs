@@ -4,10 +4,10 @@
 //!   IDX, CIFAR, IMDB; see [`sources`]) and gives a [`Collection`]: sets to train on, validate on and test with.
 //! - [`SampleSet`] is what a model trains on (`convnet_nn::Samples`), with labels; [`pipeline`] makes sets of other sets: split, map, cache, weights, ….
 //! - [`pictures`] reads folders of picture files lazily and side by side; [`Stream`] takes a user's own iterator; [`ArraySamples`] arrays.
+//! - [`augment`] makes other pictures of the same things, with what is marked on them.
 //! - [`images`] brings one picture (PNG, JPEG, GIF, BMP, WebP) to the size and channels that a model expects, and tells what it changed.
 //! - [`text`] turns words into numbers by Keras's rules.
 //! - [`load`] gives a [`Dataset`] that lies in memory as bytes: a named one, or a folder of IDX files.
-//! - [`augment`] makes other pictures of the same things, with what is marked on them.
 //!
 //! Pixels are `f32` in `[0, 1]` unless 255 is asked for as white, shaped `(height, width, channels)`. Every reader takes its file for hostile: what a header claims is
 //! checked before memory is taken for it, and an error names the file. Formats of other programs are read by `convnet-interop`.

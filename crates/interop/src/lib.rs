@@ -8,6 +8,7 @@
 
 pub mod archive;
 pub mod atomic;
+pub mod checkpoint;
 mod error;
 mod formats;
 pub mod h5;

@@ -21,6 +21,13 @@ pub enum Outside {
     Repeat,
 }
 
+/// The largest whole number not above x, which must be one that 64 bits hold. The usual function is a call where the instruction set is not known.
+#[inline(always)]
+fn floor(x: f64) -> f64 {
+    let whole = x as i64 as f64;
+    if whole > x { whole - 1.0 } else { whole }
+}
+
 impl Outside {
     /// The place in an axis of `len` pixels, counted from the middle of the first, whose value is that of place `at`; `None` for that of the number.
     fn place(self, at: f64, len: usize) -> Option<f64> {
@@ -34,14 +41,14 @@ impl Outside {
             _ if !at.is_finite() || len <= 1 => Some(0.0),
             Self::Nearest => Some(at.clamp(0.0, last)),
             Self::Reflect => {
-                let within = at.rem_euclid(2.0 * size);
+                let within = at - 2.0 * size * floor(at / (2.0 * size));
                 let mirrored = if within > last { (2.0 * size - within - 1.0).min(within) } else { within };
                 Some(mirrored.clamp(0.0, last))
             }
-            Self::Wrap if at < 0.0 => Some(at + last * ((-at / last).trunc() + 1.0)),
-            Self::Wrap => Some(at % last),
-            Self::Repeat if at < 0.0 => Some((at + size * ((-at / last).trunc() + 1.0)).clamp(0.0, last)),
-            Self::Repeat => Some((at - size * (at / last).trunc()).clamp(0.0, last)),
+            Self::Wrap if at < 0.0 => Some((at + last * (floor(-at / last) + 1.0)).clamp(0.0, last)),
+            Self::Wrap => Some((at - last * floor(at / last)).clamp(0.0, last)),
+            Self::Repeat if at < 0.0 => Some((at + size * (floor(-at / last) + 1.0)).clamp(0.0, last)),
+            Self::Repeat => Some((at - size * floor(at / last)).clamp(0.0, last)),
         }
     }
 
@@ -172,8 +179,8 @@ impl Warp {
 
     fn nearest_pixel(&self, at: [f64; 2], [height, width]: [usize; 2]) -> Option<usize> {
         let (y, x) = (self.outside.place(at[0], height)?, self.outside.place(at[1], width)?);
-        let row = self.outside.pixel((y + 0.5).floor(), height)?;
-        Some(row * width + self.outside.pixel((x + 0.5).floor(), width)?)
+        let row = self.outside.pixel(floor(y + 0.5), height)?;
+        Some(row * width + self.outside.pixel(floor(x + 0.5), width)?)
     }
 
     /// The pixels around a place and their weights; a pixel of `None` is the number outside. Nothing if all of them are.
@@ -183,7 +190,7 @@ impl Warp {
             return Some([(Some(pixel), 1.0), (None, 0.0), (None, 0.0), (None, 0.0)]);
         }
         let (y, x) = (self.outside.place(at[0], height)?, self.outside.place(at[1], width)?);
-        let (top, left) = (y.floor(), x.floor());
+        let (top, left) = (floor(y), floor(x));
         let (down, along) = ((y - top) as f32, (x - left) as f32);
         let pixel = |row: f64, column: f64| {
             let row = self.outside.pixel(row, height)?;
@@ -249,20 +256,39 @@ impl Warp {
             }
             for (start, y) in [(0, left), (inside.end, right)] {
                 for (step, y) in y.chunks_exact_mut(channels).enumerate() {
-                    self.beyond(x, y, self.place(line, start + step), sizes.from);
+                    self.beyond::<C>(x, y, self.place(line, start + step), sizes.from);
                 }
             }
         }
     }
 
     /// The value at a place that may be outside.
-    fn beyond(&self, x: &[f32], y: &mut [f32], at: [f64; 2], size: [usize; 2]) {
+    #[inline(always)]
+    fn beyond<const C: usize>(&self, x: &[f32], y: &mut [f32], at: [f64; 2], [height, width]: [usize; 2]) {
         let number = self.outside.number();
-        let Some(corners) = self.corners(at, size) else { return y.fill(number) };
-        let channels = y.len();
-        for (c, y) in y.iter_mut().enumerate() {
-            let value = |pixel: Option<usize>| pixel.map_or(number, |pixel| x[pixel * channels + c]);
-            *y = corners.iter().map(|&(pixel, weight)| weight * value(pixel)).sum();
+        let channels = if C == 0 { y.len() } else { C };
+        if matches!(self.outside, Outside::Blend(_)) {
+            let Some(corners) = self.corners(at, [height, width]) else { return y.fill(number) };
+            for (c, y) in y.iter_mut().enumerate() {
+                let value = |pixel: Option<usize>| pixel.map_or(number, |pixel| x[pixel * channels + c]);
+                *y = corners.iter().map(|&(pixel, weight)| weight * value(pixel)).sum();
+            }
+            return;
+        }
+        let (Some(at_y), Some(at_x)) = (self.outside.place(at[0], height), self.outside.place(at[1], width))
+        else {
+            return y.fill(number);
+        };
+        let (top, left) = (at_y as usize, at_x as usize);
+        let (bottom, right) = ((top + 1).min(height - 1), (left + 1).min(width - 1));
+        let (down, along) = ((at_y - top as f64) as f32, (at_x - left as f64) as f32);
+        let pixel = |row: usize, column: usize| &x[(row * width + column) * channels..][..channels];
+        let (upper, lower) =
+            ([pixel(top, left), pixel(top, right)], [pixel(bottom, left), pixel(bottom, right)]);
+        for c in 0..channels {
+            let above = upper[0][c] + (upper[1][c] - upper[0][c]) * along;
+            let below = lower[0][c] + (lower[1][c] - lower[0][c]) * along;
+            y[c] = above + (below - above) * down;
         }
     }
 }

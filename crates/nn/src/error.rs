@@ -42,6 +42,9 @@ pub enum Error {
     /// Samples could not be read or made; tells which and why.
     #[error("{0}")]
     Samples(String),
+    /// What training was to write could not be written; tells which file and why.
+    #[error("{0}")]
+    Saving(String),
     /// The model was not compiled.
     #[error("{0} needs a compiled model; call `compile` with an optimizer, a loss and metrics first")]
     NotCompiled(&'static str),
@@ -59,9 +62,6 @@ pub enum Error {
         /// The first place that was not finite.
         origin: String,
     },
-    /// An observer asked to stop in the middle of training.
-    #[error("training was interrupted")]
-    Interrupted,
 }
 
 /// Result with this crate's error.

@@ -86,11 +86,8 @@ fn every_optimizer_lowers_the_loss() {
     let data = Arrays::new(x.view(), y.view()).unwrap();
     let loss = |optimizer: Box<dyn convnet_nn::Optimizer>| {
         let mut model = small();
-        let compiled = convnet_nn::model::Compiled {
-            optimizer,
-            loss: Box::new(SparseCategoricalCrossentropy::default()),
-            metrics: vec![],
-        };
+        let loss = Box::new(SparseCategoricalCrossentropy::default());
+        let compiled = convnet_nn::model::Compiled::new(optimizer, loss, vec![]);
         model.compile_with(compiled).unwrap();
         let history = model.fit(&data, Fit::new().epochs(4)).unwrap();
         (history.epochs[0].loss, history.epochs[3].loss)

@@ -182,7 +182,7 @@ impl Args {
     fn take(&self, model: &mut Model, steps: usize) -> Result<()> {
         if self.mode == Mode::Train {
             let batch = self.batch_to_train_on(model)?.repeated(steps);
-            model.fit_observed(&batch, self.fit().epochs(1), &mut Rates::new())?;
+            model.fit_with(&batch, self.fit().epochs(1), &mut [&mut Rates::new()])?;
             return Ok(());
         }
         let inputs = random_inputs(model, self.batch)?;
@@ -210,10 +210,10 @@ impl Args {
     fn train(&self, model: &mut Model) -> Result<(f64, f64)> {
         let batch = self.batch_to_train_on(model)?;
         let mut rates = Rates::new();
-        model.fit_observed(&batch, self.fit().epochs(WARM_UP), &mut rates)?;
+        model.fit_with(&batch, self.fit().epochs(WARM_UP), &mut [&mut rates])?;
         let batch = batch.repeated(self.steps_of_a_round(&rates.rates));
         let mut rates = Rates::new();
-        model.fit_observed(&batch, self.fit().epochs(ROUNDS), &mut rates)?;
+        model.fit_with(&batch, self.fit().epochs(ROUNDS), &mut [&mut rates])?;
         let multiply_adds = model.training_multiply_adds(self.batch)?;
         Ok((median(rates.rates), multiply_adds as f64 / self.batch as f64))
     }
@@ -306,9 +306,9 @@ impl Rates {
     }
 }
 
-impl Observer for Rates {
-    fn epoch(&mut self, log: &EpochLog) -> ControlFlow<()> {
-        self.add(log.images_per_second)
+impl Callback for Rates {
+    fn epoch_end(&mut self, _model: &mut Model, log: &mut EpochLog) -> convnet::nn::Result<ControlFlow<()>> {
+        Ok(self.add(log.images_per_second))
     }
 }
 

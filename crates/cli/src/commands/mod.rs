@@ -35,6 +35,7 @@ commands! {
     evaluate::Evaluate;
     predict::Predict;
     explain::Explain;
+    augment::Augment;
     summary::Summary;
     run::Run;
     filter::Filter;

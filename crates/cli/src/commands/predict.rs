@@ -120,16 +120,7 @@ impl Args {
 
 impl Classifier {
     fn report(&self, path: &Path, scores: ArrayViewD<'_, f32>, top: usize, notes: Vec<String>) -> Report {
-        let mut probabilities: Vec<f32> = scores.iter().copied().collect();
-        if let [score] = probabilities[..] {
-            let probability = if self.logits { 1.0 / (1.0 + (-score).exp()) } else { score };
-            probabilities = vec![1.0 - probability, probability];
-        } else if self.logits {
-            let highest = probabilities.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            probabilities.iter_mut().for_each(|score| *score = (*score - highest).exp());
-            let sum: f32 = probabilities.iter().sum();
-            probabilities.iter_mut().for_each(|score| *score /= sum);
-        }
+        let probabilities = self.probabilities(scores.iter().copied());
         let synset = |class: usize| self.imagenet.then(|| imagenet::CLASSES[class].synset);
         let mut predictions: Vec<Prediction> = (self.labels.iter().zip(probabilities).enumerate())
             .map(|(class, (label, probability))| Prediction { synset: synset(class), label: label.clone(), probability })

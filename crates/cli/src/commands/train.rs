@@ -151,8 +151,9 @@ impl Args {
         let validation_images = test.as_ref().map_or(train.len() - kept, |test| test.len());
         self.announce(model, dataset, kept, validation_images, threads, output);
         let start = Instant::now();
-        let mut observer = progress::observer(output, self.epochs, validation_images > 0);
-        let history = model.fit_observed(&train, options, &mut *observer).context("training stopped, nothing was saved")?;
+        let mut told = progress::callback(output, self.epochs, validation_images > 0);
+        let history =
+            model.fit_with(&train, options, &mut [&mut *told]).context("training stopped, nothing was saved")?;
         Ok((history, start.elapsed().as_secs_f64()))
     }
 

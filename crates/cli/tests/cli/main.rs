@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed helper is a failed test")]
 
+mod augment;
 mod exchange;
+mod explain;
 mod failures;
 mod results;
 mod support;

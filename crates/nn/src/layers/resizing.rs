@@ -65,9 +65,9 @@ impl Layer for Resizing {
     }
 }
 
-/// Cuts the middle out of images. Input `(batch, height, width, channels)`, which must be at least as large.
+/// Cuts the middle out of images. Input `(batch, height, width, channels)`; of images that are smaller, the largest part of the right proportions is enlarged.
 ///
-/// As Keras's [CenterCrop](https://keras.io/api/layers/preprocessing_layers/image_preprocessing/center_crop/), which enlarges smaller images first.
+/// As Keras's [CenterCrop](https://keras.io/api/layers/preprocessing_layers/image_preprocessing/center_crop/).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CenterCrop {
@@ -84,7 +84,7 @@ impl CenterCrop {
     }
 
     pub(super) fn examples() -> Vec<(Self, Vec<Vec<usize>>)> {
-        vec![(Self::new(3, 2), vec![vec![4, 5, 2]])]
+        vec![(Self::new(3, 2), vec![vec![4, 5, 2]]), (Self::new(6, 4), vec![vec![4, 5, 2]])]
     }
 }
 
@@ -98,18 +98,19 @@ impl Layer for CenterCrop {
     }
 
     fn weights(&self, inputs: &[Shape]) -> Result<Vec<WeightSpec>, Mismatch> {
-        channels::<2>(inputs)?;
-        let (height, width) = (inputs[0].dims[0], inputs[0].dims[1]);
-        if self.height > height || self.width > width || self.height == 0 || self.width == 0 {
-            let expected = format!("images of at least {} × {}", self.height.max(1), self.width.max(1));
-            return Err(Mismatch::new(expected, &inputs[0]));
+        if self.height == 0 || self.width == 0 {
+            let received = format!("{} × {}", self.height, self.width);
+            return Err(Mismatch::new("a height and a width of at least 1", received));
         }
-        Ok(Vec::new())
+        channels::<2>(inputs).map(|_| Vec::new())
     }
 
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
         let sides = |size: usize, wanted: usize| ((size - wanted) / 2, size - wanted - (size - wanted) / 2);
         let dims = &at.graph.shape(inputs[0]).dims;
+        if self.height > dims[0] || self.width > dims[1] {
+            return super::random_crop::middle(at, inputs[0], [self.height, self.width]);
+        }
         let border = vec![sides(dims[0], self.height), sides(dims[1], self.width)];
         at.graph.apply(Crop { border }, inputs)
     }

@@ -250,6 +250,14 @@ impl Meter for Histogram {
         }
     }
 
+    fn state(&self) -> Vec<f64> {
+        self.buckets.iter().flatten().flatten().copied().collect()
+    }
+
+    fn restore(&mut self, state: &[f64]) -> Option<()> {
+        super::restore(self.buckets.iter_mut().flatten().flatten(), state)
+    }
+
     fn values(&self) -> Vec<f64> {
         let areas: Vec<f64> = self.buckets.iter().map(|buckets| self.area(buckets)).collect();
         let weights = match &self.auc.label_weights {

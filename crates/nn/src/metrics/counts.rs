@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::rows::{Rows, weight};
-use super::{Measure, Meter, ratio, to_map};
+use super::{Measure, Meter, ratio, restore, to_map};
 use crate::error::{Error, Result};
 
 /// Weights of true and false, found and not, for one threshold.
@@ -25,6 +25,15 @@ impl Four {
             (false, false) => &mut self.true_negatives,
             (false, true) => &mut self.false_negatives,
         } += weight;
+    }
+
+    fn numbers(self) -> [f64; 4] {
+        [self.true_positives, self.false_positives, self.true_negatives, self.false_negatives]
+    }
+
+    fn numbers_mut(&mut self) -> [&mut f64; 4] {
+        let Self { true_positives, false_positives, true_negatives, false_negatives } = self;
+        [true_positives, false_positives, true_negatives, false_negatives]
     }
 
     fn precision(&self) -> f64 {
@@ -110,6 +119,14 @@ impl Meter for Counts {
                 }
             }
         }
+    }
+
+    fn state(&self) -> Vec<f64> {
+        self.counts.iter().copied().flat_map(Four::numbers).collect()
+    }
+
+    fn restore(&mut self, state: &[f64]) -> Option<()> {
+        restore(self.counts.iter_mut().flat_map(Four::numbers_mut), state)
     }
 
     fn values(&self) -> Vec<f64> {

@@ -74,6 +74,26 @@ impl Meter for Scores {
         }
     }
 
+    fn state(&self) -> Vec<f64> {
+        // Of each class how many there are, then scores and signed weights in turn.
+        let of_class = |scores: &Vec<(f32, f64)>| {
+            let pairs = scores.iter().flat_map(|&(score, weight)| [f64::from(score), weight]);
+            [scores.len() as f64].into_iter().chain(pairs).collect::<Vec<_>>()
+        };
+        self.scores.iter().flat_map(of_class).collect()
+    }
+
+    fn restore(&mut self, state: &[f64]) -> Option<()> {
+        let mut rest = state;
+        for scores in &mut self.scores {
+            let (count, after) = rest.split_first()?;
+            let (pairs, after) = after.split_at_checked((*count as usize).checked_mul(2)?)?;
+            *scores = pairs.chunks_exact(2).map(|pair| (pair[0] as f32, pair[1])).collect();
+            rest = after;
+        }
+        rest.is_empty().then_some(())
+    }
+
     fn values(&self) -> Vec<f64> {
         self.scores.iter().map(|scores| area(self.curve, scores)).collect()
     }

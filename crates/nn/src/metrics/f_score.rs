@@ -120,6 +120,14 @@ impl Meter for Counts {
         }
     }
 
+    fn state(&self) -> Vec<f64> {
+        self.counts.iter().flatten().copied().collect()
+    }
+
+    fn restore(&mut self, state: &[f64]) -> Option<()> {
+        super::restore(self.counts.iter_mut().flatten(), state)
+    }
+
     fn values(&self) -> Vec<f64> {
         let score = |&[hit, wrong, missed]: &[f64; 3]| {
             let (precision, recall) = (hit / (hit + wrong + EPSILON), hit / (hit + missed + EPSILON));

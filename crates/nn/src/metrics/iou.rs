@@ -179,6 +179,14 @@ impl Meter for Overlap {
         }
     }
 
+    fn state(&self) -> Vec<f64> {
+        self.matrix.state()
+    }
+
+    fn restore(&mut self, state: &[f64]) -> Option<()> {
+        self.matrix.restore(state)
+    }
+
     fn values(&self) -> Vec<f64> {
         let counts = self.matrix.counts();
         let shares: Vec<f64> = (self.iou.targets.iter())

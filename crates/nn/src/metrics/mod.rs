@@ -75,6 +75,12 @@ pub trait Meter: Debug + Send {
     /// Counts a batch in: what [`Measure::build`] asked for, the targets, and a weight for each sample (none: all count 1).
     fn add(&mut self, fetched: &[f32], targets: &[f32], weights: &[f32]);
 
+    /// All that it has gathered, to be brought back by [`Meter::restore`] when a training goes on.
+    fn state(&self) -> Vec<f64>;
+
+    /// Brings back what [`Meter::state`] of a meter of the same kind told; `None` if it cannot be that.
+    fn restore(&mut self, state: &[f64]) -> Option<()>;
+
     /// The figure: one number, or one for each class or threshold.
     fn values(&self) -> Vec<f64>;
 
@@ -274,9 +280,23 @@ impl Meter for Mean {
         }
     }
 
+    fn state(&self) -> Vec<f64> {
+        vec![self.sum, self.weight]
+    }
+
+    fn restore(&mut self, state: &[f64]) -> Option<()> {
+        restore([&mut self.sum, &mut self.weight], state)
+    }
+
     fn values(&self) -> Vec<f64> {
         vec![ratio(self.sum, self.weight)]
     }
+}
+
+/// Gives numbers the values that were kept, if there are as many.
+fn restore<'n>(numbers: impl IntoIterator<Item = &'n mut f64>, state: &[f64]) -> Option<()> {
+    let numbers: Vec<&mut f64> = numbers.into_iter().collect();
+    (numbers.len() == state.len()).then(|| numbers.into_iter().zip(state).for_each(|(to, from)| *to = *from))
 }
 
 /// a / b, and 0 where b is 0.

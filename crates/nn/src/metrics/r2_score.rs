@@ -93,6 +93,19 @@ impl Meter for Sums {
         }
     }
 
+    fn state(&self) -> Vec<f64> {
+        let columns = self.sums.iter().flat_map(|sums| [sums.weight, sums.mean, sums.spread, sums.errors]);
+        [self.samples].into_iter().chain(columns).collect()
+    }
+
+    fn restore(&mut self, state: &[f64]) -> Option<()> {
+        let columns = self
+            .sums
+            .iter_mut()
+            .flat_map(|Column { weight, mean, spread, errors }| [weight, mean, spread, errors]);
+        super::restore([&mut self.samples].into_iter().chain(columns), state)
+    }
+
     fn values(&self) -> Vec<f64> {
         let score = |sums: &Column| {
             let score = 1.0 - sums.errors / sums.spread;

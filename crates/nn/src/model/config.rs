@@ -10,9 +10,6 @@ use super::{Compiled, Kind, Model, ModelLayer, Network, Sequential, Symbol};
 use crate::error::{Error, Result};
 use crate::layer::{Layer, LayerKind, LayerRef};
 use crate::layers;
-use crate::losses;
-use crate::metrics::Metric;
-use crate::optimizers;
 
 /// Sizes of a placeholder may not multiply to more than this.
 const MAX_INPUT: usize = 1 << 32;
@@ -228,7 +225,8 @@ pub fn from_config_within(json: &Json, max_numbers: usize) -> Result<Model> {
         model.class_names = names.iter().map(|name| name.as_str().unwrap_or_default().to_owned()).collect();
     }
     if let Some(compile) = json.get("compile_config").filter(|compile| compile.get("optimizer").is_some()) {
-        model.compile_with(Compiled::from_config(compile)?)?;
+        let compiled = Compiled::from_config(compile, &model.output_names())?;
+        model.compile_with(compiled)?;
     }
     Ok(model)
 }
@@ -526,81 +524,4 @@ fn read_ends(json: &Json) -> Result<Vec<TensorName>> {
         return Err(Error::argument("model configuration", "no input_layers or output_layers"));
     }
     Ok(tensors)
-}
-
-impl Compiled {
-    /// Optimizer, loss and metrics as Keras writes them.
-    pub fn config(&self) -> Json {
-        let mut optimizer = self.optimizer.config();
-        optimizer.insert("name".into(), json!(crate::names::snake_case(self.optimizer.class_name())));
-        let mut loss = self.loss.config();
-        loss.insert("name".into(), json!(crate::names::snake_case(self.loss.class_name())));
-        loss.insert("reduction".into(), json!("sum_over_batch_size"));
-        let metrics = |weighted: bool| -> Vec<Json> {
-            let of_kind = self.metrics.iter().filter(|metric| metric.is_weighted() == weighted);
-            of_kind.filter_map(Metric::config).collect()
-        };
-        let (metrics, weighted) = (metrics(false), metrics(true));
-        json!({
-            "optimizer": {
-                "module": "keras.optimizers",
-                "class_name": self.optimizer.class_name(),
-                "config": optimizer,
-                "registered_name": null,
-            },
-            "loss": {
-                "module": "keras.losses",
-                "class_name": self.loss.class_name(),
-                "config": loss,
-                "registered_name": null,
-            },
-            "loss_weights": null,
-            "metrics": metrics,
-            "weighted_metrics": (!weighted.is_empty()).then_some(weighted),
-            "run_eagerly": false,
-            "steps_per_execution": 1,
-            "jit_compile": false,
-        })
-    }
-
-    /// Reads what Keras 2 or 3 wrote. Metrics that are not known here are left out.
-    ///
-    /// # Errors
-    /// If the optimizer or the loss is not known here.
-    pub fn from_config(json: &Json) -> Result<Self> {
-        let (optimizer, config) = named(json.get("optimizer"), "optimizer")?;
-        let optimizer = optimizers::from_config(optimizer.trim_start_matches("Custom>"), &config)?;
-        let (loss, config) = named(json.get("loss"), "loss")?;
-        let loss = losses::from_config(&loss, &config)?;
-        let mut metrics = Vec::new();
-        collect_metrics(json.get("metrics").unwrap_or(&Json::Null), &mut metrics);
-        let mut weighted = Vec::new();
-        collect_metrics(json.get("weighted_metrics").unwrap_or(&Json::Null), &mut weighted);
-        metrics.extend(weighted.into_iter().map(Metric::weighted));
-        Ok(Self { optimizer, loss, metrics })
-    }
-}
-
-/// Name and arguments of something that is given by its name alone, or as an object.
-fn named(json: Option<&Json>, what: &'static str) -> Result<(String, Map<String, Json>)> {
-    let json = json.unwrap_or(&Json::Null);
-    if let Some(name) = json.as_str() {
-        return Ok((name.to_owned(), Map::new()));
-    }
-    let class = json.get("class_name").and_then(Json::as_str);
-    match (class, json.get("config")) {
-        // A function: its configuration is its name.
-        (Some("function"), Some(Json::String(name))) => Ok((name.clone(), Map::new())),
-        (Some(class), Some(Json::Object(config))) => Ok((class.to_owned(), config.clone())),
-        _ => Err(Error::argument(what, format!("expected a name or an object, got {json}"))),
-    }
-}
-
-/// The metrics of a name, an object, or lists of them; what is not known here is left out.
-fn collect_metrics(json: &Json, metrics: &mut Vec<Metric>) {
-    match json {
-        Json::Array(items) => items.iter().for_each(|item| collect_metrics(item, metrics)),
-        Json::Null => {}
-        one => metrics.extend(Metric::from_json(one)),
-    }
 }

@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use convnet_engine::ops::{BatchMean, Sum};
-use convnet_engine::{Graph, Memory, Plan, Program, RunContext, Slab, Target, Value, gradients, passes};
+use convnet_engine::ops::{BatchMean, Expand, Multiply, Reshape, ScaleShift, Sum};
+use convnet_engine::{
+    EngineError, Graph, Memory, Plan, Program, RunContext, Shape, Slab, Target, Value, gradients, passes,
+};
 use ndarray::{ArrayD, ArrayView, ArrayViewD, Axis, Dimension, IxDyn, Slice};
 
 use super::build::Additions;
@@ -15,8 +17,13 @@ use crate::threads;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Predict,
-    Evaluate,
-    Train,
+    /// With samples that have weights or not.
+    Evaluate {
+        weighted: bool,
+    },
+    Train {
+        weighted: bool,
+    },
 }
 
 /// Plans that were made, and the arena that all of them use in turn.
@@ -92,33 +99,52 @@ impl Model {
         Ok(program)
     }
 
-    /// Forward pass, loss and metrics (fetched in this order); placeholders are the inputs, then the targets.
-    fn scoring_program(&self, additions: &mut Additions) -> Result<Program> {
+    /// Forward pass; fetched are the loss, of several outputs each one's loss, then what each metric wants to see; placeholders are the inputs, then the targets of outputs
+    /// that have a loss or a metric, then the samples' weights.
+    fn scoring_program(&self, additions: &mut Additions, weighted: bool) -> Result<Program> {
         let compiled = self.compiled.as_ref().ok_or(Error::NotCompiled("training or evaluation"))?;
-        let &[output] = &self.network.outputs[..] else {
-            let problem = format!(
-                "it has {} outputs; only models with one output can be trained",
-                self.network.outputs.len()
-            );
-            return Err(Error::argument(format!("model `{}`", self.name()), problem));
-        };
         let mut program = Program { precision: self.precision, ..Program::default() };
         let inputs = self.placeholders(&mut program);
-        let targets = program.graph.input(compiled.loss.target_shape(&self.network.tensors[output]));
-        let predictions = self.add_to(&mut program.graph, &inputs, additions)?[output];
+        let judged = || compiled.objectives.iter().zip(&self.network.outputs);
+        let targets: Vec<Value> = judged()
+            .filter(|(objective, _)| objective.wants_targets())
+            .map(|(objective, &output)| {
+                program.graph.input(objective.target_shape(&self.network.tensors[output]))
+            })
+            .collect();
+        let weights = weighted.then(|| program.graph.input(Shape::batched([])));
+        let values = self.add_to(&mut program.graph, &inputs, additions)?;
         let graph = &mut program.graph;
         let model_nodes = graph.nodes().len();
-        graph.set_label("loss");
-        let losses = compiled.loss.build(graph, predictions, targets)?;
-        let mut loss = vec![graph.apply(BatchMean, &[losses])?];
-        loss.append(&mut additions.penalties);
-        self.add_penalties(graph, &mut loss)?;
-        program.fetches.push(if loss.len() > 1 { graph.apply(Sum, &loss)? } else { loss[0] });
-        for metric in &compiled.metrics {
-            graph.set_label(metric.name());
-            metric.meter(graph.shape(predictions), graph.shape(targets))?;
-            program.fetches.push(metric.build(graph, predictions, targets)?);
+        let (mut terms, mut losses, mut scores) = (Vec::new(), Vec::new(), Vec::new());
+        let wanted = judged().filter(|(objective, _)| objective.wants_targets());
+        for ((objective, &output), &targets) in wanted.zip(&targets) {
+            let predictions = values[output];
+            if let Some(loss) = &objective.loss {
+                graph.set_label("loss");
+                let mut each = loss.build(graph, predictions, targets)?;
+                if let Some(weights) = weights {
+                    each = weigh(graph, each, weights)?;
+                }
+                let mean = graph.apply(BatchMean, &[each])?;
+                losses.push(mean);
+                terms.push(match objective.weight {
+                    1.0 => mean,
+                    scale => graph.apply(ScaleShift { scale, shift: 0.0 }, &[mean])?,
+                });
+            }
+            for metric in &objective.metrics {
+                graph.set_label(metric.name());
+                metric.meter(graph.shape(predictions), graph.shape(targets))?;
+                scores.push(metric.build(graph, predictions, targets)?);
+            }
         }
+        graph.set_label("loss");
+        terms.append(&mut additions.penalties);
+        self.add_penalties(graph, &mut terms)?;
+        program.fetches.push(if terms.len() > 1 { graph.apply(Sum, &terms)? } else { terms[0] });
+        program.fetches.extend(losses.iter().filter(|_| losses.len() > 1));
+        program.fetches.extend(scores);
         let scoring = &graph.nodes()[model_nodes..];
         program.exact =
             scoring.iter().flat_map(|node| node.inputs.iter().chain(&node.outputs)).copied().collect();
@@ -127,9 +153,9 @@ impl Model {
     }
 
     /// Forward and backward pass: loss and metrics fetched, gradients and new states stored.
-    pub(crate) fn training_program(&self) -> Result<Program> {
+    pub(crate) fn training_program(&self, weighted: bool) -> Result<Program> {
         let mut additions = Additions { training: true, ..Additions::default() };
-        let mut program = self.scoring_program(&mut additions)?;
+        let mut program = self.scoring_program(&mut additions, weighted)?;
         passes::before_gradients(&mut program);
         let loss = program.fetches[0];
         let trained: Vec<usize> = self.trainable_slots().map(|(start, _)| start).collect();
@@ -204,12 +230,13 @@ impl Model {
     pub(crate) fn new_plan(&self, purpose: Purpose, batch: usize) -> Result<Plan> {
         let mut program = match purpose {
             Purpose::Predict => self.prediction_program()?,
-            Purpose::Evaluate => {
-                Program { constant_variables: true, ..self.scoring_program(&mut Additions::default())? }
+            Purpose::Evaluate { weighted } => {
+                let program = self.scoring_program(&mut Additions::default(), weighted)?;
+                Program { constant_variables: true, ..program }
             }
-            Purpose::Train => self.training_program()?,
+            Purpose::Train { weighted } => self.training_program(weighted)?,
         };
-        let Some(limit) = self.max_memory.filter(|_| purpose == Purpose::Train) else {
+        let Some(limit) = self.max_memory.filter(|_| matches!(purpose, Purpose::Train { .. })) else {
             return Ok(Plan::new(program, batch));
         };
         let floats = limit / size_of::<f32>();
@@ -362,4 +389,15 @@ impl Model {
         self.check_rows(|input| inputs[input].iter())?;
         Ok(count)
     }
+}
+
+/// Losses, one or more a sample, times the weights of their samples.
+fn weigh(graph: &mut Graph, losses: Value, weights: Value) -> Result<Value, EngineError> {
+    let shape = graph.shape(losses).clone();
+    if shape.dims.is_empty() {
+        return graph.apply(Multiply, &[losses, weights]);
+    }
+    let column = graph.apply(Reshape { dims: vec![1; shape.dims.len()] }, &[weights])?;
+    let spread = graph.apply(Expand { shape, shared: false }, &[column])?;
+    graph.apply(Multiply, &[losses, spread])
 }

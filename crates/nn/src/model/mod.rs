@@ -1,6 +1,7 @@
 //! Models: layers wired to each other, their weights, and what can be done with them.
 
 mod build;
+mod compile;
 mod config;
 mod execute;
 mod indices;
@@ -19,34 +20,21 @@ use std::sync::Mutex;
 use convnet_engine::{Precision, Shape};
 
 pub use build::Symbols;
+pub use compile::{Compiled, Objective};
 pub use config::{from_config, from_config_within, from_layers};
 pub(crate) use config::{inner_layer, inner_object};
 pub use execute::InferenceGraph;
 pub use network::{Kind, ModelLayer, Network};
-pub use probe::{Probe, Reading, Start};
+pub use probe::{Goal, Probe, Question, Reading, Start};
 pub use sequential::Sequential;
 pub use summary::{LayerRow, Summary};
 pub use symbol::Symbol;
 pub use variables::{Slot, Weight};
 
 use crate::error::Result;
-use crate::losses::Loss;
-use crate::metrics::Metric;
-use crate::optimizers::Optimizer;
 pub(crate) use execute::Purpose;
 use execute::Runtime;
 use variables::Variables;
-
-/// Optimizer, loss and metrics of a model that can be trained.
-#[derive(Debug)]
-pub struct Compiled {
-    /// The optimizer.
-    pub optimizer: Box<dyn Optimizer>,
-    /// The loss.
-    pub loss: Box<dyn Loss>,
-    /// The metrics.
-    pub metrics: Vec<Metric>,
-}
 
 /// A network with its weights.
 ///
@@ -75,6 +63,7 @@ pub struct Model {
     pub(crate) class_names: Vec<String>,
     pub(crate) max_memory: Option<usize>,
     pub(crate) precision: Precision,
+    pub(crate) notes: Vec<String>,
 }
 
 impl Model {
@@ -97,6 +86,16 @@ impl Model {
     /// Says what the classes are called.
     pub fn set_class_names(&mut self, class_names: Vec<String>) {
         self.class_names = class_names;
+    }
+
+    /// What whoever loaded the model should know: parts of its file that are not known here, and were left out.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Adds to what whoever loaded the model should know.
+    pub fn add_note(&mut self, note: String) {
+        self.notes.push(note);
     }
 
     /// Whether it is a row of layers or a graph of them.
@@ -191,40 +190,6 @@ impl Model {
     /// In how many bits values are stored.
     pub fn precision(&self) -> Precision {
         self.precision
-    }
-
-    /// Gives the model what it needs to be trained and evaluated, as Keras's `compile`. Restarts the optimizer.
-    ///
-    /// # Errors
-    /// If predictions do not fit the loss or a metric.
-    pub fn compile(
-        &mut self,
-        optimizer: impl Optimizer,
-        loss: impl Loss,
-        metrics: impl IntoIterator<Item = Metric>,
-    ) -> Result<()> {
-        let metrics = metrics.into_iter().collect();
-        self.compile_with(Compiled { optimizer: Box::new(optimizer), loss: Box::new(loss), metrics })
-    }
-
-    /// As [`Model::compile`], with an optimizer and a loss that were chosen at run time.
-    ///
-    /// # Errors
-    /// If predictions do not fit the loss or a metric.
-    pub fn compile_with(&mut self, compiled: Compiled) -> Result<()> {
-        self.compiled = Some(compiled);
-        self.training = None;
-        self.runtime_mut().forget_plans();
-        if let Err(problem) = self.training_program() {
-            self.compiled = None;
-            return Err(problem);
-        }
-        Ok(())
-    }
-
-    /// The optimizer, loss and metrics.
-    pub fn compiled(&self) -> Option<&Compiled> {
-        self.compiled.as_ref()
     }
 
     pub(crate) fn runtime_mut(&mut self) -> &mut Runtime {

@@ -86,7 +86,7 @@ impl Model {
         let training_memory_bytes = match &self.compiled {
             None => None,
             Some(_) => {
-                let plan = self.new_plan(Purpose::Train, training_batch_size)?;
+                let plan = self.new_plan(Purpose::Train { weighted: false }, training_batch_size)?;
                 let beside = self.training_floats_beside_the_arena(training_batch_size);
                 Some((plan.arena_len() + beside) * size_of::<f32>())
             }

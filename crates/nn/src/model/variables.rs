@@ -172,6 +172,22 @@ impl Model {
         weights
     }
 
+    /// Replaces the numbers of all weights, which come in the order of [`Model::weights`]. Keras's `set_weights`.
+    ///
+    /// # Errors
+    /// If there are more or fewer, or the sizes of one differ.
+    pub fn set_weights(&mut self, values: &[ArrayD<f32>]) -> Result<()> {
+        let paths: Vec<String> = self.weights().map(|weight| weight.path.clone()).collect();
+        if paths.len() != values.len() {
+            let problem = format!("the model has {}, but {} were given", paths.len(), values.len());
+            return Err(Error::argument("weights", problem));
+        }
+        for (path, values) in paths.iter().zip(values) {
+            self.set_weight(path, values.view())?;
+        }
+        Ok(())
+    }
+
     /// Fills all weights anew, as their initializers say. The same seed gives the same numbers.
     pub fn initialize(&mut self, seed: u64) {
         let weights: Vec<Weight> = self.weights().cloned().collect();

@@ -2,7 +2,7 @@
 
 use super::{Batch, Samples, Visit};
 use crate::error::{Error, Result};
-use crate::metrics::{Meter, Metric};
+use crate::metrics::Meter;
 use crate::model::{Model, Purpose};
 
 /// Loss and metrics on some data.
@@ -10,7 +10,7 @@ use crate::model::{Model, Purpose};
 pub struct Scores {
     /// Mean loss.
     pub loss: f64,
-    /// Names and values of the metrics.
+    /// Names and values of the metrics; of a model with several outputs first the outputs' losses.
     pub metrics: Vec<(String, f64)>,
 }
 
@@ -24,24 +24,45 @@ impl Scores {
 /// Loss and metrics over batches of different sizes.
 #[derive(Debug)]
 pub(crate) struct Tally {
-    loss: f64,
+    /// Names of what follows the loss.
+    names: Vec<String>,
+    /// Sums of the loss over samples and, of several outputs, of each one's.
+    losses: Vec<f64>,
     count: usize,
-    meters: Vec<(Metric, Box<dyn Meter>)>,
+    meters: Vec<Gauge>,
+}
+
+/// A metric's meter.
+#[derive(Debug)]
+struct Gauge {
+    meter: Box<dyn Meter>,
+    weighted: bool,
+    /// Which of the batch's targets it looks at.
+    target: usize,
 }
 
 impl Tally {
     /// One that has seen nothing.
     pub(super) fn new(model: &Model) -> Result<Self> {
         let compiled = model.compiled().ok_or(Error::NotCompiled("training or evaluation"))?;
-        let predictions = &model.output_shapes()[0];
-        let targets = compiled.loss.target_shape(predictions);
-        let meter = |metric: &Metric| Ok((metric.clone(), metric.meter(predictions, &targets)?));
-        let meters = compiled.metrics.iter().map(meter).collect::<Result<_>>()?;
-        Ok(Self { loss: 0.0, count: 0, meters })
+        let shapes = model.output_shapes();
+        let judged =
+            compiled.objectives.iter().zip(&shapes).filter(|(objective, _)| objective.wants_targets());
+        let mut meters = Vec::new();
+        for (target, (objective, predictions)) in judged.enumerate() {
+            let targets = objective.target_shape(predictions);
+            for metric in &objective.metrics {
+                let (meter, weighted) = (metric.meter(predictions, &targets)?, metric.is_weighted());
+                meters.push(Gauge { meter, weighted, target });
+            }
+        }
+        let outputs = compiled.objectives.iter().filter(|objective| objective.loss.is_some()).count();
+        let losses = vec![0.0; if outputs > 1 { outputs + 1 } else { 1 }];
+        Ok(Self { names: model.figure_names().split_off(1), losses, count: 0, meters })
     }
 
-    /// Counts a batch in: what the plan has fetched (the mean loss, then what each metric wants to see), for the batch's targets
-    /// and weights. A loss that is not finite is not counted.
+    /// Counts a batch in: what the plan has fetched (the mean loss, of several outputs each one's, then what each metric wants to
+    /// see), for the batch's targets and weights. A loss that is not finite is not counted.
     pub(super) fn add<'m>(
         &mut self,
         fetched: impl Fn(usize) -> &'m [f32],
@@ -50,11 +71,13 @@ impl Tally {
     ) -> f32 {
         let loss = fetched(0)[0];
         if loss.is_finite() {
-            self.loss += f64::from(loss) * count as f64;
+            for (place, sum) in self.losses.iter_mut().enumerate() {
+                *sum += f64::from(fetched(place)[0]) * count as f64;
+            }
             self.count += count;
-            for (place, (metric, meter)) in self.meters.iter_mut().enumerate() {
-                let weights = if metric.is_weighted() { &*batch.weights } else { &[] };
-                meter.add(fetched(place + 1), &batch.targets[0], weights);
+            for (place, Gauge { meter, weighted, target }) in self.meters.iter_mut().enumerate() {
+                let weights = if *weighted { &*batch.weights } else { &[] };
+                meter.add(fetched(self.losses.len() + place), &batch.targets[*target], weights);
             }
         }
         loss
@@ -62,8 +85,38 @@ impl Tally {
 
     /// Loss, then metrics.
     pub(super) fn scores(&self) -> Scores {
-        let metrics = self.meters.iter().map(|(metric, meter)| (metric.name().to_owned(), meter.value()));
-        Scores { loss: self.loss / self.count.max(1) as f64, metrics: metrics.collect() }
+        let mut losses = self.losses.iter().map(|sum| sum / self.count.max(1) as f64);
+        let loss = losses.next().unwrap_or(0.0);
+        let values = losses.chain(self.meters.iter().map(|gauge| gauge.meter.value()));
+        Scores { loss, metrics: self.names.iter().cloned().zip(values).collect() }
+    }
+
+    /// Samples that were counted in.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// All that was gathered: of the losses, then of each metric.
+    pub(super) fn gathered(&self) -> Vec<Vec<f64>> {
+        let meters = self.meters.iter().map(|gauge| gauge.meter.state());
+        [self.losses.clone()].into_iter().chain(meters).collect()
+    }
+
+    /// Brings back what [`Tally::gathered`] and [`Tally::count`] told; nothing, if nothing is given.
+    pub(super) fn restore(&mut self, gathered: &[Vec<f64>], count: usize) -> Result<()> {
+        let other = || {
+            Error::argument("checkpoint", "it is of a model that was compiled with other losses or metrics")
+        };
+        let Some((losses, meters)) = gathered.split_first() else { return Ok(()) };
+        if losses.len() != self.losses.len() || meters.len() != self.meters.len() {
+            return Err(other());
+        }
+        self.losses.copy_from_slice(losses);
+        self.count = count;
+        for (gauge, state) in self.meters.iter_mut().zip(meters) {
+            gauge.meter.restore(state).ok_or_else(other)?;
+        }
+        Ok(())
     }
 }
 
@@ -71,13 +124,14 @@ impl Model {
     /// Loss and metrics on `samples`. Keras's `evaluate`.
     ///
     /// # Errors
-    /// If the model is not compiled, or the samples do not fit it.
+    /// If the model is not compiled, or the samples do not fit it or cannot be read.
     pub fn evaluate(&self, samples: &dyn Samples) -> Result<Scores> {
         if self.compiled().is_none() {
             return Err(Error::NotCompiled("evaluate"));
         }
         self.check_samples(samples)?;
         let (size, class_numbers) = (self.prediction_batch()?, self.class_numbers());
+        let purpose = Purpose::Evaluate { weighted: samples.weighted() };
         let mut tally = Tally::new(self)?;
         let mut indices: Vec<usize> = Vec::new();
         let mut batch = None;
@@ -92,7 +146,7 @@ impl Model {
             samples.fill(Visit::default(), &indices, batch)?;
             class_numbers.check(batch)?;
             let inputs: Vec<&[f32]> = batch.slices().collect();
-            self.run_forward(Purpose::Evaluate, count, &inputs, |plan, memory| {
+            self.run_forward(purpose, count, &inputs, |plan, memory| {
                 tally.add(|index| plan.fetched(index, memory), batch, count)
             })?;
         }

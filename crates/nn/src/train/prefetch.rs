@@ -5,10 +5,11 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
+use convnet_engine::Slab;
 use convnet_engine::kernels::random::Philox;
 
 use super::samples::ClassNumbers;
-use super::{Batch, Samples, Visit};
+use super::{Batch, Place, Samples, Visit};
 use crate::error::Result;
 
 /// Full batches that exist: one is trained on, one waits, one is being filled.
@@ -21,6 +22,10 @@ const SHUFFLE_STREAM: u64 = u64::MAX;
 pub(super) struct Course<'a> {
     pub(super) samples: &'a dyn Samples,
     pub(super) class_numbers: ClassNumbers,
+    /// What each class counts; empty if all count alike.
+    pub(super) class_weight: &'a [f32],
+    /// What has been done before.
+    pub(super) first: Place,
     pub(super) epochs: usize,
     pub(super) batch_size: usize,
     pub(super) shuffle: bool,
@@ -79,15 +84,15 @@ impl<'scope> Prefetch<'scope> {
 struct Ended;
 
 impl Course<'_> {
-    fn run(&self, slots: &mut Slots<'_>, ready: &SyncSender<Result<Filled>>) -> Result<(), Ended> {
+    fn run(&self, slots: &mut Slots<'_, '_>, ready: &SyncSender<Result<Filled>>) -> Result<(), Ended> {
         let mut order = Vec::new();
-        for epoch in 1..=self.epochs as u64 {
+        for epoch in self.first.epoch as u64..=self.epochs as u64 {
+            let done = if epoch == self.first.epoch as u64 { self.first.step } else { 0 };
             self.order(epoch, &mut order);
             let visit = Visit { seed: self.seed, epoch, training: true };
-            for indices in order.chunks(self.batch_size) {
+            for indices in order.chunks(self.batch_size).skip(done) {
                 let mut filled = slots.take(indices.len())?;
-                let result = (self.samples.fill(visit, indices, &mut filled.batch))
-                    .and_then(|()| self.class_numbers.check(&filled.batch));
+                let result = self.fill(visit, indices, &mut filled.batch);
                 let failed = result.is_err();
                 ready.send(result.map(|()| filled)).map_err(|_| Ended)?;
                 if failed {
@@ -96,6 +101,31 @@ impl Course<'_> {
             }
         }
         Ok(())
+    }
+
+    fn fill(&self, visit: Visit, indices: &[usize], batch: &mut Batch) -> Result<()> {
+        if !self.samples.weighted() {
+            batch.weights.fill(1.0);
+        }
+        self.samples.fill(visit, indices, batch)?;
+        self.class_numbers.check(batch)?;
+        if !self.class_weight.is_empty() {
+            let targets = &batch.targets[0];
+            let row = targets.len() / indices.len();
+            for (weight, target) in batch.weights.iter_mut().zip(targets.chunks_exact(row)) {
+                *weight *= self.class_weight.get(class_of(target)).unwrap_or(&1.0);
+            }
+        }
+        Ok(())
+    }
+
+    /// Room for `count` samples and their weights.
+    fn new_batch(&self, count: usize) -> Batch {
+        let mut batch = Batch::new(self.samples, count);
+        if !self.class_weight.is_empty() && batch.weights.is_empty() {
+            batch.weights = Slab::new(count);
+        }
+        batch
     }
 
     /// The order in which an epoch visits the samples.
@@ -113,27 +143,27 @@ impl Course<'_> {
     }
 }
 
+/// The class that a target stands for: a number, or the place of the largest in a row.
+fn class_of(target: &[f32]) -> usize {
+    match target {
+        [number] => number.round() as usize,
+        row => (1..row.len()).fold(0, |best, at| if row[at] > row[best] { at } else { best }),
+    }
+}
+
 /// Memory of batches that nobody uses.
-struct Slots<'a> {
-    samples: &'a dyn Samples,
+struct Slots<'c, 'a> {
+    course: &'c Course<'a>,
     free: Vec<Filled>,
     /// Full batches that may still be made; the smaller one is made when it is wanted.
     unmade: usize,
     small_made: bool,
-    batch_size: usize,
     back: Receiver<Filled>,
 }
 
-impl<'a> Slots<'a> {
-    fn new(course: &Course<'a>, back: Receiver<Filled>) -> Self {
-        Self {
-            samples: course.samples,
-            free: Vec::with_capacity(SLOTS + 1),
-            unmade: SLOTS,
-            small_made: false,
-            batch_size: course.batch_size,
-            back,
-        }
+impl<'c, 'a> Slots<'c, 'a> {
+    fn new(course: &'c Course<'a>, back: Receiver<Filled>) -> Self {
+        Self { course, free: Vec::with_capacity(SLOTS + 1), unmade: SLOTS, small_made: false, back }
     }
 
     /// A batch of `count` samples: one that came back, or a new one as long as there are few.
@@ -143,7 +173,7 @@ impl<'a> Slots<'a> {
             if let Some(place) = self.free.iter().position(|filled| filled.count == count) {
                 return Ok(self.free.swap_remove(place));
             }
-            let may_be_made = if count == self.batch_size {
+            let may_be_made = if count == self.course.batch_size {
                 let left = self.unmade > 0;
                 self.unmade = self.unmade.saturating_sub(1);
                 left
@@ -151,7 +181,7 @@ impl<'a> Slots<'a> {
                 !mem::replace(&mut self.small_made, true)
             };
             if may_be_made {
-                return Ok(Filled { batch: Batch::new(self.samples, count), count });
+                return Ok(Filled { batch: self.course.new_batch(count), count });
             }
             self.free.push(self.back.recv().map_err(|_| Ended)?);
         }

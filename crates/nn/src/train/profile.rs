@@ -17,7 +17,7 @@ impl Model {
     /// # Errors
     /// If the model is not compiled.
     pub fn training_multiply_adds(&self, batch: usize) -> Result<u64> {
-        Ok(self.new_plan(Purpose::Train, batch)?.multiply_adds())
+        Ok(self.new_plan(Purpose::Train { weighted: false }, batch)?.multiply_adds())
     }
 
     /// Multiply-adds to predict a batch.
@@ -39,7 +39,8 @@ impl Model {
         let mut data = Batch::new(samples, count);
         samples.fill(Visit::default(), &(0..count).collect::<Vec<_>>(), &mut data)?;
         let mut state = self.take_training_state()?;
-        let plan = self.plan(&mut self.lock_runtime(), Purpose::Train, count)?;
+        let plan =
+            self.plan(&mut self.lock_runtime(), Purpose::Train { weighted: samples.weighted() }, count)?;
         let runtime = self.runtime.get_mut().unwrap_or_else(PoisonError::into_inner);
         let inputs: Vec<&[f32]> = data.slices().collect();
         let variables = &mut self.variables;

@@ -1,10 +1,10 @@
 //! Where samples come from: anything that can fill a batch.
 
-use convnet_engine::Slab;
+use convnet_engine::{Shape, Slab};
 use ndarray::{ArrayView1, ArrayViewD, Axis};
 
 use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::model::{Model, Objective};
 
 /// When samples are visited. Augmentation takes its randomness from it and from the sample's number, so that it is the same on any
 /// number of threads.
@@ -31,7 +31,7 @@ pub trait Samples: Sync {
     /// Sizes of one sample, for each input of the model.
     fn input_dims(&self) -> Vec<Vec<usize>>;
 
-    /// Sizes of one target, for each output of the model; an empty entry means class numbers.
+    /// Sizes of one target, for each output of the model that has a loss or a metric; an empty entry means class numbers.
     fn target_dims(&self) -> Vec<Vec<usize>>;
 
     /// Number of classes, if targets are class numbers and it is known.
@@ -57,7 +57,7 @@ pub trait Samples: Sync {
 pub struct Batch {
     /// For each input of the model, one sample after the other.
     pub inputs: Vec<Slab>,
-    /// For each output of the model, one target after the other.
+    /// For each output of the model that has a loss or a metric, one target after the other.
     pub targets: Vec<Slab>,
     /// What each sample counts in the loss; empty if all count alike.
     pub weights: Slab,
@@ -289,16 +289,19 @@ impl Samples for Part<'_> {
     }
 }
 
-/// For each target how many classes there are, if they are class numbers.
+/// For each target how many classes there are, if they are class numbers, and the number that stands for no class.
 #[derive(Clone, Debug)]
-pub(crate) struct ClassNumbers(Vec<Option<usize>>);
+pub(crate) struct ClassNumbers(Vec<Option<(usize, Option<i64>)>>);
 
 impl ClassNumbers {
     /// Checks that class numbers are those of classes that the model has.
     pub(crate) fn check(&self, batch: &Batch) -> Result<()> {
         for (targets, classes) in batch.targets.iter().zip(&self.0) {
-            let Some(classes) = *classes else { continue };
-            let wrong = |label: &&f32| !(label.fract() == 0.0 && (0.0..classes as f32).contains(*label));
+            let Some((classes, ignored)) = *classes else { continue };
+            let wrong = |label: &&f32| {
+                let is_class = label.fract() == 0.0 && (0.0..classes as f32).contains(*label);
+                !is_class && ignored.is_none_or(|ignored| **label != ignored as f32)
+            };
             if let Some(label) = targets.iter().find(wrong) {
                 return Err(Error::Data {
                     what: "class numbers",
@@ -314,16 +317,27 @@ impl ClassNumbers {
 impl Model {
     /// What class numbers among the targets may be.
     pub(crate) fn class_numbers(&self) -> ClassNumbers {
-        let output = &self.output_shapes()[0];
-        let sparse = self
-            .compiled()
-            .is_some_and(|compiled| compiled.loss.target_shape(output).dims.len() < output.dims.len());
-        ClassNumbers(vec![sparse.then(|| output.channels())])
+        let objectives = self.compiled().map_or(&[][..], |compiled| &compiled.objectives);
+        let objectives = objectives.iter().filter(|objective| objective.wants_targets());
+        let of_target = |(objective, (target, output)): (&Objective, (Shape, Shape))| {
+            let ignored = objective.loss.as_ref().and_then(|loss| loss.ignored_class());
+            is_sparse(&target, &output).then(|| (output.channels(), ignored))
+        };
+        ClassNumbers(objectives.zip(self.judged()).map(of_target).collect())
+    }
+
+    /// For each output that is judged the shape of its targets, and its own.
+    fn judged(&self) -> Vec<(Shape, Shape)> {
+        let objectives = self.compiled().map_or(&[][..], |compiled| &compiled.objectives);
+        (objectives.iter().zip(self.output_shapes()))
+            .filter(|(objective, _)| objective.wants_targets())
+            .map(|(objective, output)| (objective.target_shape(&output), output))
+            .collect()
     }
 
     /// Checks that samples are what the model takes.
     pub(crate) fn check_samples(&self, samples: &dyn Samples) -> Result<()> {
-        let show = |dims: &Vec<usize>| convnet_engine::Shape::batched(&dims[..]).to_string();
+        let show = |dims: &Vec<usize>| Shape::batched(&dims[..]).to_string();
         let show_all = |all: &[Vec<usize>]| all.iter().map(show).collect::<Vec<_>>().join(" and ");
         let check = |what, expected: Vec<Vec<usize>>, received: Vec<Vec<usize>>| {
             if received == expected {
@@ -331,22 +345,29 @@ impl Model {
             }
             Err(Error::Data { what, expected: show_all(&expected), received: show_all(&received) })
         };
-        let compiled = self.compiled().ok_or(Error::NotCompiled("training or evaluation"))?;
+        if self.compiled().is_none() {
+            return Err(Error::NotCompiled("training or evaluation"));
+        }
         let expected = self.input_shapes().into_iter().map(|shape| shape.dims).collect();
         check("inputs", expected, samples.input_dims())?;
-        let output = &self.output_shapes()[0];
-        let expected = compiled.loss.target_shape(output).dims;
-        let sparse = expected.len() < output.dims.len();
-        check("targets", vec![expected], samples.target_dims())?;
-        match samples.classes() {
-            Some(classes) if sparse && classes > output.channels() => Err(Error::Data {
+        let judged = self.judged();
+        let expected = judged.iter().map(|(target, _)| target.dims.clone()).collect();
+        check("targets", expected, samples.target_dims())?;
+        let sparse = judged.iter().filter(|(target, output)| is_sparse(target, output));
+        let fewest = sparse.map(|(_, output)| output.channels()).min();
+        match samples.classes().zip(fewest) {
+            Some((classes, known)) if classes > known => Err(Error::Data {
                 what: "classes",
-                expected: output.channels().to_string(),
+                expected: known.to_string(),
                 received: classes.to_string(),
             }),
             _ if samples.is_empty() => Err(Error::argument("data", "there are no samples")),
-            _ if samples.weighted() => Err(Error::argument("data", "samples cannot have weights yet")),
             _ => Ok(()),
         }
     }
+}
+
+/// Whether targets are class numbers.
+fn is_sparse(target: &Shape, output: &Shape) -> bool {
+    target.dims.len() < output.dims.len()
 }

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::model::{Model, Weight};
 
 /// What an optimizer remembers between steps.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct OptimizerMemory {
     /// Steps taken.
     pub steps: u64,

@@ -50,7 +50,8 @@ impl Model {
         tally: &mut Tally,
     ) -> Result<f32> {
         let mut state = self.take_training_state()?;
-        let plan = self.plan(&mut self.lock_runtime(), Purpose::Train, count)?;
+        let purpose = Purpose::Train { weighted: !batch.weights.is_empty() };
+        let plan = self.plan(&mut self.lock_runtime(), purpose, count)?;
         let runtime = self.runtime.get_mut().unwrap_or_else(PoisonError::into_inner);
         let optimizer = &self.compiled.as_ref().ok_or(Error::NotCompiled("training"))?.optimizer;
         let inputs: SmallVec<[&[f32]; 4]> = batch.slices().collect();
@@ -151,7 +152,8 @@ impl Model {
             }
         }
         let mut state = self.take_training_state()?;
-        let plan = self.plan(&mut self.lock_runtime(), Purpose::Train, count)?;
+        let purpose = Purpose::Train { weighted: !batch.weights.is_empty() };
+        let plan = self.plan(&mut self.lock_runtime(), purpose, count)?;
         let runtime = self.runtime.get_mut().unwrap_or_else(PoisonError::into_inner);
         let inputs: Vec<&[f32]> = batch.slices().collect();
         let mut memory = Memory {

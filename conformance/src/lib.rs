@@ -17,6 +17,7 @@ pub mod picks;
 pub mod pooling;
 pub mod problem;
 pub mod resize;
+pub mod updates;
 pub mod warp;
 
 /// f32 values as f64.

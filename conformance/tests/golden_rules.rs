@@ -8,9 +8,12 @@ use common::{Tensor, assert_close, golden_json, placeholders, run};
 use convnet_engine::ops::BatchMean;
 use convnet_engine::{Program, Shape, Slab, gradients};
 use convnet_nn::metrics::{self, Meter};
+use convnet_nn::model::{Compiled, from_config};
 use convnet_nn::optimizers::{self, Course, Target};
-use convnet_nn::{losses, schedules};
-use serde_json::{Map, Value as Json};
+use convnet_nn::train::Arrays;
+use convnet_nn::{Fit, losses, schedules};
+use ndarray::{ArrayD, ArrayView1, ArrayViewD, IxDyn};
+use serde_json::{Map, Value as Json, json};
 
 fn cases(file: &str) -> (Json, Vec<Json>) {
     let golden = golden_json(file);
@@ -114,7 +117,7 @@ fn optimizers_follow_keras_with_all_their_rules() {
 fn weights_that_are_exempt_do_not_decay_and_rates_have_their_factors() {
     let optimizer = optimizers::from_config(
         "SGD",
-        object(&serde_json::json!({
+        object(&json!({
             "learning_rate": 0.5, "weight_decay": 0.2, "exclude_from_weight_decay": ["bias"]
         })),
     )
@@ -238,14 +241,14 @@ fn all_metrics_give_keras_numbers_after_each_batch() {
                     &format!("{what} {key} batch {batch}"),
                     &found,
                     &numbers(&expected[batch]),
-                    3e-6,
+                    1e-5,
                 );
                 first += size;
             }
         }
     }
     for known in metrics::REGISTRY {
-        let ours = ["ExactAUC", "Huber", "Accuracy"].contains(&known.name);
+        let ours = ["ExactAUC", "Accuracy"].contains(&known.name);
         assert!(ours || classes.contains(&known.name), "no case for {}", known.name);
     }
 }
@@ -272,4 +275,94 @@ fn class_numbers_and_one_hot_targets_give_the_same_figures() {
     meter.add(&scores.values, &labels.values, &[]);
     assert_eq!(matrix.value(), meter.value(), "the trace of the confusion matrix is the accuracy");
     assert_eq!(matrix.report().accuracy, matrix.value());
+}
+
+#[test]
+fn trainings_of_fifty_steps_have_keras_loss_curves() {
+    let golden = golden_json("curves.json");
+    let images = Tensor::read(&golden["images"]);
+    let labels = numbers(&golden["labels"]);
+    let start = Tensor::read_all(&golden["start"]);
+    let order: Vec<Vec<usize>> = (golden["order"].as_array().unwrap().iter())
+        .map(|step| step.as_array().unwrap().iter().map(|i| i.as_u64().unwrap() as usize).collect())
+        .collect();
+    let size: usize = images.dims[1..].iter().product();
+    let runs = golden["runs"].as_array().unwrap();
+    assert!(runs.len() >= 6);
+    for run in runs {
+        let (class, mut config) = (run["class_name"].as_str().unwrap(), object(&run["config"]).clone());
+        // Weights become their averages when a training ends, and here each step is one; the averages change no loss.
+        config.insert("use_ema".into(), false.into());
+        let optimizer = optimizers::from_config(class, &config).unwrap();
+        let network = json!({ "class_name": "Sequential", "config": golden["model"] });
+        let mut model = from_config(&network).unwrap();
+        let paths: Vec<String> = model.weights().map(|weight| weight.path.clone()).collect();
+        for (path, tensor) in paths.iter().zip(&start) {
+            let values = ArrayD::from_shape_vec(IxDyn(&tensor.dims), tensor.values.clone()).unwrap();
+            model.set_weight(path, values.view()).unwrap();
+        }
+        let loss = losses::from_name("sparse_categorical_crossentropy").unwrap();
+        model.compile_with(Compiled::new(optimizer, loss, Vec::new())).unwrap();
+        for (step, indices) in order.iter().enumerate() {
+            let pixels: Vec<f32> = indices
+                .iter()
+                .flat_map(|&i| images.values[i * size..(i + 1) * size].iter().copied())
+                .collect();
+            let classes: Vec<f32> = indices.iter().map(|&i| labels[i]).collect();
+            let mut dims = images.dims.clone();
+            dims[0] = indices.len();
+            let x = ArrayViewD::from_shape(IxDyn(&dims), &pixels).unwrap();
+            let data = Arrays::new(x, ArrayView1::from(&classes[..])).unwrap();
+            let fit = Fit::new().batch_size(indices.len()).shuffle(false);
+            let (found, expected) =
+                (model.fit(&data, fit).unwrap().epochs[0].loss, run["losses"][step].as_f64().unwrap());
+            assert!(
+                (found - expected).abs() < 1e-3,
+                "{class} {config:?} step {step}: {found}, Keras {expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_old_argument_decay_is_a_schedule() {
+    let old = json!({ "lr": 0.1, "decay": 0.5, "momentum": 0.0, "nesterov": false, "name": "SGD" });
+    let optimizer = optimizers::from_config("SGD", object(&old)).unwrap();
+    let rates: Vec<f32> = [0, 1, 2, 18].iter().map(|&steps| optimizer.rate_after(steps)).collect();
+    assert_close("rates", &rates, &[0.1, 0.1 / 1.5, 0.05, 0.01], 1e-6);
+    let again = optimizers::from_config("SGD", &optimizer.config()).unwrap();
+    assert_eq!(again.rate_after(18), optimizer.rate_after(18));
+    assert_eq!(optimizer.config()["learning_rate"]["class_name"], "InverseTimeDecay");
+}
+
+#[test]
+fn arguments_that_cannot_be_are_told() {
+    for (class, config, part) in [
+        ("SGD", json!({ "clipnorm": 1.0, "clipvalue": 1.0 }), "only one of"),
+        ("SGD", json!({ "gradient_accumulation_steps": 1 }), "at least 2"),
+        ("Adam", json!({ "use_ema": true, "ema_momentum": 1.5 }), "between 0 and 1"),
+        ("Adam", json!({ "beta_3": 1.5 }), "beta_3"),
+        ("Adam", json!({ "learning_rate": { "class_name": "CosinDecay", "config": {} } }), "CosineDecay"),
+        ("Muon", json!({}), "unknown optimizer"),
+    ] {
+        let problem = optimizers::from_config(class, object(&config)).unwrap_err().to_string();
+        assert!(problem.contains(part), "{class} {config}: {problem}");
+    }
+    for (class, config, part) in [
+        ("MeanAbsoluteError", json!({ "delta": 1.0 }), "delta"),
+        ("MeanSquaredError", json!({ "reduction": "sum" }), "reduction sum"),
+        ("Huber", json!({ "delta": "wide" }), "delta"),
+    ] {
+        let problem = losses::from_config(class, object(&config)).unwrap_err().to_string();
+        assert!(problem.contains(part) || problem.contains("invalid type"), "{class} {config}: {problem}");
+    }
+    for (class, config, part) in [
+        ("MeanIoU", json!({}), "num_classes"),
+        ("IoU", json!({ "num_classes": 2, "target_class_ids": [2] }), "below 2"),
+        ("AUC", json!({ "curve": "ROCK" }), "ROCK"),
+        ("Precisions", json!({}), "did you mean `precision`"),
+    ] {
+        let problem = metrics::from_config(class, object(&config)).unwrap_err().to_string();
+        assert!(problem.contains(part), "{class} {config}: {problem}");
+    }
 }

@@ -622,6 +622,7 @@ fn cases() -> Vec<Case> {
     cases.extend(families::sizes());
     cases.extend(families::rows());
     cases.extend(families::picks());
+    cases.extend(families::losses());
     cases.extend(families::warps());
     cases
 }
@@ -817,6 +818,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     (
         "packing of weights",
         "made by a plan whose variables stay the same; the cases of convolution run so too",
+    ),
+    (
+        "banded convolutions",
+        "made by a plan whose variables stay the same; a test of bands holds it to the operations one by one",
     ),
     ("frozen batch norm factors", "made by a pass; the cases of frozen batch norm run it"),
     ("moving average", "no gradient; its values are checked against Keras"),

@@ -1,9 +1,9 @@
 //! Optimizers and random numbers: against references, and the same on every instruction set and number of threads.
 
 use convnet_conformance::problem::numbers;
-use convnet_conformance::{assert_close, optimizers as reference, widen};
+use convnet_conformance::{assert_close, optimizers as reference, updates, widen};
 use convnet_kernels::elementwise::{gather_rows, scatter_rows};
-use convnet_kernels::optimizer::{Adam, RmsProp, Sgd, adam, rmsprop, sgd};
+use convnet_kernels::optimizer::{self, Adam, RmsProp, Sgd, adam, rmsprop, sgd};
 use convnet_kernels::par::Pool;
 use convnet_kernels::random::{Noise, Philox, dropout, dropout_in_place, noise_in_place};
 
@@ -84,6 +84,131 @@ fn adam_agrees_with_the_reference() {
         }
     }
     assert_close("adam", &w, &w64, 1e-4, 1e-5);
+}
+
+/// A kernel: step, parameters, gradients, slots.
+type Kernel = fn(u64, &mut [f32], &[f32], &mut [Vec<f32>]);
+/// Its reference on one parameter.
+type Reference = fn(f64, f64, &mut [f64], i32, [f64; 4]) -> f64;
+
+/// Step size, two shares, epsilon.
+const SETTINGS: [f64; 4] = [0.02, 0.9, 0.97, 1e-4];
+
+macro_rules! settings {
+    ($name:ident { $($field:ident),* }) => {
+        optimizer::$name { learning_rate: 0.02, $($field: settings!(@ $field)),* }
+    };
+    (@ beta_1) => { 0.9 };
+    (@ rho) => { 0.9 };
+    (@ beta_2) => { 0.97 };
+    (@ epsilon) => { 1e-4 };
+}
+
+const FURTHER: &[(&str, usize, Kernel, Reference)] = &[
+    (
+        "amsgrad",
+        3,
+        |step, w, g, slots| {
+            let [m, v, largest] = slots else { unreachable!() };
+            optimizer::amsgrad(settings!(Adam { beta_1, beta_2, epsilon }), step, w, g, m, v, largest);
+        },
+        updates::amsgrad,
+    ),
+    (
+        "nadam",
+        2,
+        |step, w, g, slots| {
+            let [m, v] = slots else { unreachable!() };
+            optimizer::nadam(settings!(Nadam { beta_1, beta_2, epsilon }), step, w, g, m, v);
+        },
+        updates::nadam,
+    ),
+    (
+        "adamax",
+        2,
+        |step, w, g, slots| {
+            let [m, u] = slots else { unreachable!() };
+            optimizer::adamax(settings!(Adamax { beta_1, beta_2, epsilon }), step, w, g, m, u);
+        },
+        updates::adamax,
+    ),
+    (
+        "adagrad",
+        1,
+        |_, w, g, slots| optimizer::adagrad(settings!(Adagrad { epsilon }), w, g, &mut slots[0]),
+        updates::adagrad,
+    ),
+    (
+        "adadelta",
+        2,
+        |_, w, g, slots| {
+            let [s, t] = slots else { unreachable!() };
+            optimizer::adadelta(settings!(Adadelta { rho, epsilon }), w, g, s, t);
+        },
+        updates::adadelta,
+    ),
+    (
+        "lion",
+        1,
+        |_, w, g, slots| optimizer::lion(settings!(Lion { beta_1, beta_2 }), w, g, &mut slots[0]),
+        updates::lion,
+    ),
+];
+
+#[test]
+fn further_optimizers_agree_with_their_references() {
+    for &(name, slots, kernel, reference) in FURTHER {
+        let mut w = numbers(1, LEN);
+        let mut w64 = widen(&w);
+        let mut own = vec![vec![0.0; LEN]; slots];
+        let mut slots64 = vec![vec![0.0; slots]; LEN];
+        for step in 0..STEPS {
+            let g = gradients(step);
+            kernel(step as u64 + 1, &mut w, &g, &mut own);
+            for i in 0..LEN {
+                w64[i] = reference(w64[i], f64::from(g[i]), &mut slots64[i], step as i32 + 1, SETTINGS);
+            }
+        }
+        assert_close(name, &w, &w64, 1e-4, 1e-5);
+    }
+}
+
+#[test]
+fn lamb_agrees_with_its_reference() {
+    let mut w = numbers(1, LEN);
+    let (mut m, mut v) = (vec![0.0; LEN], vec![0.0; LEN]);
+    let (mut w64, mut slots) = (widen(&w), vec![[0.0; 2]; LEN]);
+    for step in 0..STEPS {
+        let g = gradients(step);
+        let settings = settings!(Lamb { beta_1, beta_2, epsilon });
+        optimizer::lamb(settings, step as u64 + 1, &mut w, &g, &mut m, &mut v);
+        updates::lamb(&mut w64, &widen(&g), &mut slots, step as i32 + 1, SETTINGS);
+    }
+    assert_close("lamb", &w, &w64, 1e-4, 1e-5);
+}
+
+#[test]
+fn what_goes_before_and_after_an_optimizer_is_what_it_says() {
+    let x = numbers(3, LEN);
+    let squares: f64 = widen(&x).iter().map(|x| x * x).sum();
+    assert!((optimizer::squares(&x) / squares - 1.0).abs() < 1e-6);
+    let (mut y, mut sums) = (numbers(4, LEN), vec![0.0; LEN]);
+    let expected: Vec<f64> = x.iter().zip(&y).map(|(x, y)| (f64::from(*x) + f64::from(*y)) / 2.0).collect();
+    optimizer::accumulate(&mut sums, &x);
+    optimizer::average(&mut y, &mut sums, 2.0);
+    assert_close("mean of gradients", &y, &expected, 1e-6, 1e-7);
+    assert!(sums.iter().all(|sum| *sum == 0.0), "sums begin anew");
+    let mut mixed = x.clone();
+    optimizer::mix(&mut mixed, &y, 0.75);
+    let expected: Vec<f64> = x.iter().zip(&y).map(|(x, y)| f64::from(0.75 * x + 0.25 * y)).collect();
+    assert_close("average", &mixed, &expected, 1e-6, 1e-7);
+    optimizer::clip(&mut mixed, 0.25);
+    assert!(mixed.iter().all(|x| x.abs() <= 0.25) && mixed.iter().any(|x| x.abs() < 0.25));
+    let mut decayed = x.clone();
+    optimizer::decay(&mut decayed, 0.1);
+    optimizer::scale(&mut decayed, 2.0);
+    let expected: Vec<f64> = x.iter().map(|x| f64::from(*x) * 1.8).collect();
+    assert_close("decay", &decayed, &expected, 1e-6, 1e-7);
 }
 
 #[test]
@@ -174,6 +299,9 @@ fn numbers_do_not_depend_on_threads() {
             let settings = Adam { learning_rate: 0.01, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
             adam(settings, 1, &mut values, &g, &mut m, &mut v);
             values.push(convnet_kernels::reduce::sum(&g));
+            let settings = optimizer::Lamb { learning_rate: 0.1, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
+            optimizer::lamb(settings, 1, &mut values[..100_000], &g, &mut m, &mut v);
+            values.push(optimizer::squares(&g) as f32);
             values
         })
     };

@@ -4,12 +4,12 @@
 #![cfg(unix)]
 
 use convnet_conformance::problem::{cases, numbers};
-use convnet_kernels::conv::{Convolution, Epilogue, Residual};
+use convnet_kernels::conv::{Banded, Convolution, Epilogue, Filters, Residual};
 use convnet_kernels::cpu::{self, Isa};
 use convnet_kernels::elementwise::{self, Activation};
 use convnet_kernels::fence::{Edge, Fenced};
 use convnet_kernels::geometry::{Axis, ConvGeometry, Padding, PoolGeometry, Window};
-use convnet_kernels::optimizer::{Adam, adam};
+use convnet_kernels::optimizer::{self, Adam, Lamb, adam};
 use convnet_kernels::random::Philox;
 use convnet_kernels::winograd::{Method, TileSize, Winograd};
 use convnet_kernels::{norm, pool, reduce, softmax};
@@ -152,6 +152,59 @@ fn convolutions_keep_to_their_slices() {
     });
 }
 
+/// A chain of convolutions that is computed band by band, if it can be.
+fn convolve_in_bands(chain: [ConvGeometry; 3], isa: Isa, edge: Edge) {
+    let [wide, depthwise, narrow] = chain;
+    let Some(banded) = Banded::with_isa(wide, depthwise, narrow, isa) else { return };
+    eprintln!("{isa}, {edge:?}: {chain:?}");
+    let packed = |g: ConvGeometry| {
+        let convolution = Convolution::with_isa(g, isa);
+        let mut packed = zeros(convolution.packed_weights_len().expect("banded ones are packed"), edge);
+        convolution.pack_weights(&numbers(1, g.weights_len()), &mut packed);
+        packed
+    };
+    let weights = [packed(wide), fenced(&numbers(2, depthwise.weights_len()), edge), packed(narrow)];
+    let biases = chain.map(|g| fenced(&numbers(3, g.out_channels), edge));
+    let residual = fenced(&numbers(4, narrow.output_len()), edge);
+    let epilogue = |index: usize| {
+        let residual = if index == 2 { Residual::Slice(&residual) } else { Residual::None };
+        Epilogue { bias: Some(&biases[index]), residual, activation: Activation::Relu }
+    };
+    let filters = [0, 1, 2].map(|index| Filters { weights: &weights[index], epilogue: epilogue(index) });
+    let mut scratch = zeros(banded.scratch(), edge);
+    let input = fenced(&numbers(5, wide.input_len()), edge);
+    banded.forward(&input, filters, &mut zeros(narrow.output_len(), edge), &mut scratch);
+}
+
+#[test]
+fn bands_of_convolutions_keep_to_their_slices() {
+    in_a_process("bands_of_convolutions_keep_to_their_slices", || {
+        let mut dice = Dice::new(17);
+        let mut left = cases(120);
+        while left > 0 {
+            let (batch, in_channels, channels) = (dice.throw(1..=3), dice.throw(1..=20), dice.throw(1..=40));
+            let window = Window::image(dice.axis(20), dice.axis(13));
+            let wide = ConvGeometry { batch, in_channels, out_channels: channels, groups: 1, window };
+            let [_, height, width] = window.output();
+            let (kernel, stride) = (dice.throw(1..=4), dice.throw(1..=3));
+            let along = |size: usize| Axis::new(size, kernel, stride, 1, Padding::Same);
+            let (Ok(height), Ok(width)) = (along(height), along(width)) else { continue };
+            let window = Window::image(height, width);
+            let (in_channels, out_channels) = (channels, dice.throw(1..=40));
+            let depthwise =
+                ConvGeometry { batch, in_channels, out_channels: channels, groups: channels, window };
+            let rows = depthwise.output_len() / channels;
+            let narrow = ConvGeometry::matrix(rows, in_channels, out_channels);
+            for isa in cpu::supported().into_iter().chain([Isa::Emulated512]) {
+                Edge::ALL
+                    .into_iter()
+                    .for_each(|edge| convolve_in_bands([wide, depthwise, narrow], isa, edge));
+            }
+            left -= 1;
+        }
+    });
+}
+
 #[test]
 fn dense_layers_keep_to_their_slices() {
     in_a_process("dense_layers_keep_to_their_slices", || {
@@ -257,6 +310,15 @@ fn sums_bf16_and_optimizers_keep_to_their_slices() {
                 let (mut m, mut v) = (zeros(len, edge), zeros(len, edge));
                 let settings = Adam { learning_rate: 0.1, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
                 adam(settings, 1, &mut y, &g, &mut m, &mut v);
+                let mut largest = zeros(len, edge);
+                optimizer::amsgrad(settings, 1, &mut y, &g, &mut m, &mut v, &mut largest);
+                let settings = Lamb { learning_rate: 0.1, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
+                optimizer::lamb(settings, 1, &mut y, &g, &mut m, &mut v);
+                optimizer::average(&mut y, &mut m, 2.0);
+                optimizer::accumulate(&mut m, &g);
+                optimizer::mix(&mut v, &y, 0.9);
+                optimizer::clip(&mut y, 0.5);
+                optimizer::squares(&y);
             }
         });
     });

@@ -55,7 +55,7 @@ for name, function, arguments in NETWORKS:
         variable.assign(values)
     x = numbers(BATCH * SIZE * SIZE * 3, 5000).reshape(BATCH, SIZE, SIZE, 3)
     y = np.arange(BATCH) * 3 % CLASSES
-    model.compile(keras.optimizers.SGD(RATE), "sparse_categorical_crossentropy")
+    model.compile(keras.optimizers.SGD(RATE), "sparse_categorical_crossentropy", run_eagerly=True)
     loss = float(model.train_on_batch(x, y))
     changes = []
     for index, ((path, variable), values) in enumerate(zip(variables, before)):

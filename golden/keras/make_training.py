@@ -143,8 +143,11 @@ def losses_all():
         prediction = tf.Variable(y_pred)
         with tf.GradientTape() as tape:
             value = loss(y_true, prediction)
-        each = type(loss).from_config({**loss.get_config(), "reduction": None})(y_true, tf.constant(y_pred))
-        config = {k: v for k, v in plain(loss.get_config()).items() if k not in ("name",)}
+        loss.reduction = None
+        each = loss(y_true, tf.constant(y_pred))
+        loss.reduction = "sum_over_batch_size"
+        # The configuration of some losses lacks arguments that they have.
+        config = {k: v for k, v in plain({**loss.get_config(), **loss._fn_kwargs}).items() if k not in ("name",)}
         cases.append({"class_name": type(loss).__name__, "config": config, "y_true": tensor(y_true),
                       "y_pred": tensor(y_pred), "value": number(value), "each": tensor(each),
                       "gradient": tensor(tape.gradient(value, prediction))})

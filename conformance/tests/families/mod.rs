@@ -3,9 +3,11 @@
 use super::*;
 use convnet_engine::kernels::pool::AdaptiveGeometry;
 
+mod losses;
 mod picks;
 mod warps;
 
+pub use losses::losses;
 pub use picks::picks;
 pub use warps::warps;
 

@@ -14,14 +14,14 @@
 //! [compile]                       # optional
 //! optimizer = { name = "adam", learning_rate = 0.001 }    # or just a name
 //! loss = "sparse_categorical_crossentropy"                # likewise
-//! metrics = ["accuracy"]
+//! metrics = ["accuracy", { name = "auc", curve = "PR" }]
 //! ```
 
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use convnet::nn::model::{self, Compiled};
-use convnet::nn::{layers, losses, optimizers};
+use convnet::nn::{layers, losses, metrics, optimizers};
 use convnet::prelude::*;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -45,7 +45,7 @@ struct Description {
 struct Compile {
     optimizer: Option<toml::Value>,
     loss: toml::Value,
-    metrics: Option<Vec<String>>,
+    metrics: Option<Vec<toml::Value>>,
 }
 
 /// A class and its arguments.
@@ -120,7 +120,11 @@ fn compiled(compile: Compile) -> Result<Compiled> {
     let (loss, arguments) = named(&compile.loss, "loss")?;
     let loss = losses::from_config(&loss, &arguments)?;
     let metrics = compile.metrics.unwrap_or_else(|| vec!["accuracy".into()]);
-    let metrics = metrics.iter().map(|name| name.parse::<Metric>()).collect::<Result<_, _>>()?;
+    let metric = |given: &toml::Value| {
+        let (metric, arguments) = named(given, "metrics")?;
+        Ok(metrics::from_config(&metric, &arguments)?)
+    };
+    let metrics = metrics.iter().map(metric).collect::<Result<Vec<Metric>>>()?;
     Ok(Compiled::new(optimizer, loss, metrics))
 }
 
@@ -187,6 +191,12 @@ loss = "sparse_categorical_crossentropy"
         let compiled = model.compiled().unwrap();
         assert_eq!((compiled.optimizer.class_name(), compiled.optimizer.learning_rate()), ("Adam", 0.5));
         assert_eq!(compiled.metrics().count(), 1);
+        let metrics = "metrics = [\"mse\", { name = \"auc\", curve = \"PR\" }]";
+        let model =
+            parse(&format!("{NET}{metrics}\n").replace("sparse_categorical", "categorical"), "net.toml");
+        let model = model.unwrap();
+        let names: Vec<&str> = model.compiled().unwrap().metrics().map(Metric::name).collect();
+        assert_eq!(names, ["mean_squared_error", "auc"]);
     }
 
     #[test]

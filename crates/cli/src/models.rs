@@ -9,6 +9,7 @@ use convnet::prelude::*;
 use convnet::vision::zoo::{self, Family, Network};
 
 use crate::description;
+use crate::output::note;
 
 /// A model that has a name.
 pub struct Builtin {
@@ -148,7 +149,11 @@ pub fn open(name: &str) -> Result<Opened> {
     // Files without an ending of their own are Keras's, whose content tells which of its formats it is.
     let known = convnet::interop::model_format(path).is_ok();
     let model = if known { convnet::interop::load(path) } else { load_model(path) };
-    Ok(Opened { model: model.context("cannot open the model")?, trained: true })
+    let model = model.context("cannot open the model")?;
+    for text in model.notes() {
+        note(format!("warning: {name}: {text}"));
+    }
+    Ok(Opened { model, trained: true })
 }
 
 /// A model for arrays as its file describes them.

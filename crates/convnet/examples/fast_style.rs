@@ -113,7 +113,7 @@ pub fn trained(
     let targets = concatenate(Axis(1), &views)?;
     let canvas = painter(&image, channels)?;
     let mut model = Model::new(&[image.clone()], &[looks.compared(&canvas, &scales)?])?;
-    model.compile(Adam::default().learning_rate(0.003), MeanSquaredError::default(), [])?;
+    model.compile(Adam::new(0.003), MeanSquaredError::default(), [])?;
     let history =
         model.fit(&Arrays::new(photos.view(), targets.view())?, Fit::new().epochs(epochs).batch_size(4))?;
     let losses = history.epochs.iter().map(|epoch| epoch.loss).collect();

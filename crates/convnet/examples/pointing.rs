@@ -26,11 +26,7 @@ pub fn network() -> convnet::nn::Result<Model> {
         .add(GlobalAveragePooling2D::new())
         .add(Dense::new(KINDS.len()).activation(Activation::Softmax))
         .build()?;
-    model.compile(
-        Adam::default().learning_rate(0.003),
-        SparseCategoricalCrossentropy::default(),
-        [Metric::Accuracy],
-    )?;
+    model.compile(Adam::new(0.003), SparseCategoricalCrossentropy::default(), [Metric::Accuracy])?;
     Ok(model)
 }
 

@@ -69,11 +69,7 @@ pub fn trained(count: usize, epochs: usize, sky: Sky) -> Result<Model, Box<dyn s
         .add(GlobalAveragePooling2D::new())
         .add(Dense::new(2).activation(Activation::Softmax))
         .build()?;
-    model.compile(
-        Adam::default().learning_rate(0.003),
-        SparseCategoricalCrossentropy::default(),
-        [Metric::Accuracy],
-    )?;
+    model.compile(Adam::new(0.003), SparseCategoricalCrossentropy::default(), [Metric::Accuracy])?;
     let scenes = pictures(false, count, sky)?;
     let arrays = Arrays::new(scenes.pictures.view(), scenes.classes.view())?;
     model.fit(&arrays, Fit::new().epochs(epochs).batch_size(32))?;

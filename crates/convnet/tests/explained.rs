@@ -259,8 +259,11 @@ fn pictures_that_are_made_for_a_class_or_a_filter_excite_it() {
         let Some(picture) = picture else { return false };
         mean(picture.view().insert_axis(Axis(0)).into_dyn(), **filter) > mean(grey.view(), **filter)
     });
-    let raised = raised.count();
-    assert!(raised >= 8, "{raised} of 12 filters answer more to their picture than to grey");
+    let (raised, answering) = (raised.count(), found.iter().flatten().count());
+    assert!(
+        answering >= 6 && 4 * raised >= 3 * answering,
+        "{raised} of {answering} answer more than to grey"
+    );
     let larger = explain::filters(&model, "last", &[0], (40, 24), &pixels, &Ascent::default()).unwrap();
     assert_eq!(larger[0].as_ref().unwrap().dim(), (40, 24, 1), "convolutions take any size");
 }

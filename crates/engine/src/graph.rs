@@ -226,11 +226,10 @@ impl Graph {
 
     /// Drops nodes that nobody reads.
     pub(crate) fn drop_nodes(&mut self, dropped: &[usize]) {
-        let mut index = 0;
-        self.nodes.retain(|_| {
-            index += 1;
-            !dropped.contains(&(index - 1))
-        });
+        let mut keep = vec![true; self.nodes.len()];
+        dropped.iter().for_each(|&node| keep[node] = false);
+        let mut keep = keep.into_iter();
+        self.nodes.retain(|_| keep.next().unwrap_or(true));
         self.renumber();
     }
 

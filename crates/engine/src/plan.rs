@@ -147,6 +147,7 @@ impl Plan {
         crate::passes::optimize(&mut program);
         if program.constant_variables {
             constants::prepare(&mut program, batch);
+            crate::passes::band::run(&mut program, batch);
         }
         let rounds = program.precision == Precision::Bf16 && program.forward_nodes > 0;
         if rounds {
@@ -504,7 +505,7 @@ impl Step {
 }
 
 /// The nodes on which something that is fetched or stored depends, in order.
-fn needed_nodes(program: &Program) -> Vec<usize> {
+pub(crate) fn needed_nodes(program: &Program) -> Vec<usize> {
     let graph = &program.graph;
     let mut needed = vec![false; graph.values.len()];
     for &value in program.fetches.iter().chain(program.stores.iter().map(|(value, _)| value)) {

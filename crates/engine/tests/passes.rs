@@ -4,9 +4,9 @@
 
 use convnet_engine::ops::{
     Activate, Activation, BatchMean, BiasAdd, Convolution, MaxPool, Pad, Padding, Reshape, Sliding,
-    SoftmaxCrossEntropy, Target,
+    SoftmaxCrossEntropy, Sum, Target,
 };
-use convnet_engine::{Plan, Precision, Program, Shape, gradients};
+use convnet_engine::{Graph, Plan, Precision, Program, Shape, gradients};
 
 /// Convolution, bias, rectifier and pool, each an operation of its own, then a dense layer and a loss; with gradients or without.
 fn program(training: bool) -> Program {
@@ -123,6 +123,59 @@ fn memory_is_shared_by_what_does_not_live_together() {
     assert!(plan.arena_len() >= maps);
     assert!(plan.arena_len() < 2 * maps, "{} floats for maps of {maps}", plan.arena_len());
     assert!(Plan::new(program(false), 128).arena_len() > plan.arena_len());
+}
+
+#[test]
+fn what_is_computed_twice_is_computed_once() {
+    let mut program = Program::default();
+    let graph = &mut program.graph;
+    let x = graph.input(Shape::batched([8]));
+    let weights = graph.parameter(Shape::fixed([8, 8]), 0);
+    let dense = |graph: &mut Graph| {
+        let y = graph.apply(Convolution::linear(Sliding::default(), 1), &[x, weights]).unwrap();
+        graph.apply(Activate(Activation::Relu), &[y]).unwrap()
+    };
+    let (a, b) = (dense(graph), dense(graph));
+    let other = graph.apply(Activate(Activation::Tanh), &[b]).unwrap();
+    let sum = graph.apply(Sum, &[a, b, other]).unwrap();
+    program.fetches = vec![sum, b];
+    assert_eq!(calls(&Plan::new(program.clone(), 4)), ["convolution", "activation", "add"]);
+    assert_eq!(Plan::without_passes(program, 4).calls().len(), 6);
+}
+
+/// A block of a network for small machines, for prediction: widening, depthwise and narrowing convolutions with rectifiers and the
+/// block's input added, or read once more.
+fn inverted_block(pixels: usize, reads_wide: bool) -> Program {
+    let mut program = Program { constant_variables: true, ..Program::default() };
+    let graph = &mut program.graph;
+    let image = graph.input(Shape::batched([pixels, pixels, 16]));
+    let weights = [[1, 1, 16, 64], [3, 3, 1, 64], [1, 1, 64, 16]].map(|dims| {
+        let start = graph
+            .parameters()
+            .iter()
+            .map(|&(value, _)| graph.shape(value).dims.iter().product::<usize>())
+            .sum();
+        graph.parameter(Shape::fixed(dims), start)
+    });
+    let linear =
+        |groups| Convolution::linear(Sliding { padding: [Padding::Same; 3], ..Sliding::default() }, groups);
+    let wide = graph.apply(linear(1), &[image, weights[0]]).unwrap();
+    let wide = graph.apply(Activate(Activation::Relu), &[wide]).unwrap();
+    let maps = graph.apply(linear(64), &[wide, weights[1]]).unwrap();
+    let maps = graph.apply(Activate(Activation::Relu), &[maps]).unwrap();
+    let maps = graph.apply(linear(1), &[maps, weights[2]]).unwrap();
+    let sum = graph.apply(Sum, &[maps, image]).unwrap();
+    program.fetches.push(sum);
+    program.fetches.extend(reads_wide.then_some(wide));
+    program
+}
+
+#[test]
+fn a_block_with_large_maps_is_computed_in_bands() {
+    assert_eq!(calls(&Plan::new(inverted_block(64, false), 1)), ["banded convolutions"]);
+    // Maps that stay in the caches, and those that others want too, are left alone.
+    assert_eq!(calls(&Plan::new(inverted_block(16, false), 1)), ["convolution"; 3]);
+    assert_eq!(calls(&Plan::new(inverted_block(64, true), 1)), ["convolution"; 3]);
 }
 
 #[test]

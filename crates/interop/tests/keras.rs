@@ -162,6 +162,8 @@ fn models_predict_what_they_predicted_in_keras() {
 fn training_goes_on_from_a_file_to_the_same_bits() {
     use convnet_nn::layers::{BatchNormalization, Dense};
     use convnet_nn::losses::MeanSquaredError;
+    use convnet_nn::optimizers::WithSettings;
+    use convnet_nn::schedules::CosineDecay;
     use convnet_nn::train::Arrays;
     use convnet_nn::{Fit, Sequential, optimizers};
 
@@ -174,6 +176,15 @@ fn training_goes_on_from_a_file_to_the_same_bits() {
         Box::new(optimizers::RmsProp::default().momentum(0.5).centered(true)),
         Box::new(optimizers::Sgd::new(0.1).momentum(0.9)),
         optimizers::from_name("sgd").unwrap(),
+        optimizers::from_name("nadam").unwrap(),
+        optimizers::from_name("adagrad").unwrap(),
+        optimizers::from_name("adadelta").unwrap(),
+        optimizers::from_name("lion").unwrap(),
+        optimizers::from_name("lamb").unwrap(),
+        Box::new(optimizers::Adam::new(0.01).amsgrad(true)),
+        Box::new(optimizers::AdamW::default().schedule(CosineDecay::new(0.1, 9))),
+        Box::new(optimizers::Adamax::new(0.01).use_ema(0.7).gradient_accumulation_steps(2)),
+        Box::new(optimizers::Nadam::new(0.01).schedule(CosineDecay::new(0.1, 9)).global_clipnorm(0.5)),
     ] {
         let mut model = Sequential::new([3])
             .add(Dense::new(4))
@@ -196,4 +207,22 @@ fn training_goes_on_from_a_file_to_the_same_bits() {
             assert_eq!(first.get_weights(), again.get_weights(), "{name} {format:?}");
         }
     }
+}
+
+#[test]
+fn what_is_not_known_of_a_file_is_told() {
+    let file = KerasFile::read(golden("sequential.keras")).unwrap();
+    assert_eq!(file.to_model().unwrap().notes(), [] as [&str; 0]);
+    let changed = |what: &str, value: serde_json::Value| {
+        let mut file = file.clone();
+        file.compile_config.as_mut().unwrap()[what] = value;
+        file.to_model().unwrap()
+    };
+    let model = changed("optimizer", serde_json::json!({ "class_name": "Muon", "config": {} }));
+    assert!(model.compiled().is_none() && model.notes()[0].contains("unknown optimizer `Muon`"));
+    let model = changed("loss", "my_loss".into());
+    assert!(model.compiled().is_none() && model.notes()[0].contains("my_loss"), "{:?}", model.notes());
+    let model = changed("metrics", serde_json::json!([["accuracy", "my_metric"]]));
+    assert_eq!(model.compiled().unwrap().metrics().count(), 1);
+    assert!(model.notes()[0].contains("my_metric"), "{:?}", model.notes());
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use anyhow::Result;
 use convnet::nn::layers::REGISTRY;
-use convnet::nn::{losses, optimizers};
+use convnet::nn::{losses, metrics, optimizers, schedules};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
@@ -61,7 +61,11 @@ impl Args {
         }
         let losses: Vec<&str> = losses::REGISTRY.iter().map(|loss| loss.aliases.first().copied().unwrap_or(loss.name)).collect();
         let optimizers: Vec<&str> = optimizers::REGISTRY.iter().map(|optimizer| optimizer.short_name).collect();
-        output.line(format!("Losses: {}\nOptimizers: {}", losses.join(", "), optimizers.join(", ")));
+        let metrics: Vec<&str> =
+            metrics::REGISTRY.iter().map(|metric| metric.aliases.first().copied().unwrap_or(metric.name)).collect();
+        let schedules: Vec<&str> = schedules::REGISTRY.iter().map(|schedule| schedule.name).collect();
+        output.line(format!("Losses: {}\nMetrics: {}", losses.join(", "), metrics.join(", ")));
+        output.line(format!("Optimizers: {}\nSchedules: {}", optimizers.join(", "), schedules.join(", ")));
         output.line("`convnet layers --help` shows a description.");
         output.finish()
     }

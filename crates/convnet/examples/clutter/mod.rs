@@ -56,13 +56,13 @@ pub fn scenes(
             let piece = other.slice(s![row..row + PIECE, column..column + PIECE, ..]).to_owned();
             picture
                 .slice_mut(s![y..y + PIECE, x..x + PIECE, ..])
-                .zip_mut_with(&piece, |here, &light| *here = here.max(light));
+                .zip_mut_with(&piece, |here: &mut f32, &light| *here = here.max(light));
         }
         let (top, left) = (random.below(SIDE - DIGIT + 1), random.below(SIDE - DIGIT + 1));
         let mut under = picture.slice_mut(s![top..top + DIGIT, left..left + DIGIT, ..]);
         // The digit has the ground around its strokes to itself.
         under.slice_mut(s![4..24, 4..24, ..]).fill(0.0);
-        under.zip_mut_with(&digit(split, index), |here, &light| *here = here.max(light));
+        under.zip_mut_with(&digit(split, index), |here: &mut f32, &light| *here = here.max(light));
         classes.push(class as f32);
         places.push((top, left));
     }

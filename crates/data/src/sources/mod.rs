@@ -17,8 +17,8 @@ mod idx;
 mod imdb;
 mod labelled;
 mod mnist;
-mod published;
 mod opening;
+mod published;
 mod table;
 mod texts;
 
@@ -27,10 +27,10 @@ pub use cache::{CACHE_VARIABLE, cache_folder};
 pub use cifar::load_cifar;
 pub use folder::load_folder;
 pub use idx::{Idx, read_idx};
-pub use published::{MIRROR_VARIABLE, Published};
 pub use imdb::{ImdbRules, read_imdb};
 pub use labelled::{Columns, ImageTable, Labels, read_labels};
 pub use opening::{Collection, KINDS, Kind, Opening, open, open_with};
+pub use published::{MIRROR_VARIABLE, Published};
 pub use texts::{TextFolder, read_text_folder};
 
 /// Told, in a line of plain text, of what takes long (a download).

@@ -79,7 +79,7 @@ impl Convolution {
     }
 
     /// Geometry for inputs that were checked when the node was added.
-    pub(super) fn geometry(&self, inputs: &[Bound]) -> ConvGeometry {
+    pub(crate) fn geometry(&self, inputs: &[Bound]) -> ConvGeometry {
         bound_geometry(&self.sliding, self.groups, &inputs[0], &inputs[1].dims)
     }
 

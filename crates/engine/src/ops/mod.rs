@@ -6,6 +6,7 @@
 mod accuracy;
 mod activate;
 mod adaptive_pool;
+mod banded_convolution;
 mod batch_norm;
 mod bf16;
 mod bias_add;
@@ -50,6 +51,7 @@ mod unstack;
 pub use accuracy::{Accuracy, AccuracyKind};
 pub use activate::{Activate, ActivateGradient};
 pub use adaptive_pool::{AdaptiveAveragePool, AdaptiveMaxPool};
+pub use banded_convolution::BandedConvolution;
 pub(crate) use batch_norm::Y_AGAIN;
 pub use batch_norm::{BatchNorm, BatchNormAgain, BatchNormFrozen, BatchNormGradient, MovingAverage};
 pub use bf16::{Bf16Convolution, Narrow, Round, Widen};

@@ -1,10 +1,13 @@
 //! Rewrites of a program before it is planned, one file each. None changes a result by more than rounding.
 //!
 //! A pass replaces nodes where they stand, so that the order of the list stays one in which it can be run; what it leaves
-//! unread is dropped by the plan.
+//! unread is dropped at the end.
 
+pub(crate) mod band;
 pub(crate) mod bf16;
 mod bias_before_norm;
+mod common_nodes;
+mod dead_nodes;
 mod fold_batch_norm;
 mod fold_padding;
 mod fuse_batch_norm;
@@ -22,12 +25,15 @@ pub type Pass = fn(&mut Program);
 
 /// The passes, in the order in which they run.
 pub const PASSES: &[(&str, Pass)] = &[
+    ("common nodes", common_nodes::run),
+    ("dead nodes", dead_nodes::run),
     ("fold padding", fold_padding::run),
     ("fold batch norm", fold_batch_norm::run),
     ("fuse epilogue", fuse_epilogue::run),
     ("relu before pool", relu_before_pool::run),
     ("bias before norm", bias_before_norm::run),
     ("normal again", normal_again::run),
+    ("dead nodes", dead_nodes::run),
 ];
 
 /// What is rewritten before gradients are added: operations that have a gradient of their own for what several did before.

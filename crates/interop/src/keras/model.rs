@@ -4,7 +4,7 @@ use std::path::Path;
 
 use convnet_nn::model::{Slot, Weight};
 use convnet_nn::train::OptimizerMemory;
-use convnet_nn::{Model, model};
+use convnet_nn::{Metric, Model, model};
 use ndarray::{ArrayD, arr0};
 use serde_json::Value;
 
@@ -41,7 +41,7 @@ pub fn save_model(model: &Model, path: impl AsRef<Path>) -> Result<()> {
 
 impl KerasFile {
     /// The model of this file, with its weights. It is compiled if the file says how in terms known here (other
-    /// optimizers or losses do not hinder prediction).
+    /// optimizers or losses do not hinder prediction; [`Model::notes`] tells of them).
     ///
     /// # Errors
     /// When the configuration has layers or arguments that are not known here, or a layer's arrays do not fit it.
@@ -71,6 +71,21 @@ impl KerasFile {
     }
 }
 
+/// What is wrong with those of a file's metrics that are left out.
+fn unknown_metrics(metrics: &Value, problems: &mut Vec<String>) {
+    match metrics {
+        Value::Null => {}
+        Value::Array(items) => items.iter().for_each(|item| unknown_metrics(item, problems)),
+        Value::Object(outputs) if !outputs.contains_key("class_name") => {
+            outputs.values().for_each(|item| unknown_metrics(item, problems));
+        }
+        one => {
+            let problem = Metric::from_json(one).err();
+            problems.extend(problem.map(|problem| format!("a metric of its file is left out: {problem}")));
+        }
+    }
+}
+
 /// As [`KerasFile::to_model`], from arrays that may lie in the file still.
 fn build<A: Numbers>(file: &KerasFile<A>) -> Result<Model> {
     let mut config = file.config.clone();
@@ -81,13 +96,30 @@ fn build<A: Numbers>(file: &KerasFile<A>) -> Result<Model> {
     let arrays = file.layers.iter().flat_map(|layer| &layer.weights);
     let numbers =
         arrays.map(|(_, array)| array.shape().iter().product::<usize>()).sum::<usize>().max(FREE_NUMBERS);
-    let compiled = model::from_config_within(&config, numbers);
-    let mut model = compiled.or_else(|_| model::from_config_within(&file.config, numbers))?;
+    let mut model = match model::from_config_within(&config, numbers) {
+        Ok(model) => model,
+        Err(problem) => {
+            let mut model = model::from_config_within(&file.config, numbers)?;
+            let note = format!("it is not compiled, since its file says how in other terms: {problem}");
+            model.add_note(note);
+            model
+        }
+    };
+    let is_compiled = model.compiled().is_some();
+    for key in ["metrics", "weighted_metrics"].into_iter().filter(|_| is_compiled) {
+        let metrics = file.compile_config.as_ref().map_or(&Value::Null, |compiled| &compiled[key]);
+        let mut problems = Vec::new();
+        unknown_metrics(metrics, &mut problems);
+        problems.into_iter().for_each(|problem| model.add_note(problem));
+    }
     let arrays = arrays_of(file, &model)?;
     fill(&mut model, &arrays)?;
     if let Some(memory) = file.optimizer.as_ref().and_then(|state| state.to_memory(&model)) {
         // Arrays of other sizes are those of other weights: as in Keras, training then starts afresh.
-        let _fresh = model.set_optimizer_memory(&memory).is_err();
+        if model.set_optimizer_memory(&memory).is_err() {
+            let note = "the optimizer starts afresh, since its state in the file is that of other weights";
+            model.add_note(note.into());
+        }
     }
     Ok(model)
 }

@@ -9,6 +9,7 @@ use crate::gemm::brgemm::Tile;
 use crate::gemm::{Kernels, MAX_ROWS, pack};
 use crate::geometry::ConvGeometry;
 use crate::par::{self, Shared};
+use std::ops::Range;
 
 /// Runs shorter than this go through the kernels of short runs.
 const SHORT_RUN: usize = 12;
@@ -111,34 +112,50 @@ impl ForwardPlan {
         copy: &mut [f32],
     ) {
         let input = layout.prepare(g, input, &mut copy[..self.copy_len]);
-        let call =
-            Call { plan: self, g, layout, kernels, input, packed, epilogue, output: Shared::new(output) };
+        let call = Call {
+            plan: self,
+            g,
+            layout,
+            kernels,
+            input,
+            packed,
+            epilogue,
+            output: Shared::new(output),
+            origin: 0,
+        };
         par::for_each(self.cut.pieces(), work::cost(g.multiply_adds()), |index| call.piece(index));
     }
 }
 
 /// One call of the forward pass, shared by its pieces.
-struct Call<'a> {
-    plan: &'a ForwardPlan,
-    g: &'a ConvGeometry,
-    layout: &'a Layout,
-    kernels: &'a Kernels,
-    input: &'a [f32],
-    packed: &'a [f32],
-    epilogue: Epilogue<'a>,
-    output: Shared<'a>,
+pub(super) struct Call<'a> {
+    pub plan: &'a ForwardPlan,
+    pub g: &'a ConvGeometry,
+    pub layout: &'a Layout,
+    pub kernels: &'a Kernels,
+    pub input: &'a [f32],
+    pub packed: &'a [f32],
+    pub epilogue: Epilogue<'a>,
+    /// The output, or a part of it that starts at pixel `origin`.
+    pub output: Shared<'a>,
+    pub origin: usize,
 }
 
 impl Call<'_> {
     fn piece(&self, index: usize) {
         let (g, cut) = (self.g, &self.plan.cut);
-        let width = self.kernels.columns();
-        let panels = g.out_channels.div_ceil(width);
+        let panels = g.out_channels.div_ceil(self.kernels.columns());
         let (row_piece, panel_piece) = (index / cut.panel_pieces, index % cut.panel_pieces);
         let first = row_piece * cut.rows;
         let rows = cut.rows.min(g.batch * self.layout.windows.len() - first);
         let panel_start = panel_piece * cut.panels;
-        let panel_end = (panel_start + cut.panels).min(panels);
+        self.rows(first, rows, panel_start..(panel_start + cut.panels).min(panels));
+    }
+
+    /// Computes some panels of the output pixels `first..first + rows`.
+    pub(super) fn rows(&self, first: usize, rows: usize, panels: Range<usize>) {
+        let g = self.g;
+        let width = self.kernels.columns();
         let mut tile = Tile {
             a: [std::ptr::null(); MAX_ROWS],
             c: [std::ptr::null_mut(); MAX_ROWS],
@@ -152,15 +169,15 @@ impl Call<'_> {
             residual: [std::ptr::null(); MAX_ROWS],
             bounds: self.epilogue.activation.bounds().unwrap_or(Bounds::NONE),
         };
-        if (panel_end - panel_start) * width * self.layout.rows.len() <= WHOLE_WEIGHTS {
+        if panels.len() * width * self.layout.rows.len() <= WHOLE_WEIGHTS {
             // Each tile's rows are looked up once for all panels, and whole pixels of the output are written at a time.
             for_each_tile(rows, self.plan.tile_rows, |start, height| {
                 self.set_rows(&mut tile, first + start, height);
-                (panel_start..panel_end).for_each(|panel| self.run(&mut tile, height, panel));
+                panels.clone().for_each(|panel| self.run(&mut tile, height, panel));
             });
         } else {
             for block in (0..rows).step_by(self.plan.block) {
-                for panel in panel_start..panel_end {
+                for panel in panels.clone() {
                     for_each_tile(self.plan.block.min(rows - block), self.plan.tile_rows, |start, height| {
                         self.set_rows(&mut tile, first + block + start, height);
                         self.run(&mut tile, height, panel);
@@ -168,7 +185,8 @@ impl Call<'_> {
                 }
             }
         }
-        self.activate(first, rows, panel_start * width, (panel_end * width).min(g.out_channels));
+        let columns = panels.start * width..(panels.end * width).min(g.out_channels);
+        self.activate(first - self.origin, rows, columns.start, columns.end);
     }
 
     /// Points the tile's rows at `height` output pixels and their windows.
@@ -180,7 +198,7 @@ impl Call<'_> {
             let start = image * self.layout.image_len + self.layout.windows[position];
             tile.a[row] = self.input[start..].as_ptr();
             let at = (first + row) * self.g.out_channels;
-            tile.c[row] = self.output.pointer_at(at);
+            tile.c[row] = self.output.pointer_at(at - self.origin * self.g.out_channels);
             tile.residual[row] = match self.epilogue.residual {
                 Residual::None => std::ptr::null(),
                 Residual::Slice(values) => values[at..].as_ptr(),
@@ -210,7 +228,7 @@ impl Call<'_> {
         unsafe { table[kernels.width_index(tile.columns)][height - 1](tile) };
     }
 
-    /// Activations that the micro-kernel does not have, on rows that are still in the cache.
+    /// Activations that the micro-kernel does not have, on rows of the output that are still in the cache.
     fn activate(&self, first: usize, rows: usize, start: usize, end: usize) {
         let activation = self.epilogue.activation;
         if activation.bounds().is_some() {

@@ -2,6 +2,7 @@
 
 mod backward_data;
 mod backward_weights;
+mod banded;
 mod forward;
 mod grouped;
 mod layout;
@@ -16,6 +17,7 @@ use crate::reduce;
 use crate::winograd::{self, Method, Pass, Winograd};
 use backward_data::DataPlan;
 use backward_weights::WeightsPlan;
+pub use banded::{Banded, Filters};
 use forward::ForwardPlan;
 use grouped::Grouped;
 use layout::Layout;

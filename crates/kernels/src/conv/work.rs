@@ -10,6 +10,12 @@ const CUT_PIECE: u64 = 1 << 18;
 /// Pieces that keep a good number of threads busy.
 pub(crate) const PIECES: usize = 32;
 
+/// The power of two at or below a number of pieces, at least one. Threads are mostly a power of two: each then has the same part of
+/// every map of an image, however many pieces a layer has, and seldom waits for what lies in the cache of another core.
+pub(crate) fn power_of_two(pieces: usize) -> usize {
+    1 << pieces.max(1).ilog2()
+}
+
 /// Nanoseconds of so many multiply-adds on one thread, roughly.
 pub(crate) fn cost(multiply_adds: u64) -> u64 {
     multiply_adds / 30
@@ -29,13 +35,13 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
-    /// Cuts `rows` in pieces of whole tiles, and the panels too where that does not make pieces enough.
+    /// Cuts `rows` in equal pieces, and the panels too where that does not make pieces enough.
     pub(crate) fn new(rows: usize, tile_rows: usize, panels: usize, multiply_adds: u64) -> Self {
         let wanted = (multiply_adds / CUT_PIECE).clamp(1, PIECES as u64) as usize;
         // Each piece streams the whole of its panels, so it should have many tiles of rows.
         let fewest = 12 * tile_rows;
-        let row_pieces = wanted.min(rows.div_ceil(fewest));
-        let piece_rows = rows.div_ceil(row_pieces).next_multiple_of(tile_rows);
+        let row_pieces = power_of_two(wanted.min(rows / fewest));
+        let piece_rows = rows.div_ceil(row_pieces);
         let row_pieces = rows.div_ceil(piece_rows);
         let piece_panels = panels.div_ceil(wanted.div_ceil(row_pieces).min(panels));
         Self {

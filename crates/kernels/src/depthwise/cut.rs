@@ -1,5 +1,6 @@
 //! How the work of a pass is cut: by shape and instruction set only, so that results do not depend on threads.
 
+use crate::conv::work::power_of_two;
 use std::ops::Range;
 
 /// Channels that are taken at a time: some lines of a tile stay in the first-level cache.
@@ -15,9 +16,6 @@ const PIECES: usize = 32;
 
 /// Multiply-adds of a piece that is worth a step of a loop whose threads are awake.
 const FINE_PIECE: usize = 1 << 15;
-
-/// As many pieces as are enough to have all threads finish at about the same time.
-const FINE_PIECES: usize = 6;
 
 /// Fewest lines of a piece, unless there is no other way to cut: neighbours read the same lines of the source.
 const LINES: usize = 4;
@@ -65,7 +63,7 @@ impl Cut {
     }
 
     fn of(lines: usize, columns: usize, channels: usize, lanes: usize, wanted: usize) -> Self {
-        let piece_lines = lines.div_ceil(wanted.min(lines.div_ceil(LINES)));
+        let piece_lines = lines.div_ceil(power_of_two(wanted.min(lines / LINES)));
         let rest = wanted.div_ceil(lines.div_ceil(piece_lines));
         let block = block_of(channels, lanes);
         let blocks = channels.div_ceil(block);
@@ -75,8 +73,7 @@ impl Cut {
         Self { all: [lines, columns, channels], piece: [piece_lines, piece_columns, piece_channels] }
     }
 
-    /// Cuts channels first, whose pieces read nothing in common, then lines and columns, into pieces worth the start of a loop
-    /// whose threads are awake.
+    /// The same, into pieces worth a step of a loop whose threads are awake.
     pub(super) fn fine(
         lines: usize,
         columns: usize,
@@ -84,19 +81,7 @@ impl Cut {
         lanes: usize,
         multiply_adds: usize,
     ) -> Self {
-        let wanted = (multiply_adds / FINE_PIECE).clamp(1, PIECES);
-        // Lines as long as those of large images are read in whole stretches.
-        if lines >= FINE_PIECES * LINES {
-            return Self::of(lines, columns, channels, lanes, wanted);
-        }
-        let block = block_of(channels, lanes);
-        let blocks = channels.div_ceil(block);
-        let piece_channels = block * blocks.div_ceil(wanted.min(blocks));
-        let rest = wanted.div_ceil(channels.div_ceil(piece_channels));
-        let piece_lines = lines.div_ceil(rest.min(lines.div_ceil(LINES)));
-        let rest = rest.div_ceil(lines.div_ceil(piece_lines));
-        let piece_columns = columns.div_ceil(rest.min(columns));
-        Self { all: [lines, columns, channels], piece: [piece_lines, piece_columns, piece_channels] }
+        Self::of(lines, columns, channels, lanes, (multiply_adds / FINE_PIECE).clamp(1, PIECES))
     }
 
     /// The same, but with all columns in one piece.

@@ -8,6 +8,7 @@ mod cut;
 mod gather;
 mod kernels;
 mod planes;
+mod ring;
 mod walk;
 mod weights;
 
@@ -20,6 +21,7 @@ use cut::{BAND, Cut, Piece, block_of, blocks, cost};
 use gather::MAX_PIXELS;
 use kernels::{ANY, Kernels, kind_of};
 use planes::{Spread, turn_weights};
+pub(crate) use ring::RingLines;
 use std::ops::Range;
 use std::sync::OnceLock;
 use walk::{Run, Steps, Target, Walk};
@@ -49,6 +51,10 @@ struct Pass<'a> {
 impl Depthwise {
     pub(crate) fn new(geometry: ConvGeometry, isa: Isa) -> Self {
         Self { geometry, kernels: Kernels::of(isa), forward: OnceLock::new(), data: OnceLock::new() }
+    }
+
+    pub(crate) fn geometry(&self) -> &ConvGeometry {
+        &self.geometry
     }
 
     /// Whether these groups are small enough to be run as planes.

@@ -139,7 +139,7 @@ impl Walk {
 }
 
 /// Joins targets to runs.
-fn runs(targets: Range<usize>, steps: Steps, taps_of: impl Fn(usize) -> Vec<Tap>) -> Vec<Run> {
+pub(super) fn runs(targets: Range<usize>, steps: Steps, taps_of: impl Fn(usize) -> Vec<Tap>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for first in targets.clone().take(steps.target) {
         let before = runs.len();

@@ -60,7 +60,8 @@ pub fn nadam(
 vectorized! {
     fn nadam_piece(settings: Nadam, factors: [f32; 3], w: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32]) {
         let Nadam { beta_1, beta_2, epsilon, .. } = settings;
-        let (rest_1, rest_2) = ((1.0 - beta_1) as f32, (1.0 - beta_2) as f32);
+        // Unlike Adam, Keras subtracts in single precision here.
+        let (rest_1, rest_2) = (1.0 - beta_1 as f32, 1.0 - beta_2 as f32);
         let [by_mean, by_gradient, correction] = factors;
         for (((w, g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
             *m += (g - *m) * rest_1;

@@ -4,6 +4,7 @@
 //! inside one [`Pool::install`], between whose loops the threads stay awake. Loops too small to be worth sharing stay on
 //! their thread.
 
+pub(crate) mod slots;
 mod team;
 
 use std::cell::Cell;
@@ -19,6 +20,9 @@ const WORTH_SHARING: u64 = 5_000;
 thread_local! {
     /// Whose helpers share the loops of this thread; none while it runs a piece of one.
     static TEAM: Cell<Option<Arc<Team>>> = const { Cell::new(None) };
+
+    /// Which of its team a thread is.
+    static INDEX: Cell<usize> = const { Cell::new(0) };
 }
 
 /// A pool of threads: the one that enters it, and helpers.

@@ -148,6 +148,7 @@ impl Drop for Closing<'_> {
 impl Shared {
     /// A helper's life.
     fn help(&self, index: usize) {
+        super::INDEX.set(index);
         let mut done = 0;
         while let Some(gate) = self.next_loop(index, done) {
             if self.gate.0.compare_exchange(gate, gate + 1, Ordering::Acquire, Ordering::Relaxed).is_err() {

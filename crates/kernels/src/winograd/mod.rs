@@ -14,7 +14,6 @@ mod gradient;
 mod picture;
 mod points;
 mod product;
-mod slots;
 mod transform;
 
 use crate::conv::{Epilogue, aligned, check, check_residual};

@@ -5,7 +5,6 @@
 //! panels of filters too.
 
 use super::picture::Picture;
-use super::slots::Slots;
 use super::transform::{Gather, Scatter, Taps, Transforms};
 use super::{TileSize, odd_lines};
 use crate::conv::work::{self, PIECE, PIECES, for_each_tile};
@@ -13,6 +12,7 @@ use crate::conv::{Epilogue, Residual};
 use crate::elementwise::{Bounds, activate_piece_in_place};
 use crate::gemm::brgemm::{Run, Tile};
 use crate::gemm::{Kernels, MAX_ROWS};
+use crate::par::slots::Slots;
 use crate::par::{self, Shared};
 use std::ops::Range;
 

@@ -6,7 +6,9 @@ use ndarray::Array2;
 use super::Meter;
 use super::report::ClassReport;
 use super::rows::{Rows, largest, weight};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::model::{Model, Purpose};
+use crate::train::{Batch, Samples, Visit};
 
 /// How often (by weight) samples of each class, a row each, were taken for each class, a column each.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,5 +77,47 @@ impl Meter for ConfusionMatrix {
     /// The share that was taken for what it is.
     fn values(&self) -> Vec<f64> {
         vec![super::ratio(self.counts.diag().sum(), self.counts.sum())]
+    }
+}
+
+impl Model {
+    /// Which classes of these samples the model takes for which. It needs not be compiled; of several outputs the first is looked at.
+    ///
+    /// ```
+    /// use convnet_nn::layers::Dense;
+    /// use convnet_nn::train::Arrays;
+    /// use convnet_nn::{Activation, Sequential};
+    /// use ndarray::{arr1, arr2};
+    ///
+    /// let model = Sequential::new([2]).add(Dense::new(3).activation(Activation::Softmax)).build()?;
+    /// let (x, y) = (arr2(&[[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), arr1(&[0.0, 1.0, 2.0]));
+    /// let matrix = model.confusion_matrix(&Arrays::new(x.view(), y.view())?)?;
+    /// assert_eq!(matrix.counts().sum(), 3.0);
+    /// println!("{}", matrix.report());
+    /// # Ok::<(), convnet_nn::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the samples do not fit the model, or cannot be read.
+    pub fn confusion_matrix(&self, samples: &dyn Samples) -> Result<ConfusionMatrix> {
+        let expected: Vec<Vec<usize>> = self.input_shapes().into_iter().map(|shape| shape.dims).collect();
+        if samples.input_dims() != expected {
+            let (expected, received) = (format!("{expected:?}"), format!("{:?}", samples.input_dims()));
+            return Err(Error::Data { what: "inputs", expected, received });
+        }
+        let targets = samples.target_dims().into_iter().next().unwrap_or_default();
+        let mut matrix = ConfusionMatrix::new(&self.output_shapes()[0], &Shape::batched(targets))?;
+        let size = self.prediction_batch()?;
+        for start in (0..samples.len()).step_by(size) {
+            let count = size.min(samples.len() - start);
+            let mut batch = Batch::new(samples, count);
+            let indices: Vec<usize> = (start..start + count).collect();
+            samples.fill(Visit::default(), &indices, &mut batch)?;
+            let inputs: Vec<&[f32]> = batch.inputs.iter().map(|slab| &**slab).collect();
+            self.run_forward(Purpose::Predict, count, &inputs, |plan, memory| {
+                matrix.add(plan.fetched(0, memory), &batch.targets[0], &batch.weights);
+            })?;
+        }
+        Ok(matrix)
     }
 }

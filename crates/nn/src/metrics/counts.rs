@@ -72,7 +72,7 @@ struct Counts {
 }
 
 impl Counts {
-    fn new(
+    fn meter(
         metric: &dyn Measure,
         shapes: [&Shape; 2],
         thresholds: Option<&[f32]>,
@@ -186,7 +186,7 @@ macro_rules! shares {
 
             fn meter(&self, predictions: &Shape, targets: &Shape) -> Result<Box<dyn Meter>> {
                 let only = [self.top_k, self.class_id];
-                Counts::new(self, [predictions, targets], self.thresholds.as_deref(), only, $read)
+                Counts::meter(self, [predictions, targets], self.thresholds.as_deref(), only, $read)
             }
         }
     )*};
@@ -229,7 +229,7 @@ macro_rules! numbers {
 
             fn meter(&self, predictions: &Shape, targets: &Shape) -> Result<Box<dyn Meter>> {
                 let shapes = [predictions, targets];
-                Counts::new(self, shapes, self.thresholds.as_deref(), [None; 2], |four| four.$short)
+                Counts::meter(self, shapes, self.thresholds.as_deref(), [None; 2], |four| four.$short)
             }
         }
     )*};

@@ -39,7 +39,12 @@ impl Measure for OfLoss {
     }
 
     fn config(&self) -> Map<String, Json> {
-        self.loss.config()
+        let mut config = self.loss.config();
+        if self.class_name == "BinaryCrossentropy" {
+            // The loss has an axis, Keras's metric has none.
+            config.remove("axis");
+        }
+        config
     }
 
     fn build(&self, graph: &mut Graph, predictions: Value, targets: Value) -> Result<Value, EngineError> {

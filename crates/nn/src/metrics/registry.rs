@@ -133,7 +133,6 @@ pub const REGISTRY: &[MetricClass] = &[
     ),
     of_losses!("CosineSimilarity", ["cosine_similarity"], "CosineSimilarity"),
     of_losses!("LogCoshError", ["logcosh", "log_cosh", "log_cosh_error"], "LogCosh"),
-    of_losses!("Huber", ["huber"], "Huber"),
     MetricClass { name: "R2Score", aliases: &["r2_score", "r2"], from_config: parse::<R2Score> },
     MetricClass {
         name: "PearsonCorrelation",

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::rows::{Rows, weight};
 use super::{Measure, Meter, ratio, to_map};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A mean over rows of what a function says of each.
 #[derive(Clone, Copy, Debug)]
@@ -150,6 +150,16 @@ impl Measure for RootMeanSquaredError {
     }
 }
 
+fn last_axis_only(metric: &str, axis: i64) -> Result<()> {
+    match axis {
+        -1 => Ok(()),
+        other => Err(Error::argument(
+            format!("metric {metric}"),
+            format!("axis {other} is not supported, only -1"),
+        )),
+    }
+}
+
 /// Mean, and mean square of the distance from it.
 fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     let count = values.clone().count() as f64;
@@ -160,9 +170,18 @@ fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
 /// The correlation of predictions and targets along the last axis.
 ///
 /// As Keras's [PearsonCorrelation](https://keras.io/api/metrics/regression_metrics/).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PearsonCorrelation {}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PearsonCorrelation {
+    /// The axis: the last one, −1, is the only one that is possible here.
+    pub axis: i64,
+}
+
+impl Default for PearsonCorrelation {
+    fn default() -> Self {
+        Self { axis: -1 }
+    }
+}
 
 impl Measure for PearsonCorrelation {
     fn class_name(&self) -> &'static str {
@@ -174,10 +193,11 @@ impl Measure for PearsonCorrelation {
     }
 
     fn config(&self) -> Map<String, Json> {
-        Map::new()
+        to_map(self)
     }
 
     fn meter(&self, predictions: &Shape, targets: &Shape) -> Result<Box<dyn Meter>> {
+        last_axis_only(self.name(), self.axis)?;
         let rows = Rows::new(self.name(), predictions, targets)?;
         let each = |y: &[f32], t: &dyn Fn(usize) -> f32| {
             let y = y.iter().map(|&y| f64::from(y));
@@ -195,9 +215,18 @@ impl Measure for PearsonCorrelation {
 ///
 /// As Keras's [ConcordanceCorrelation](https://keras.io/api/metrics/regression_metrics/), which takes targets less the
 /// predictions' mean.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ConcordanceCorrelation {}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConcordanceCorrelation {
+    /// The axis: the last one, −1, is the only one that is possible here.
+    pub axis: i64,
+}
+
+impl Default for ConcordanceCorrelation {
+    fn default() -> Self {
+        Self { axis: -1 }
+    }
+}
 
 impl Measure for ConcordanceCorrelation {
     fn class_name(&self) -> &'static str {
@@ -209,10 +238,11 @@ impl Measure for ConcordanceCorrelation {
     }
 
     fn config(&self) -> Map<String, Json> {
-        Map::new()
+        to_map(self)
     }
 
     fn meter(&self, predictions: &Shape, targets: &Shape) -> Result<Box<dyn Meter>> {
+        last_axis_only(self.name(), self.axis)?;
         let rows = Rows::new(self.name(), predictions, targets)?;
         let each = |y: &[f32], t: &dyn Fn(usize) -> f32| {
             let y = y.iter().map(|&y| f64::from(y));

@@ -20,8 +20,8 @@ use std::sync::Mutex;
 use convnet_engine::{Precision, Shape};
 
 pub use build::Symbols;
-pub use config::{from_config, from_config_within, from_layers};
 pub use compile::{Compiled, Objective};
+pub use config::{from_config, from_config_within, from_layers};
 pub(crate) use config::{inner_layer, inner_object};
 pub use execute::InferenceGraph;
 pub use network::{Kind, ModelLayer, Network};
@@ -63,6 +63,7 @@ pub struct Model {
     pub(crate) class_names: Vec<String>,
     pub(crate) max_memory: Option<usize>,
     pub(crate) precision: Precision,
+    pub(crate) notes: Vec<String>,
 }
 
 impl Model {
@@ -85,6 +86,16 @@ impl Model {
     /// Says what the classes are called.
     pub fn set_class_names(&mut self, class_names: Vec<String>) {
         self.class_names = class_names;
+    }
+
+    /// What whoever loaded the model should know: parts of its file that are not known here, and were left out.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Adds to what whoever loaded the model should know.
+    pub fn add_note(&mut self, note: String) {
+        self.notes.push(note);
     }
 
     /// Whether it is a row of layers or a graph of them.

@@ -4,7 +4,7 @@ use convnet_engine::{Shape, Slab};
 use ndarray::{ArrayView1, ArrayViewD, Axis};
 
 use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::model::{Model, Objective};
 
 /// When samples are visited. Augmentation takes its randomness from it and from the sample's number, so that it is the same on any
 /// number of threads.
@@ -289,16 +289,19 @@ impl Samples for Part<'_> {
     }
 }
 
-/// For each target how many classes there are, if they are class numbers.
+/// For each target how many classes there are, if they are class numbers, and the number that stands for no class.
 #[derive(Clone, Debug)]
-pub(crate) struct ClassNumbers(Vec<Option<usize>>);
+pub(crate) struct ClassNumbers(Vec<Option<(usize, Option<i64>)>>);
 
 impl ClassNumbers {
     /// Checks that class numbers are those of classes that the model has.
     pub(crate) fn check(&self, batch: &Batch) -> Result<()> {
         for (targets, classes) in batch.targets.iter().zip(&self.0) {
-            let Some(classes) = *classes else { continue };
-            let wrong = |label: &&f32| !(label.fract() == 0.0 && (0.0..classes as f32).contains(*label));
+            let Some((classes, ignored)) = *classes else { continue };
+            let wrong = |label: &&f32| {
+                let is_class = label.fract() == 0.0 && (0.0..classes as f32).contains(*label);
+                !is_class && ignored.is_none_or(|ignored| **label != ignored as f32)
+            };
             if let Some(label) = targets.iter().find(wrong) {
                 return Err(Error::Data {
                     what: "class numbers",
@@ -314,10 +317,13 @@ impl ClassNumbers {
 impl Model {
     /// What class numbers among the targets may be.
     pub(crate) fn class_numbers(&self) -> ClassNumbers {
-        let judged = self.judged().into_iter();
-        ClassNumbers(
-            judged.map(|(target, output)| is_sparse(&target, &output).then(|| output.channels())).collect(),
-        )
+        let objectives = self.compiled().map_or(&[][..], |compiled| &compiled.objectives);
+        let objectives = objectives.iter().filter(|objective| objective.wants_targets());
+        let of_target = |(objective, (target, output)): (&Objective, (Shape, Shape))| {
+            let ignored = objective.loss.as_ref().and_then(|loss| loss.ignored_class());
+            is_sparse(&target, &output).then(|| (output.channels(), ignored))
+        };
+        ClassNumbers(objectives.zip(self.judged()).map(of_target).collect())
     }
 
     /// For each output that is judged the shape of its targets, and its own.

@@ -7,7 +7,7 @@ use ndarray::{Array3, Array4, Axis, Ix4, s};
 use super::{Ascent, Pixels};
 
 /// For each of some filters (channels) of a layer a picture `(height, width, channels)` of light of 0 … 1 that excites it: gradient ascent
-/// from grey noise on the mean of its map, then brought to the mean 1/2 and the standard deviation 0.15. Pictures have the sizes `(height,
+/// from grey noise, or if it is silent there from strong noise, on the mean of its map; then brought to the mean 1/2 and the standard deviation 0.15. Pictures have the sizes `(height,
 /// width)` if the layers up to there take them, else those of the model. `None` stands for a filter that nothing excites from there.
 ///
 /// # Errors
@@ -42,16 +42,27 @@ pub fn filters(
         let problem = format!("it has {known} filters, 0 to {}; there is no {filter}", known - 1);
         return Err(Error::argument(format!("layer `{layer}`"), problem));
     }
-    let mut seeds = vec![0.0; known * filters.len()];
-    for (seed, &filter) in seeds.chunks_mut(known).zip(filters) {
-        seed[filter] = 1.0;
+    let mut found = vec![None; filters.len()];
+    // From almost grey, and, for those that do not answer to that, from strong noise.
+    for most in [0.04, 0.5] {
+        let silent: Vec<usize> = (0..filters.len()).filter(|&place| found[place].is_none()).collect();
+        let mut seeds = vec![0.0; known * silent.len()];
+        for (seed, &place) in seeds.chunks_mut(known).zip(&silent) {
+            seed[filters[place]] = 1.0;
+        }
+        if silent.is_empty() {
+            break;
+        }
+        let noise = ascent.noise([silent.len(), height, width, own[2]], most);
+        let climbed = ascent.climb(&mut probe, &seeds, pixels, noise.clone(), false, |_, _| ())?;
+        for ((light, noise), &place) in climbed.axis_iter(Axis(0)).zip(noise.axis_iter(Axis(0))).zip(&silent)
+        {
+            if light != noise {
+                found[place] = Some(pixels.photo(standardised(light.to_owned()).view()));
+            }
+        }
     }
-    let noise = ascent.noise([filters.len(), height, width, own[2]], 0.04);
-    let climbed = ascent.climb(&mut probe, &seeds, pixels, noise.clone(), false, |_, _| ())?;
-    let picture = |(light, noise): (ndarray::ArrayView3<'_, f32>, _)| {
-        (light != noise).then(|| pixels.photo(standardised(light.to_owned()).view()))
-    };
-    Ok(climbed.axis_iter(Axis(0)).zip(noise.axis_iter(Axis(0))).map(picture).collect())
+    Ok(found)
 }
 
 /// Mean 1/2, standard deviation 0.15.

@@ -48,9 +48,8 @@ pub(super) fn of(
     for (sample, &class) in classes.iter().enumerate() {
         let places: Vec<(usize, usize)> =
             (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))).collect();
-        let score = |scores: ndarray::ArrayViewD<'_, f32>| {
-            score_of(&scores.iter().copied().collect::<Vec<f32>>(), class)
-        };
+        let score =
+            |scores: ArrayViewD<'_, f32>| score_of(&scores.iter().copied().collect::<Vec<f32>>(), class);
         let full = score(whole.index_axis(Axis(0), sample));
         for part in places.chunks(16) {
             let mut covered = Array4::zeros((part.len(), height, width, channels));

@@ -146,7 +146,7 @@ impl Args {
         Ok(())
     }
 
-    /// A row a photo: what the model says, the photo, what each method finds.
+    /// A row a photo: what the model says, the part of the photo that it sees, what each method finds there.
     fn sheet(&self, photos: &[Photo], found: &Explained, report: &Report) -> Result<Array3<u8>> {
         let mut cells = Vec::new();
         for (index, photo) in photos.iter().enumerate() {
@@ -158,9 +158,14 @@ impl Args {
                 words.push(format!("shown: {} {:.1} %", explained.label, 100.0 * explained.probability));
             }
             cells.push(Cell::words(words));
-            cells.push(Cell::picture(tile(draw::picture(photo.whole.view()).view())));
-            for (method, values) in self.method.iter().zip(&found.values) {
-                cells.push(Cell::picture(tile(picture(photo, *method, values.index_axis(Axis(0), index))?.view())));
+            cells.push(Cell::picture(tile(draw::picture(photo.seen.view()).view())));
+            for values in &found.values {
+                let values = values.index_axis(Axis(0), index);
+                let picture = match map(values.view()) {
+                    Some(map) => pictures::overlay(photo.seen.view(), map.view(), pictures::OVERLAY),
+                    None => pictures::heat(pictures::strongest(values.into_dimensionality::<Ix3>()?).view()),
+                };
+                cells.push(Cell::picture(tile(picture.view())));
             }
         }
         let heads = ["prediction".to_owned(), "photo".to_owned()].into_iter().chain(self.method.iter().map(|method| method.name()));

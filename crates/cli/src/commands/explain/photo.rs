@@ -55,12 +55,13 @@ impl Photo {
     fn of_array(path: &Path, subject: &Subject) -> Result<Self> {
         let shape = models::image_shape(&subject.model)?;
         let mut input = npy::read_file(path)?;
+        let sizes = input.shape().to_vec();
         if input.ndim() == 3 {
             input = input.insert_axis(Axis(0));
         }
         let wanted = [1, shape.height, shape.width, shape.channels];
         if input.shape() != wanted {
-            bail!("{} has sizes {:?}, the model takes {wanted:?}", path.display(), input.shape());
+            bail!("{} has sizes {sizes:?}, the model takes {wanted:?}", path.display());
         }
         let pixels = input.view().into_dimensionality::<Ix4>()?.index_axis_move(Axis(0), 0).to_owned();
         let low = pixels.iter().copied().fold(f32::INFINITY, f32::min);

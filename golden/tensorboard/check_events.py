@@ -65,9 +65,8 @@ def serve(folder):
         histograms = json.loads(get("plugin/histograms/histograms", tag="dense/kernel", run="train"))
         assert [entry[1] for entry in histograms] == [1, 2, 3, 4, 5], histograms
         images = json.loads(get("plugin/images/images", tag="examples", run="train", sample="0"))
-        assert (images[0]["width"], images[0]["height"]) == (3, 2), images
-        picture = get("plugin/images/individualImage", blob_key=images[0]["blob_key"]) if "blob_key" in images[0] else \
-            get("plugin/images/individualImage?" + images[0]["query"])
+        query = dict(urllib.parse.parse_qsl(images[0]["query"]))
+        picture = get("plugin/images/individualImage", **query)
         assert picture[1:4] == b"PNG", picture[:20]
         graph = get("plugin/graphs/graph", run="train", conceptual="false").decode()
         assert "conv2d/kernel" in graph and "_output_shapes" in graph, graph[:500]

@@ -26,6 +26,7 @@ pub fn warps() -> Vec<Case> {
             }
         }
     }
+    cases.push(uniform());
     cases.push(case("random crop", RandomWarp::new([3, 4], 8), 2));
     cases.push(case("random flip", RandomWarp { flips: [0.5; 2], ..RandomWarp::new([5, 6], 5) }, 3));
     cases
@@ -33,13 +34,34 @@ pub fn warps() -> Vec<Case> {
 
 const BATCH: usize = 4;
 
+/// What a layer draws from in the run of these tests, which has seed 3 and step 5.
+fn numbers(stream: u64) -> Philox {
+    Philox::new(5_u64.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(3), stream)
+}
+
+/// Noise that is added.
+fn uniform() -> Case {
+    let noise = Uniform { low: -0.5, high: 1.5, stream: 9, shape: Shape::batched([5, 3]) };
+    Case::new(
+        "uniform",
+        &[&[BATCH, 5, 3]],
+        move |graph, x| {
+            let noise = graph.apply(noise.clone(), &[]).unwrap();
+            graph.apply(Binary(BinaryFunction::Add), &[x[0], noise]).unwrap()
+        },
+        |inputs| {
+            let noise = |index: usize| 2.0 * f64::from(numbers(9).uniform(index as u64)) - 0.5;
+            inputs[0].iter().enumerate().map(|(index, x)| x + noise(index)).collect()
+        },
+    )
+}
+
 fn case(name: &'static str, op: RandomWarp, channels: usize) -> Case {
     let dims = [BATCH, 5, 6, channels];
     let reference = {
         let op = op.clone();
         move |inputs: &[Vec<f64>]| {
-            // What a run without seed and step draws from.
-            let numbers = Philox::new(0, op.stream);
+            let numbers = numbers(op.stream);
             let images = inputs[0].chunks(5 * 6 * channels).enumerate();
             images
                 .flat_map(|(index, image)| {

@@ -104,3 +104,8 @@ pub fn image_size(text: &str) -> Result<[usize; 3], String> {
         _ => Err("must be height, width and channels, such as 224x224x3".into()),
     }
 }
+
+/// A whole number.
+pub fn non_negative(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| "must be a whole number".into())
+}

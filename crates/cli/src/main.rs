@@ -2,7 +2,8 @@
 //!
 //! [`commands`] holds a file a subcommand, all of one shape: a clap struct of arguments, then calls of the `convnet` crate, then a
 //! plain structure that [`output`] prints for people or, with `--json`, for programs. What several commands need lies beside it:
-//! models by name or file ([`models`], [`description`]), data sets brought to a model ([`samples`]), live progress ([`progress`]).
+//! models by name or file ([`models`], [`description`]), data sets brought to a model ([`samples`]), live progress ([`progress`]), and [`training`],
+//! what the commands that train share.
 //! Nothing here computes; that is the library's.
 
 mod arguments;
@@ -10,6 +11,8 @@ mod commands;
 mod description;
 mod failure;
 mod format;
+mod html;
+mod judge;
 mod models;
 mod output;
 mod photos;
@@ -17,6 +20,7 @@ mod progress;
 mod published;
 mod random;
 mod samples;
+mod training;
 mod weights;
 
 use std::process::ExitCode;
@@ -45,7 +49,8 @@ Examples:
   convnet predict mnist.keras digit.png              what is on a picture
   convnet summary mnist.keras                        layers, parameters, costs
 
-Exit codes: 0 all went well, 1 something failed (`error:` says what), 2 the command line is wrong.
+Exit codes: 0 all went well, 1 something failed (`error:` says what), 2 the command line is wrong, 130 training was interrupted and
+what it came to was saved.
 
 Environment:";
 
@@ -59,6 +64,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match start(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(problem) if problem.is::<training::interrupt::Interrupted>() => {
+            ExitCode::from(training::interrupt::EXIT_CODE)
+        }
         Err(problem) => {
             output::note(failure::describe(&problem));
             ExitCode::FAILURE

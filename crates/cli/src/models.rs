@@ -245,14 +245,34 @@ pub fn change_optimizer(
     Ok(model.compile_with(compiled)?)
 }
 
-/// Whether the model brings pixels of 0 … 255 to its own range itself, by a first layer that makes them small; all other models
-/// take pixels of 0 … 1.
+/// Whether the model brings pixels of 0 … 255 to its own range itself, by a first layer that makes them small or subtracts a mean of
+/// that range; all other models take pixels of 0 … 1.
 pub fn takes_bytes(model: &Model) -> bool {
-    let first = model.layers().iter().find_map(|layer| layer.layer());
-    let scale = first
-        .filter(|layer| layer.class_name() == "Rescaling")
-        .and_then(|layer| layer.config().get("scale")?.as_f64());
-    scale.is_some_and(|scale| scale.abs() < 0.1)
+    let Some(first) =
+        model.layers().iter().find_map(|layer| layer.layer().map(|known| (layer.name(), known)))
+    else {
+        return false;
+    };
+    let (name, layer) = first;
+    let config = layer.config();
+    let numbers = |key: &str| -> Vec<f64> {
+        match config.get(key) {
+            Some(serde_json::Value::Array(items)) => {
+                items.iter().filter_map(serde_json::Value::as_f64).collect()
+            }
+            Some(number) => number.as_f64().into_iter().collect(),
+            None => Vec::new(),
+        }
+    };
+    match layer.class_name() {
+        "Rescaling" => {
+            let scale = numbers("scale");
+            !scale.is_empty() && scale.iter().all(|scale| scale.abs() < 0.1)
+        }
+        // As before ConvNeXt: means of 0 … 1 lie below 1.
+        "Normalization" => numbers("mean").iter().any(|mean| *mean > 2.0),
+        _ => name == convnet::vision::imagenet::SWAP,
+    }
 }
 
 /// The size of the images that the model takes.

@@ -13,13 +13,24 @@ use serde::Serialize;
 #[derive(Debug)]
 pub struct Output {
     json: bool,
+    silent: bool,
     failed: Option<io::Error>,
 }
 
 impl Output {
     /// For programs if `json`, else for people.
     pub fn new(json: bool) -> Self {
-        Self { json, failed: None }
+        Self { json, silent: false, failed: None }
+    }
+
+    /// For nobody.
+    pub fn silent() -> Self {
+        Self { json: false, silent: true, failed: None }
+    }
+
+    /// Whether nobody is told anything.
+    pub fn is_silent(&self) -> bool {
+        self.silent
     }
 
     /// Whether this is for programs.
@@ -63,7 +74,7 @@ impl Output {
     }
 
     fn write(&mut self, text: String) {
-        if self.failed.is_none() {
+        if self.failed.is_none() && !self.silent {
             let mut stdout = io::stdout().lock();
             self.failed = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).err();
         }

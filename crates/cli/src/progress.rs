@@ -24,13 +24,16 @@ struct Epoch {
     metrics: Map<String, Json>,
     seconds: f64,
     images_per_second: f64,
+    /// Seconds that steps waited for their batches, if they did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waited: Option<f64>,
 }
 
 /// The callback that suits where output goes.
 pub fn callback<'o>(output: &'o mut Output, epochs: usize, validated: bool) -> Box<dyn Callback + 'o> {
     if output.is_json() {
         Box::new(Objects { output, epochs })
-    } else if stdout().is_terminal() && stderr().is_terminal() {
+    } else if !output.is_silent() && stdout().is_terminal() && stderr().is_terminal() {
         Box::new(Live::new(epochs, validated))
     } else {
         Box::new(Lines { output, epochs })
@@ -60,6 +63,7 @@ impl Callback for Objects<'_> {
                 .collect(),
             seconds: log.seconds,
             images_per_second: log.images_per_second,
+            waited: Some(log.waited).filter(|waited| *waited > WAITING * log.seconds),
         });
         Ok(ControlFlow::Continue(()))
     }
@@ -73,25 +77,58 @@ struct Lines<'o> {
 
 impl Callback for Lines<'_> {
     fn epoch_end(&mut self, _model: &mut Model, log: &mut EpochLog) -> convnet::nn::Result<ControlFlow<()>> {
-        let mut line = format!(
-            "epoch {}/{}: {}, {} images/s, loss {:.4}",
-            log.epoch,
-            self.epochs,
-            duration(log.seconds),
-            thousands(log.images_per_second as u64),
-            log.loss
-        );
-        for (name, value) in &log.metrics {
-            line += &format!(", {name} {value:.4}");
-        }
-        if let Some(loss) = log.val_loss {
-            line += &format!(", val_loss {loss:.4}");
-        }
-        for (name, value) in &log.val_metrics {
-            line += &format!(", val_{name} {value:.4}");
-        }
-        self.output.line(line);
+        self.output.line(line(log, self.epochs));
         Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// Share of an epoch's time in which steps waited for their batches that is worth telling.
+const WAITING: f64 = 0.05;
+
+/// An epoch as a line of text.
+pub fn line(log: &EpochLog, epochs: usize) -> String {
+    let mut line = format!(
+        "epoch {}/{}: {}, {} images/s, loss {:.4}",
+        log.epoch,
+        epochs,
+        duration(log.seconds),
+        thousands(log.images_per_second as u64),
+        log.loss
+    );
+    for (name, value) in &log.metrics {
+        line += &format!(", {name} {value:.4}");
+    }
+    if let Some(loss) = log.val_loss {
+        line += &format!(", val_loss {loss:.4}");
+    }
+    for (name, value) in &log.val_metrics {
+        line += &format!(", val_{name} {value:.4}");
+    }
+    line + &waiting(log.waited, log.seconds)
+}
+
+/// Says that reading and decoding keep training waiting, if they do.
+fn waiting(waited: f64, seconds: f64) -> String {
+    match waited > WAITING * seconds {
+        true => format!(", waited {:.0} % of the time for data", 100.0 * waited / seconds),
+        false => String::new(),
+    }
+}
+
+/// Shows how many of `total` samples are done, where somebody looks on.
+pub fn counting(output: &Output, total: usize) -> impl FnMut(usize) + use<> {
+    let bar = (!output.is_json() && !output.is_silent() && stdout().is_terminal() && stderr().is_terminal())
+        .then(|| {
+            let style = ProgressStyle::with_template("{bar:30.cyan/dim} {pos}/{len}");
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+            ProgressBar::new(total as u64)
+                .with_style(style.progress_chars("━╸─"))
+                .with_finish(ProgressFinish::AndClear)
+        });
+    move |done| {
+        if let Some(bar) = &bar {
+            bar.set_position(done as u64);
+        }
     }
 }
 
@@ -210,6 +247,10 @@ impl Callback for Live {
             ));
             bar.set_position(steps);
             bar.abandon();
+            let hint = waiting(log.waited, log.seconds);
+            if !hint.is_empty() {
+                note(format!("\n      {}", hint.trim_start_matches(", ")));
+            }
         }
         Ok(ControlFlow::Continue(()))
     }

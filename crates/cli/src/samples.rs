@@ -1,55 +1,91 @@
 //! Data sets, brought to what a model takes.
 
 use anyhow::{Context, Result, bail};
-use convnet::data::{Dataset, Split};
-use convnet::nn::train::{Batch, Visit};
+use convnet::data::{Collection, Opening, SampleSet, Shares};
+use convnet::data::{Labelled, images};
 use convnet::prelude::*;
 
 use crate::models;
 use crate::output::note;
 
-/// Reads a data set by name or folder, saying so on standard error if it must be fetched.
-///
-/// # Errors
-/// If there is none, or its files are not what they should be.
-pub fn load(name: &str) -> Result<Dataset> {
-    convnet::data::load_with(name, &mut |text| note(text))
-        .with_context(|| format!("cannot load the data set `{name}`"))
-}
+/// What can stand for a data set, for help texts.
+pub const HELP: &str = "mnist, fashion-mnist, a folder with a folder of pictures for each class, a folder of IDX files, or a .csv, .npz or .h5 file";
 
-/// Images and labels in the form that a compiled model wants: pixels of 0 … 1 or 0 … 255, labels as numbers or one-hot.
-pub struct Fitted<'s> {
-    split: &'s Split,
-    targets: Targets<'s>,
-    bytes: bool,
-}
+/// Share that is kept for validation where data has no images for tests and nobody said otherwise.
+const USUAL_SHARE: f64 = 0.2;
 
-/// The form of labels.
-enum Targets<'s> {
-    /// Class numbers.
-    Numbers,
-    /// Class numbers as a column, for a single output.
-    Column,
-    /// A row a label.
-    OneHot(OneHot<'s>),
-}
-
-impl<'s> Fitted<'s> {
-    /// Fits the images of a data set to a compiled model.
-    ///
-    /// # Errors
-    /// If the images have another size than the model takes, or there are more classes than outputs.
-    pub fn new(split: &'s Split, model: &Model, dataset: &Dataset) -> Result<Self> {
-        let targets = Targets::new(split, model, dataset).with_context(|| {
-            format!("the model `{}` does not fit the data set `{}`", model.name(), dataset.name)
-        })?;
-        Ok(Self { split, targets, bytes: models::takes_bytes(model) })
+/// How picture files are read for a model of this image size, as `convnet predict` does.
+pub fn opening(size: Option<[usize; 3]>, seed: u64) -> Opening {
+    use convnet::data::ColorMode::{Grayscale, Rgb, Rgba};
+    let color_mode = size.map(|[_, _, channels]| match channels {
+        1 => Grayscale,
+        4 => Rgba,
+        _ => Rgb,
+    });
+    Opening {
+        image_size: size.map(|[height, width, _]| (height, width)),
+        color_mode,
+        interpolation: images::Resampling::Bilinear,
+        seed: seed as u32,
+        ..Opening::default()
     }
 }
 
-impl<'s> Targets<'s> {
-    fn new(split: &'s Split, model: &Model, dataset: &Dataset) -> Result<Self> {
-        let (wanted, given) = (models::image_shape(model)?, split.shape());
+/// Reads a data set by name, file or folder, saying on standard error what takes long and what was passed over.
+///
+/// # Errors
+/// If there is none, or its files are not what they should be.
+pub fn open(name: &str, how: &Opening) -> Result<Collection> {
+    let collection = convnet::data::open_with(name, how, &mut |text| note(text))
+        .with_context(|| format!("cannot load the data set `{name}`"))?;
+    collection.notes.iter().for_each(|text| note(format!("note: {text}")));
+    Ok(collection)
+}
+
+/// Whether a data set is one of the built-in ones or of their form, whose last images are kept back for validation.
+pub fn is_plain(collection: &Collection) -> bool {
+    matches!(collection.kind, "named" | "IDX folder")
+}
+
+/// Whether samples are files of pictures.
+pub fn is_pictures(collection: &Collection) -> bool {
+    !is_plain(collection) && collection.image_shape().is_some()
+}
+
+/// Takes a share for validation off what there is to train on, class by class where there are classes. Nothing if the data set brings its own,
+/// or is cut by `fit`.
+///
+/// # Errors
+/// If too little is left.
+pub fn keep_back(collection: &mut Collection, share: Option<f64>, seed: u64) -> Result<()> {
+    if is_plain(collection) || collection.validation.is_some() && share.is_none() {
+        return Ok(());
+    }
+    let share = share.unwrap_or(if collection.test.is_some() { 0.0 } else { USUAL_SHARE });
+    if share == 0.0 {
+        return Ok(());
+    }
+    let shares = Shares::new(&[1.0 - share, share])?.seed(seed);
+    let shares = if collection.train.labels().is_some() { shares.stratified() } else { shares };
+    let parts = collection.train.split(shares).context("cannot keep back images for validation")?;
+    let [train, validation] = &parts[..] else { bail!("cannot keep back images for validation") };
+    (collection.train, collection.validation) = (train.clone(), Some(validation.clone()));
+    Ok(())
+}
+
+/// Samples in the form that a compiled model wants: pixels of 0 … 1 or 0 … 255, labels as numbers or one-hot.
+///
+/// # Errors
+/// If the images have another size than the model takes, or there are more classes than outputs.
+pub fn fit(set: &SampleSet, model: &Model, collection: &Collection) -> Result<SampleSet> {
+    fitted(set, model, collection).with_context(|| {
+        format!("the model `{}` does not fit the data set `{}`", model.name(), collection.name)
+    })
+}
+
+fn fitted(set: &SampleSet, model: &Model, collection: &Collection) -> Result<SampleSet> {
+    if let Some(given) = collection.image_shape() {
+        let wanted = models::image_shape(model)?;
         if wanted != given {
             bail!(
                 "the model takes images of {wanted}, the data has {given} (height, width, channels); \
@@ -59,70 +95,44 @@ impl<'s> Targets<'s> {
                 given.channels
             );
         }
-        let compiled = model.compiled().context("the model has no loss")?;
-        let [output] = &model.output_shapes()[..] else { bail!("the model has several outputs") };
-        let classes = dataset.class_names.len();
-        let enough = |outputs: usize| match outputs {
-            1 if classes > 2 => bail!("one output tells 2 classes apart, the data has {classes}"),
-            2.. if classes > outputs => {
-                bail!("the model tells {outputs} classes apart, the data has {classes}")
-            }
-            _ => Ok(()),
-        };
-        match compiled.objectives[0].target_shape(output).dims[..] {
-            [] => enough(output.channels()).map(|()| Self::Numbers),
-            [1] => enough(1).map(|()| Self::Column),
-            [outputs] => {
-                enough(outputs)?;
-                Ok(Self::OneHot(OneHot::new(split, outputs)?))
-            }
-            _ => bail!("the model gives {output} for an image, the data has one label"),
-        }
     }
+    let compiled = model.compiled().context("the model has no loss")?;
+    let [output] = &model.output_shapes()[..] else { bail!("the model has several outputs") };
+    let classes = collection.class_names.len();
+    let enough = |outputs: usize| match outputs {
+        1 if classes > 2 => bail!("one output tells 2 classes apart, the data has {classes}"),
+        outputs if outputs > 1 && classes > outputs => {
+            bail!("the model tells {outputs} classes apart, the data has {classes}")
+        }
+        _ => Ok(()),
+    };
+    let objective = compiled.objectives.first().context("the model has no loss")?;
+    let wanted = objective.target_shape(output).dims;
+    let set = match (&wanted[..], set.labels().is_some()) {
+        // Numbers to be guessed, not classes.
+        (_, false) => set.clone(),
+        ([], _) => enough(output.channels()).map(|()| set.clone())?,
+        ([1], _) => enough(1).and_then(|()| Ok(set.binary()?))?,
+        (&[outputs], _) => enough(outputs).and_then(|()| Ok(set.one_hot(outputs)?))?,
+        _ => bail!("the model gives {output} for an image, the data has one label"),
+    };
+    if !models::takes_bytes(model) || set.white() != Some(1.0) {
+        return Ok(set);
+    }
+    if is_plain(collection) {
+        // Exactly the bytes of the file.
+        let bytes = |x: &mut f32| *x = (*x * 255.0).round();
+        return Ok(set.map(move |_, _, sample| sample.inputs[0].iter_mut().for_each(bytes)));
+    }
+    Ok(set.with_white(255.0))
 }
 
-impl Samples for Fitted<'_> {
-    fn len(&self) -> usize {
-        self.split.len()
-    }
-
-    fn input_dims(&self) -> Vec<Vec<usize>> {
-        self.split.input_dims()
-    }
-
-    fn target_dims(&self) -> Vec<Vec<usize>> {
-        match &self.targets {
-            Targets::Numbers => vec![Vec::new()],
-            Targets::Column => vec![vec![1]],
-            Targets::OneHot(rows) => rows.target_dims(),
-        }
-    }
-
-    fn classes(&self) -> Option<usize> {
-        match self.targets {
-            Targets::Numbers => self.split.classes(),
-            Targets::Column | Targets::OneHot(_) => None,
-        }
-    }
-
-    fn fill(&self, visit: Visit, indices: &[usize], batch: &mut Batch) -> convnet::nn::Result<()> {
-        match &self.targets {
-            Targets::Numbers | Targets::Column => self.split.fill(visit, indices, batch)?,
-            Targets::OneHot(rows) => rows.fill(visit, indices, batch)?,
-        }
-        if self.bytes {
-            for pixel in batch.inputs.iter_mut().flat_map(|slab| slab.iter_mut()) {
-                *pixel = (*pixel * 255.0).round();
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The images to judge a model by: those for tests, or where there are none those for training; and what they are called.
-pub fn judged(dataset: &Dataset) -> (&Split, &'static str) {
-    match &dataset.test {
-        Some(test) => (test, "test"),
-        None => (&dataset.train, "train"),
+/// The images to judge a model by: those for tests, or where there are none those for validation, or else those for training; and what they
+/// are called.
+pub fn judged(collection: &Collection) -> (&SampleSet, &'static str) {
+    match (&collection.test, &collection.validation) {
+        (Some(test), _) => (test, "test"),
+        (None, Some(validation)) => (validation, "validation"),
+        (None, None) => (&collection.train, "train"),
     }
 }

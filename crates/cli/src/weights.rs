@@ -78,7 +78,11 @@ pub fn are_alone(path: &Path) -> bool {
     keras::Format::is_weights(path) || origin(path).is_ok_and(|origin| origin == Origin::PyTorch)
 }
 
-fn origin(path: &Path) -> Result<Origin> {
+/// Whose weights a file has, by its ending.
+///
+/// # Errors
+/// If its ending is of no format that is known.
+pub fn origin(path: &Path) -> Result<Origin> {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("h5" | "hdf5" | "keras") => Ok(Origin::Keras),
         Some("pth" | "pt" | "bin" | "ckpt" | "safetensors") => Ok(Origin::PyTorch),

@@ -151,6 +151,17 @@ fn tables_of_pictures_and_texts_are_told_apart() {
     assert_eq!(numbers[..6], [5.0, 2.0, 2.0, 3.0, 0.0, 0.0]);
     assert_eq!(words.vectorize("A BAD book"), [5, 4, 1, 0, 0, 0]);
 
+    // As the film reviews of vaderSentiment come: number, sentiment, text, no header.
+    let snippets = folder.write("snippets.txt", "1\t-2.5\tbad film\n2\t2.1\t\"good\"\n");
+    let columns = Columns {
+        input: Some("2".into()),
+        label: Some("1".into()),
+        threshold: Some(0.0),
+        ..Columns::default()
+    };
+    let found = opened(&snippets, Opening { columns, ..small() });
+    assert_eq!(found.train.labels().unwrap(), [0, 1]);
+
     let error = open(folder.write("other.csv", "image,colour\na.png,red\n").to_str().unwrap())
         .unwrap_err()
         .to_string();

@@ -138,7 +138,11 @@ impl Args {
             Some(path) => {
                 let mut other = read(path)?;
                 if other.image.dim().2 != first.image.dim().2 {
-                    bail!("{} and {} must both be in colour or both grey", self.photo.display(), path.display());
+                    bail!(
+                        "{} and {} must both be in colour or both grey",
+                        self.photo.display(),
+                        path.display()
+                    );
                 }
                 apply::middle(&mut other, size);
                 other
@@ -166,13 +170,17 @@ impl Args {
         let mut sheet = Sheet::new(columns + 1);
         let mut rows = Vec::new();
         let mixes: &[&'static str] = if self.with.is_some() { &Mix::NAMES } else { &[] };
-        let kinds = KINDS.iter().map(|kind| (kind.name, kind.example)).chain(mixes.iter().map(|&name| (name, name)));
-        for (name, example) in kinds {
+        let kinds = KINDS.iter().map(|kind| (kind.name, kind.example.to_owned()));
+        for (name, example) in kinds.chain(mixes.iter().map(|&name| (name, format!("{name}=2")))) {
             let pipeline: Pipeline = example.parse()?;
             let made: Vec<Annotated> =
                 (0..count).map(|index| self.variant(&pipeline, photos, index as u64)).collect();
             for (number, part) in made.chunks(columns).enumerate() {
-                let words = Cell::words(if number == 0 { vec![name, example] } else { Vec::new() });
+                let words = Cell::words(if number == 0 {
+                    vec![name.to_owned(), example.clone()]
+                } else {
+                    Vec::new()
+                });
                 let blank = (part.len()..columns).map(|_| Cell::words([""; 0]));
                 sheet = sheet.cells([words]).cells(part.iter().map(tile)).cells(blank);
             }
@@ -195,7 +203,13 @@ impl Args {
             let mut other = make(&photos.other, 2 * index + 1);
             let (height, width, channels) = sample.image.dim();
             let mut pair = [&*sample.pixels(), &*other.pixels()].concat();
-            mix.apply((self.seed, 1), &numbers, &mut pair, [height, width, channels], &mut [1.0, 0.0, 0.0, 1.0]);
+            mix.apply(
+                (self.seed, 1),
+                &numbers,
+                &mut pair,
+                [height, width, channels],
+                &mut [1.0, 0.0, 0.0, 1.0],
+            );
             let pixels = sample.pixels();
             let len = pixels.len();
             pixels.copy_from_slice(&pair[..len]);
@@ -244,7 +258,8 @@ fn corners(sample: &Annotated) -> Vec<[f32; 4]> {
 fn tile(sample: &Annotated) -> Cell {
     let mut canvas = Canvas::of_photo(sample.image.mapv(|value| value / 255.0).view());
     for mark in sample.boxes.iter().filter(|mark| !mark.is_empty()) {
-        let [x0, y0, x1, y1] = [mark.x0, mark.y0, mark.x1, mark.y1].map(|edge| edge.round().max(0.0) as usize);
+        let [x0, y0, x1, y1] =
+            [mark.x0, mark.y0, mark.x1, mark.y1].map(|edge| edge.round().max(0.0) as usize);
         canvas.frame(x0 as isize, y0 as isize, (x1 - x0).max(1), (y1 - y0).max(1), 1, FRAME);
     }
     Cell::picture(canvas.into_pixels())

@@ -4,28 +4,41 @@ use std::fmt;
 use std::time::Instant;
 
 use anyhow::Result;
+use convnet::prelude::*;
 use serde::Serialize;
 
 use super::train::accuracy;
-use crate::arguments::{PrecisionChoice, Threads};
+use crate::arguments::{PrecisionChoice, Threads, share};
 use crate::format::{count, duration};
+use crate::judge::{ClassRow, Judgement};
 use crate::models;
 use crate::output::Output;
-use crate::samples::{self, Fitted};
+use crate::samples;
 
 /// Tell a model's loss and accuracy on a data set
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-The test images are used; a data set without any is evaluated on its training images, which the result says. A model that
+The test images are used; a data set without any is evaluated on its training images, which the result says, unless --validation-split and
+--seed tell which of them were kept back in training. Pictures are brought to the size that the model takes. A model that
 was saved without a loss gets the cross-entropy that suits its output.
 
-Example:
-  convnet evaluate mnist.keras mnist --json")]
+Examples:
+  convnet evaluate mnist.keras mnist --json
+  convnet evaluate run1/model.keras photos/ --validation-split 0.2 --report")]
 pub struct Args {
     #[arg(help = models::help(), long_help = models::long_help())]
     model: String,
-    /// mnist, fashion-mnist, or a folder of IDX files
+    #[arg(help = samples::HELP)]
     dataset: String,
+    /// Evaluate on the share that `convnet train` kept back with this argument and the same seed
+    #[arg(long, value_name = "F", default_value_t = 0.0, value_parser = share)]
+    validation_split: f64,
+    /// Seed that it was drawn with
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Also tell precision, recall and F1 of each class, and the confusion matrix
+    #[arg(long)]
+    report: bool,
     #[command(flatten)]
     precision: PrecisionChoice,
     #[command(flatten)]
@@ -39,12 +52,19 @@ pub struct Args {
 struct Report {
     model: String,
     dataset: String,
-    /// `test` or `train`.
+    /// `test`, `validation` or `train`.
     part: &'static str,
     images: usize,
     accuracy: Option<f64>,
     loss: f64,
     seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    classes: Option<Vec<ClassRow>>,
+    /// A row a true class, a column a predicted one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confusion: Option<Vec<Vec<u64>>>,
+    #[serde(skip)]
+    judgement: Option<Judgement>,
 }
 
 impl Args {
@@ -56,19 +76,28 @@ impl Args {
         if model.compiled().is_none() {
             models::compile_default(&mut model)?;
         }
-        let dataset = samples::load(&self.dataset)?;
-        let (split, part) = samples::judged(&dataset);
-        let fitted = Fitted::new(split, &model, &dataset)?;
+        let size = models::image_shape(&model).ok().map(|shape| [shape.height, shape.width, shape.channels]);
+        let mut collection = samples::open(&self.dataset, &samples::opening(size, self.seed))?;
+        if self.validation_split > 0.0 {
+            samples::keep_back(&mut collection, Some(self.validation_split), self.seed)?;
+        }
+        let (set, part) = samples::judged(&collection);
+        let fitted = samples::fit(set, &model, &collection)?;
         let start = Instant::now();
         let scores = model.evaluate(&fitted)?;
+        let names = if model.class_names().is_empty() { &collection.class_names[..] } else { model.class_names() };
+        let judgement = if self.report { Some(Judgement::of(&model, &fitted, names)?) } else { None };
         output.result(&Report {
             model: self.model,
-            dataset: dataset.name.clone(),
+            dataset: collection.name.clone(),
             part,
-            images: split.len(),
+            images: fitted.len(),
             accuracy: accuracy(&scores),
             loss: scores.loss,
             seconds: start.elapsed().as_secs_f64(),
+            classes: judgement.as_ref().map(Judgement::rows),
+            confusion: judgement.as_ref().map(|judgement| judgement.counts.clone()),
+            judgement,
         });
         output.finish()
     }
@@ -76,7 +105,11 @@ impl Args {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let part = if self.part == "test" { "test image" } else { "training image" };
+        let part = match self.part {
+            "test" => "test image",
+            "validation" => "validation image",
+            _ => "training image",
+        };
         if let Some(accuracy) = self.accuracy {
             write!(f, "Accuracy {accuracy:.4}, l")?;
         } else {
@@ -86,6 +119,9 @@ impl fmt::Display for Report {
         write!(f, " in {}.", duration(self.seconds))?;
         if self.part == "train" {
             write!(f, "\nThe data set has no test images; on images that it was trained on, a model looks better than it is.")?;
+        }
+        if let Some(judgement) = &self.judgement {
+            write!(f, "\n\n{judgement}")?;
         }
         Ok(())
     }

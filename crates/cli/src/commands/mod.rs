@@ -36,6 +36,8 @@ commands! {
     predict::Predict;
     explain::Explain;
     augment::Augment;
+    report::Report;
+    tune::Tune;
     summary::Summary;
     run::Run;
     filter::Filter;

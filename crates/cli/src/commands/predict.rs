@@ -34,8 +34,8 @@ Examples:
 pub struct Args {
     #[arg(help = models::help(), long_help = models::long_help())]
     model: String,
-    /// Pictures, PNG or JPEG
-    #[arg(required = true, value_name = "IMAGE")]
+    /// Pictures, or folders of them
+    #[arg(required = true, value_name = "IMAGE|FOLDER")]
     images: Vec<PathBuf>,
     /// So many of the likeliest classes for each
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = positive)]
@@ -90,7 +90,8 @@ impl Args {
         let preprocessing = self.scaling.preprocessing(&self.model, &model, &classifier, origin);
         let options = self.scaling.options(shape, &classifier);
         let mut unreadable = 0;
-        for paths in self.images.chunks(TOGETHER) {
+        let files = files(&self.images)?;
+        for paths in files.chunks(TOGETHER) {
             let load = |path: &PathBuf| images::load_with(path, shape, options);
             let pictures: Vec<_> = paths.iter().map(load).collect();
             let pixels: Vec<&[f32]> = pictures.iter().flatten().map(|picture| &picture.pixels[..]).collect();
@@ -113,9 +114,39 @@ impl Args {
         output.finish()?;
         match unreadable {
             0 => Ok(()),
-            _ => bail!("{unreadable} of {} could not be read", count(self.images.len(), "picture")),
+            _ => bail!("{unreadable} of {} could not be read", count(files.len(), "picture")),
         }
     }
+}
+
+/// The pictures that were named, and those in folders that were, in the order of their names.
+fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for path in named {
+        if !path.is_dir() {
+            found.push(path.clone());
+            continue;
+        }
+        let before = found.len();
+        let mut folders = vec![path.clone()];
+        while let Some(folder) = folders.pop() {
+            let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+            for entry in entries {
+                let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
+                let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if images::ENDINGS.contains(&&*ending) {
+                    found.push(path);
+                }
+            }
+        }
+        found[before..].sort();
+        if found.len() == before {
+            bail!("{}: there are no pictures in this folder", path.display());
+        }
+    }
+    Ok(found)
 }
 
 impl Classifier {

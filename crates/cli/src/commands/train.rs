@@ -2,69 +2,76 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use convnet::data::Dataset;
+use convnet::interop::atomic;
 use convnet::nn::train::{History, Scores};
 use convnet::prelude::*;
 use serde::Serialize;
 
-use crate::arguments::{PrecisionChoice, Threads, learning_rate, memory_size, optimizer, positive, share};
+use crate::arguments::Threads;
 use crate::format::{count, duration, thousands};
-use crate::models::{self, Opened};
-use crate::output::Output;
-use crate::progress;
-use crate::samples::{self, Fitted};
+use crate::output::{Output, note};
+use crate::samples;
+use crate::training::folder::{self, Outcome, RunFolder};
+use crate::training::interrupt::{self, Interrupted};
+use crate::training::rate;
+use crate::training::session::{Ended, Session};
+use crate::training::settings::{RUNS, Settings};
 
 /// Train a model on a data set and save it
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "\
+#[command(after_long_help = long_help())]
+pub struct Args {
+    #[command(flatten)]
+    settings: Settings,
+    /// Keep all of the training in this new folder, so that it can go on after anything that ends it
+    #[arg(long, value_name = "DIR", help_heading = RUNS)]
+    run: Option<PathBuf>,
+    /// Go on with the training in a folder that --run made, to the same bits as if nothing had happened; --epochs may ask for more
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["run", "output", "find_rate"], help_heading = RUNS)]
+    resume: Option<PathBuf>,
+    /// Train nothing, but search for a learning rate: draw the loss at ever larger ones into this file, .png or .svg
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "output"])]
+    find_rate: Option<PathBuf>,
+    #[command(flatten)]
+    threads: Threads,
+    /// Where to save the model, .keras or .h5 [default: the data set's name with .keras; with --run model.keras in its folder]
+    #[arg(long, value_name = "FILE", conflicts_with = "run")]
+    output: Option<PathBuf>,
+    /// Print an object a line: start, each epoch, end
+    #[arg(long)]
+    json: bool,
+}
+
+fn long_help() -> String {
+    format!(
+        "\
 After every epoch the model is validated on the images that --validation-split keeps back, or, when that is 0, on the test
 images. Images per second and time count training alone; while an epoch runs, a time with a minus is what is left of it. The same seed gives the same file, byte for byte, on any number of threads.
+
+Pictures of any size and kind (PNG, JPEG, GIF, BMP, WebP) are brought to the size that the model takes; a network of the zoo gets its own scaling of pixels as
+its first layers, so that the saved model takes pictures as they are. With --weights its base is what they were trained for, and its classifier is new.
+Where the base is frozen and nothing is augmented, its features are computed once and trained on at once.
+
+Schedules rise and fall with epochs: cosine:0.1,warmup=1  step:0.1,every=10,factor=0.1  step:0.1,at=30/60  exponential:0.1,factor=0.95
+polynomial:0.1,end=0.001  inverse:0.1,decay=1  restarts:0.1,first=10  one-cycle:0.1
+
+Ctrl-C finishes the step, saves, and says how to go on (exit code {}); a second one ends at once. A run goes on with --resume, also after it was killed. Its folder holds
+{}
 
 Examples:
   convnet train
   convnet train --model mnist-sequential --epochs 1 --output first.keras
   convnet train fashion-mnist --model examples/fashion-cnn.toml --optimizer adam --learning-rate 0.0005
-  convnet train ./my-idx-folder --model net.toml --validation-split 0.1 --json")]
-pub struct Args {
-    /// mnist, fashion-mnist, or a folder of IDX files
-    #[arg(default_value = "mnist")]
-    dataset: String,
-    #[arg(long, value_name = "FILE.toml|NAME", default_value = "mnist-functional", help = models::help(), long_help = models::long_help())]
-    model: String,
-    /// How often to go through the images
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = positive)]
-    epochs: usize,
-    /// Images in a step
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = positive)]
-    batch_size: usize,
-    /// How weights follow their gradients [default: what the model says, else rmsprop]
-    #[arg(long, value_name = "NAME", value_parser = optimizer())]
-    optimizer: Option<String>,
-    /// Step size [default: the optimizer's own]
-    #[arg(long, value_name = "F", value_parser = learning_rate, allow_negative_numbers = true)]
-    learning_rate: Option<f32>,
-    /// Seed of the first weights, the order of images, and dropout
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
-    /// Most memory for weights and activations, such as 1.5GB; activations are computed again to stay below
-    #[arg(long, value_name = "SIZE", value_parser = memory_size)]
-    max_memory: Option<usize>,
-    #[command(flatten)]
-    precision: PrecisionChoice,
-    #[command(flatten)]
-    threads: Threads,
-    /// Share of the training images, cut off at their end, to validate on; 0 validates on the test images
-    #[arg(long, value_name = "F", default_value_t = 0.0, value_parser = share, allow_negative_numbers = true)]
-    validation_split: f64,
-    /// Where to save the model, .keras or .h5 [default: the data set's name with .keras]
-    #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
-    /// Print an object a line: start, each epoch, end
-    #[arg(long)]
-    json: bool,
+  convnet train ./my-idx-folder --model net.toml --validation-split 0.1 --json
+  convnet train photos/ --model mobilenet-v2 --weights mobilenet_v2.h5 --freeze base --augment standard --run run1
+  convnet train photos/ --model run1/model.keras --unfreeze last:20 --run run2
+  convnet train --resume run1 --epochs 20
+  convnet train photos/ --model run1/model.keras --find-rate rate.png",
+        interrupt::EXIT_CODE,
+        folder::CONTENTS
+    )
 }
 
 /// What is about to happen.
@@ -74,6 +81,9 @@ struct Start<'a> {
     dataset: &'a str,
     model: &'a str,
     parameters: usize,
+    /// Of these, those that are trained; not there if all are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trained_parameters: Option<usize>,
     images: usize,
     validation_images: usize,
     epochs: usize,
@@ -81,6 +91,8 @@ struct Start<'a> {
     seed: u64,
     threads: usize,
     isa: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<String>,
 }
 
 /// What came of it.
@@ -93,143 +105,235 @@ struct End {
     images_per_second: f64,
     seconds: f64,
     output: String,
+    /// Present and true if somebody asked to stop.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    interrupted: bool,
     #[serde(skip)]
     dataset: String,
+    #[serde(skip)]
+    part: &'static str,
+    #[serde(skip)]
+    run: Option<String>,
+    #[serde(skip)]
+    pictures: bool,
+}
+
+/// A step size that a search suggests.
+#[derive(Serialize)]
+struct Rate {
+    event: &'static str,
+    suggested: f64,
+    lowest: f64,
+    output: String,
 }
 
 impl Args {
     pub fn run(self) -> Result<()> {
         let mut output = Output::new(self.json);
         let threads = self.threads.start()?;
-        let (Opened { mut model, trained }, dataset) = self.open()?;
-        let file = self.output.clone().unwrap_or_else(|| format!("{}.keras", dataset.name).into());
+        if let Some(file) = &self.find_rate {
+            return self.search(file, output);
+        }
+        let (resumed, mut settings) = match &self.resume {
+            Some(path) => RunFolder::open(path).map(|(folder, settings)| (Some(folder), settings))?,
+            None => (None, self.settings.clone()),
+        };
+        settings.epochs = self.settings.epochs.or(settings.epochs);
+        let mut session = Session::open(settings, resumed.as_ref())?;
+        let folder = match (resumed, &self.run) {
+            (Some(folder), _) => Some(folder),
+            (None, Some(path)) => Some(RunFolder::create(path, &session.settings)?),
+            (None, None) => None,
+        };
+        let file = match &folder {
+            Some(folder) => folder.file("model.keras"),
+            None => self.output.clone().unwrap_or_else(|| format!("{}.keras", session.collection.name).into()),
+        };
         check_output(&file)?;
-        if !trained {
-            model.initialize(self.seed);
+        if folder.is_some() && !file.exists() {
+            save_model(&session.model, &file).context("cannot save the model")?;
         }
-        if model.compiled().is_none() {
-            models::compile_default(&mut model)?;
+        announce(&session, folder.as_ref(), threads, &mut output);
+        let ended = session.train(folder.as_ref(), &mut output, interrupt::listen())?;
+        finish(&session, &ended, folder.as_ref(), &file, threads, &mut output)?;
+        output.finish()?;
+        if ended.history.stopped.is_some() { Err(Interrupted.into()) } else { Ok(()) }
+    }
+
+    /// Searches for a step size.
+    fn search(&self, file: &Path, mut output: Output) -> Result<()> {
+        let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        if !matches!(ending, "png" | "svg") {
+            bail!("--find-rate {}: the name must end in .png or .svg", file.display());
         }
-        models::change_optimizer(&mut model, self.optimizer.as_deref(), self.learning_rate)?;
-        model.set_max_memory(self.max_memory);
-        self.precision.apply(&mut model);
-        if model.output_shapes()[0].channels() == dataset.class_names.len() {
-            model.set_class_names(dataset.class_names.clone());
-        }
-        let (history, seconds) = self.fit(&mut model, &dataset, threads, &mut output)?;
-        let test = self.test(&model, &dataset, &history)?;
-        save_model(&model, &file).context("cannot save the model")?;
-        output.result(&self.end(&history, test, seconds, &file));
+        let mut session = Session::open(self.settings.clone(), None)?;
+        let (train, settings) = (session.samples().clone(), session.settings.clone());
+        let found = rate::find(&mut session.model, &train, settings.batch_size, settings.seed)?;
+        let chart = found.chart(&format!("{}, batches of {}", session.model.name(), settings.batch_size));
+        let bytes = if ending == "svg" { chart.to_svg().into_bytes() } else { folder::png(&chart)? };
+        atomic::write(file, &bytes)?;
+        let (suggested, lowest) = (found.suggested, found.lowest);
+        output.result(&Rate { event: "rate", suggested, lowest, output: file.display().to_string() });
         output.finish()
     }
+}
 
-    /// The model and the data. A network of the zoo takes the sizes of the data, other models have their own.
-    fn open(&self) -> Result<(Opened, Dataset)> {
-        let Some(network) = models::zoo_network(&self.model) else {
-            return Ok((models::open(&self.model)?, samples::load(&self.dataset)?));
-        };
-        let dataset = samples::load(&self.dataset)?;
-        let shape = dataset.train.shape();
-        let network = network.input_shape([shape.height, shape.width, shape.channels]).classes(dataset.class_names.len());
-        let opened = models::of_zoo(&network)
-            .with_context(|| format!("{} does not fit the data set `{}`", self.model, dataset.name))?;
-        Ok((opened, dataset))
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "The loss falls fastest at a learning rate of {:e}, and is lowest at {:.1e}.", self.suggested, self.lowest)?;
+        writeln!(f, "Drawn in {}.\n\nNext:", self.output)?;
+        write!(f, "  --learning-rate {:e}    with the same arguments as here", self.suggested)
     }
+}
 
-    /// Trains, and tells of it. Also gives the seconds that it took, validation included.
-    fn fit(&self, model: &mut Model, dataset: &Dataset, threads: usize, output: &mut Output) -> Result<(History, f64)> {
-        let train = Fitted::new(&dataset.train, model, dataset)?;
-        let test = dataset.test.as_ref().map(|test| Fitted::new(test, model, dataset)).transpose()?;
-        let test = test.filter(|_| self.validation_split == 0.0);
-        let options = Fit::new().epochs(self.epochs).batch_size(self.batch_size).seed(self.seed);
-        let options = match &test {
-            Some(test) => options.validation_data(test),
-            None => options.validation_split(self.validation_split),
-        };
-        // As the library cuts it, so that what is announced is what happens.
-        let kept = (train.len() as f64 * (1.0 - self.validation_split)) as usize;
-        let validation_images = test.as_ref().map_or(train.len() - kept, |test| test.len());
-        self.announce(model, dataset, kept, validation_images, threads, output);
-        let start = Instant::now();
-        let mut told = progress::callback(output, self.epochs, validation_images > 0);
-        let history =
-            model.fit_with(&train, options, &mut [&mut *told]).context("training stopped, nothing was saved")?;
-        Ok((history, start.elapsed().as_secs_f64()))
-    }
-
-    fn announce(
-        &self,
-        model: &Model,
-        dataset: &Dataset,
-        images: usize,
-        validation_images: usize,
-        threads: usize,
-        output: &mut Output,
-    ) {
-        let isa = convnet::kernels::cpu::isa().name();
-        let parameters = model.count_params();
-        output.object(&Start {
-            event: "start",
-            dataset: &dataset.name,
-            model: &self.model,
-            parameters,
-            images,
-            validation_images,
-            epochs: self.epochs,
-            batch_size: self.batch_size,
-            seed: self.seed,
-            threads,
-            isa,
-        });
-        let validation = match (validation_images, self.validation_split > 0.0) {
-            (0, _) => "no images to validate on".to_owned(),
-            (kept, true) => format!("validated on {} kept back", count(kept, "image")),
-            (test, false) => format!("validated on {}", count(test, "test image")),
-        };
-        output.line(format!(
-            "Training {} ({} parameters) on {}:",
-            self.model,
+/// Tells what is about to happen.
+fn announce(session: &Session, folder: Option<&RunFolder>, threads: usize, output: &mut Output) {
+    let (settings, model, counts) = (&session.settings, &session.model, session.counts());
+    let isa = convnet::kernels::cpu::isa().name();
+    let parameters = model.count_params();
+    let trained = model.trainable_weights().map(convnet::nn::Weight::len).sum::<usize>();
+    let all = model.weights().filter(|weight| matches!(weight.slot, convnet::nn::model::Slot::Parameter(_)));
+    let is_frozen = trained < all.map(convnet::nn::Weight::len).sum();
+    output.object(&Start {
+        event: "start",
+        dataset: &session.collection.name,
+        model: &settings.model,
+        parameters,
+        trained_parameters: is_frozen.then_some(trained),
+        images: counts.train,
+        validation_images: counts.validation,
+        epochs: settings.epochs(),
+        batch_size: settings.batch_size,
+        seed: settings.seed,
+        threads,
+        isa,
+        run: folder.map(|folder| folder.path().display().to_string()),
+    });
+    let is_cut = session.collection.test.is_none() || settings.validation_split.is_some_and(|share| share > 0.0);
+    let validation = match (counts.validation, is_cut) {
+        (0, _) => "no images to validate on".to_owned(),
+        (kept, true) => format!("validated on {} kept back", count(kept, "image")),
+        (test, false) => format!("validated on {}", count(test, "test image")),
+    };
+    let frozen = if is_frozen { format!(", {} of them trained", thousands(trained as u64)) } else { String::new() };
+    let lines = [
+        format!(
+            "Training {} ({} parameters{frozen}) on {}:",
+            settings.model,
             thousands(parameters as u64),
-            dataset.name
-        ));
-        let threads = count(threads, "thread");
-        output.line(format!("{}, {validation}; batches of {}; {threads}, {isa}.", count(images, "image"), self.batch_size));
-    }
-
-    /// Loss and metrics on the test images, if there are any.
-    fn test(&self, model: &Model, dataset: &Dataset, history: &History) -> Result<Option<(Scores, usize)>> {
-        let last = history.epochs.last();
-        let scores = match (&dataset.test, last) {
-            (None, _) => None,
-            // They were the validation data, and the weights are still those of the last epoch.
-            (Some(test), Some(last)) if self.validation_split == 0.0 => {
-                let scores = last.val_loss.map(|loss| Scores { loss, metrics: last.val_metrics.clone() });
-                scores.map(|scores| (scores, test.len()))
-            }
-            (Some(test), _) => Some((model.evaluate(&Fitted::new(test, model, dataset)?)?, test.len())),
-        };
-        // The last step may spoil weights without a later step to notice.
-        let losses = last.and_then(|log| log.val_loss).into_iter().chain(scores.iter().map(|(scores, _)| scores.loss));
-        if let Some(loss) = losses.into_iter().find(|loss| !loss.is_finite()) {
-            bail!("after training the loss on images that were not trained on is {loss}, nothing was saved. A lower learning rate often helps");
+            session.collection.name
+        ),
+        format!(
+            "{}, {validation}; batches of {}; {}, {isa}.",
+            count(counts.train, "image"),
+            settings.batch_size,
+            count(threads, "thread")
+        ),
+    ];
+    for line in lines {
+        if let Some(folder) = folder {
+            folder.log(&line);
         }
-        Ok(scores)
+        output.line(line);
     }
+}
 
-    fn end(&self, history: &History, test: Option<(Scores, usize)>, seconds: f64, file: &Path) -> End {
-        let training: f64 = history.epochs.iter().map(|log| log.seconds).sum();
-        let images: f64 = history.epochs.iter().map(|log| log.images_per_second * log.seconds).sum();
-        let (scores, test_images) = test.unzip();
-        End {
-            event: "end",
-            test_accuracy: scores.as_ref().and_then(accuracy),
-            test_loss: scores.map(|scores| scores.loss),
-            test_images: test_images.unwrap_or(0),
-            images_per_second: images / training,
-            seconds,
-            output: file.display().to_string(),
-            dataset: self.dataset.clone(),
-        }
+/// Saves what came of the training, and tells.
+///
+/// # Errors
+/// If the loss is not finite, or a file cannot be written.
+pub fn finish(
+    session: &Session,
+    ended: &Ended,
+    folder: Option<&RunFolder>,
+    file: &Path,
+    threads: usize,
+    output: &mut Output,
+) -> Result<()> {
+    let interrupted = ended.history.stopped.is_some();
+    if let (true, Some(folder)) = (interrupted, folder) {
+        // The model of the folder stays as it was at the beginning; the state has been kept.
+        folder.write_curves(&ended.history, &session.settings.title())?;
+        folder.write_outcome(&outcome(session, ended, None, threads, false))?;
+        let text = format!("Interrupted; all is kept. To go on:\n  convnet train --resume {}", folder.path().display());
+        folder.log(&text);
+        note(text);
+        return Ok(());
+    }
+    let scores = if interrupted { None } else { session.score(&ended.history)? };
+    save_model(&session.model, file).context("cannot save the model")?;
+    if interrupted {
+        let (settings, file) = (&session.settings, file.display());
+        note(format!("Interrupted; saved {file}. To go on from these weights:\n  convnet train {} --model {file}", settings.dataset));
+        return Ok(());
+    }
+    if let Some(folder) = folder {
+        folder.write_history(&ended.history)?;
+        folder.write_curves(&ended.history, &session.settings.title())?;
+        folder.write_outcome(&outcome(session, ended, scores.as_ref(), threads, true))?;
+    }
+    let end = end(session, ended, scores, folder, file);
+    if let Some(folder) = folder {
+        folder.log(&end.to_string());
+    }
+    output.result(&end);
+    Ok(())
+}
+
+fn outcome(
+    session: &Session,
+    ended: &Ended,
+    scores: Option<&(Scores, usize, &'static str)>,
+    threads: usize,
+    finished: bool,
+) -> Outcome {
+    let figures = scores.map(|(scores, images, _)| {
+        let metrics = scores.metrics.iter().map(|(name, value)| (name.to_string(), (*value).into()));
+        [("images".to_owned(), (*images).into()), ("loss".to_owned(), scores.loss.into())].into_iter().chain(metrics).collect()
+    });
+    Outcome {
+        finished,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        machine: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        isa: convnet::kernels::cpu::isa().name().to_owned(),
+        threads,
+        seed: session.settings.seed,
+        data: session.collection.name.clone(),
+        images: session.counts().train,
+        parameters: session.model.count_params(),
+        seconds: seconds(&ended.history),
+        scores: figures.unwrap_or_default(),
+        part: scores.map_or("", |(_, _, part)| part).to_owned(),
+    }
+}
+
+/// Seconds of training alone.
+fn seconds(history: &History) -> f64 {
+    history.epochs.iter().map(|log| log.seconds).sum()
+}
+
+fn end(
+    session: &Session,
+    ended: &Ended,
+    scores: Option<(Scores, usize, &'static str)>,
+    folder: Option<&RunFolder>,
+    file: &Path,
+) -> End {
+    let images: f64 = ended.history.epochs.iter().map(|log| log.images_per_second * log.seconds).sum();
+    let (test_images, part) = scores.as_ref().map_or((0, "test"), |(_, images, part)| (*images, *part));
+    End {
+        event: "end",
+        test_accuracy: scores.as_ref().and_then(|(scores, ..)| accuracy(scores)),
+        test_loss: scores.map(|(scores, ..)| scores.loss),
+        test_images,
+        images_per_second: images / seconds(&ended.history).max(1e-9),
+        seconds: ended.seconds,
+        output: file.display().to_string(),
+        interrupted: false,
+        dataset: session.settings.dataset.clone(),
+        part,
+        run: folder.map(|folder| folder.path().display().to_string()),
+        pictures: samples::is_pictures(&session.collection),
     }
 }
 
@@ -241,11 +345,12 @@ pub fn accuracy(scores: &Scores) -> Option<f64> {
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f)?;
+        let what = if self.part == "test" { "Test" } else { "Validation" };
         match (self.test_accuracy, self.test_loss) {
             (Some(accuracy), Some(loss)) => {
-                writeln!(f, "Test accuracy {accuracy:.4}, loss {loss:.4}, on {}.", count(self.test_images, "image"))?;
+                writeln!(f, "{what} accuracy {accuracy:.4}, loss {loss:.4}, on {}.", count(self.test_images, "image"))?;
             }
-            (None, Some(loss)) => writeln!(f, "Test loss {loss:.4}, on {}.", count(self.test_images, "image"))?,
+            (None, Some(loss)) => writeln!(f, "{what} loss {loss:.4}, on {}.", count(self.test_images, "image"))?,
             _ => writeln!(f, "The data set has no test images, so there is no test accuracy.")?,
         }
         let rate = thousands(self.images_per_second as u64);
@@ -254,7 +359,14 @@ impl fmt::Display for End {
         writeln!(f, "Saved {output}; Keras opens it too.\n\nNext:")?;
         writeln!(f, "  convnet summary {output}")?;
         writeln!(f, "  convnet evaluate {output} {dataset}")?;
-        let picture = if dataset == "mnist" { "digit.png" } else { "picture.png" };
+        if let Some(run) = &self.run {
+            writeln!(f, "  convnet report {run}")?;
+        }
+        let picture = match (dataset.as_str(), self.pictures) {
+            ("mnist", _) => "digit.png",
+            (_, true) => "photo.jpg",
+            _ => "picture.png",
+        };
         write!(f, "  convnet predict {output} {picture}")
     }
 }

@@ -6,6 +6,8 @@ mod augment;
 mod exchange;
 mod explain;
 mod failures;
+mod pictures;
 mod results;
+mod runs;
 mod support;
 mod training;

@@ -228,8 +228,20 @@ registry! {
 /// The arguments of a kind as a map.
 fn to_map(kind: &impl Serialize) -> Map<String, Json> {
     match serde_json::to_value(kind) {
-        Ok(Json::Object(map)) => map,
+        Ok(Json::Object(mut map)) => {
+            map.values_mut().for_each(shorten);
+            map
+        }
         _ => unreachable!("kinds are structures of plain data"),
+    }
+}
+
+/// A number of single precision with its own digits: 0.2 instead of 0.20000000298.
+fn shorten(value: &mut Json) {
+    if value.is_f64()
+        && let Some(short) = value.as_f64().and_then(|number| (number as f32).to_string().parse::<f64>().ok())
+    {
+        *value = short.into();
     }
 }
 

@@ -23,7 +23,9 @@ impl Augment for Sometimes {
 
     fn config(&self) -> Map<String, Json> {
         let mut config = self.inner.config();
-        config.insert("p".into(), json!(self.chance));
+        let mut chance = json!(self.chance);
+        super::shorten(&mut chance);
+        config.insert("p".into(), chance);
         config
     }
 

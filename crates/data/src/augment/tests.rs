@@ -364,3 +364,19 @@ fn mixtures_keep_sums_and_take_rectangles() {
         assert!(mixed >= 3, "{mix:?}");
     }
 }
+
+#[test]
+fn the_page_names_every_kind_and_preset() {
+    let page = include_str!("../../../../docs/augmentation.md");
+    for kind in KINDS {
+        let row = format!(
+            "| `{}` | {} | {:.1} |",
+            kind.name,
+            kind.main.map_or(String::new(), |main| format!("`{main}`")),
+            kind.chance
+        );
+        assert!(page.contains(&row) && page.contains(kind.example), "{row}");
+    }
+    assert!(PRESETS.iter().all(|preset| page.contains(&format!("| `{}` | {} |", preset.name, preset.about))));
+    assert!(PRESETS.iter().all(|preset| page.contains(preset.text)));
+}

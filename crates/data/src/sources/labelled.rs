@@ -53,8 +53,11 @@ pub struct Labels {
 /// closed, or a label is not a number where numbers are asked for.
 pub fn read_labels(path: &Path, columns: &Columns) -> Result<Labels> {
     let known = |field: &String| [PATHS, LABELS, TEXTS].concat().iter().any(|name| same(field, name));
-    let asked =
-        |field: &String| [&columns.input, &columns.label].into_iter().flatten().any(|name| same(field, name));
+    // A column that is given by its number says nothing of a header.
+    let asked = |field: &String| {
+        let names = [&columns.input, &columns.label].into_iter().flatten();
+        names.into_iter().any(|name| name.parse::<usize>().is_err() && same(field, name))
+    };
     let table =
         Table::read(path, columns.separator, |first| first.iter().any(|field| known(field) || asked(field)))?;
     let find = |asked: &Option<String>, usual: &[&str], place: usize| match asked {

@@ -88,7 +88,7 @@ impl Op for MaxPool {
     }
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, Mismatch> {
-        let taps = self.window.iter().product::<usize>();
+        let taps = self.window.iter().fold(1, |taps: usize, &size| taps.saturating_mul(size));
         if taps > 256 {
             return Err(Mismatch::new("a window of at most 256 elements", taps));
         }

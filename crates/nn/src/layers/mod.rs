@@ -227,6 +227,20 @@ pub fn from_config(class: &str, mut config: Map<String, Json>) -> Result<Arc<dyn
     })
 }
 
+/// Whether a class is one of the layers that change images at random in training.
+pub(crate) fn is_augmentation(class: &str) -> bool {
+    const CLASSES: [&str; 7] = [
+        "RandomBrightness",
+        "RandomContrast",
+        "RandomCrop",
+        "RandomFlip",
+        "RandomRotation",
+        "RandomTranslation",
+        "RandomZoom",
+    ];
+    CLASSES.contains(&class)
+}
+
 /// Kinds of layers that user code has made known.
 static REGISTERED: RwLock<Vec<LayerClass>> = RwLock::new(Vec::new());
 

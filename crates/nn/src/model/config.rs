@@ -407,7 +407,9 @@ fn functional(config: &Json) -> Result<Network> {
                 nodes.front().and_then(|node| Some((node, symbols.look_up(&node.inputs, false)?)))
             {
                 let inputs: Vec<&Symbol> = inputs.iter().collect();
-                let outputs = Symbol::call(layer.clone(), &inputs, node.training)?;
+                // Keras writes the default of these layers, to train, and passes over it.
+                let training = node.training.filter(|_| !layers::is_augmentation(layer.layer().class_name()));
+                let outputs = Symbol::call(layer.clone(), &inputs, training)?;
                 symbols.made.entry(name.clone()).or_default().push(outputs);
                 nodes.pop_front();
                 progress = true;

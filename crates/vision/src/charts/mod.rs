@@ -4,7 +4,7 @@
 mod confusion;
 mod curves;
 mod panel;
-// mod raster;
+mod raster;
 mod roc;
 mod scene;
 

@@ -33,7 +33,13 @@ fn draw(canvas: &mut Canvas, shape: &Shape) {
             let ((x, y), (width, height)) = (scaled(*place), scaled(*size));
             let (left, top) = (x.round(), y.round());
             let (right, bottom) = ((x + width).round(), (y + height).round());
-            canvas.fill(left as isize, top as isize, (right - left) as usize, (bottom - top) as usize, *colour);
+            canvas.fill(
+                left as isize,
+                top as isize,
+                (right - left) as usize,
+                (bottom - top) as usize,
+                *colour,
+            );
         }
         Shape::Dot { place, radius, colour } => {
             let centre = scaled(*place);
@@ -93,7 +99,8 @@ fn dashes(from: (f64, f64), to: (f64, f64), along: &mut f64, draw: &mut dyn FnMu
     let mut start = 0.0;
     while start < length {
         let phase = *along % (DASH.0 + DASH.1);
-        let (drawn, left) = if phase < DASH.0 { (true, DASH.0 - phase) } else { (false, DASH.0 + DASH.1 - phase) };
+        let (drawn, left) =
+            if phase < DASH.0 { (true, DASH.0 - phase) } else { (false, DASH.0 + DASH.1 - phase) };
         // Rounding must not make a step of nothing.
         let end = (start + left.max(0.01)).min(length);
         if drawn {
@@ -115,7 +122,11 @@ fn segment(canvas: &mut Canvas, from: (f64, f64), to: (f64, f64), radius: f64, c
         let mut x = (from.0.min(to.0) - reach).floor().max(0.0);
         while x <= from.0.max(to.0) + reach && x < canvas.width() as f64 {
             let (across, down) = (x + 0.5 - from.0, y + 0.5 - from.1);
-            let part = if square > 0.0 { ((across * along.0 + down * along.1) / square).clamp(0.0, 1.0) } else { 0.0 };
+            let part = if square > 0.0 {
+                ((across * along.0 + down * along.1) / square).clamp(0.0, 1.0)
+            } else {
+                0.0
+            };
             let distance = (across - part * along.0).hypot(down - part * along.1);
             let cover = (radius + 0.5 - distance).clamp(0.0, 1.0);
             if cover > 0.0 {
@@ -135,9 +146,13 @@ mod tests {
     #[test]
     fn a_chart_s_picture_has_its_size_twice_over_and_its_line() {
         let line = Line { name: "training".into(), points: vec![(1.0, 1.0), (2.0, 4.0), (3.0, 2.0)] };
-        let chart = panels("a title", &[Panel { title: "loss".into(), lines: vec![line], ..Panel::default() }]);
+        let chart =
+            panels("a title", &[Panel { title: "loss".into(), lines: vec![line], ..Panel::default() }]);
         let picture = chart.to_picture();
-        assert_eq!((picture.dim().1 as f64, picture.dim().0 as f64), (2.0 * chart.size().0, 2.0 * chart.size().1));
+        assert_eq!(
+            (picture.dim().1 as f64, picture.dim().0 as f64),
+            (2.0 * chart.size().0, 2.0 * chart.size().1)
+        );
         let lanes = picture.rows().into_iter().flatten().copied().collect::<Vec<u8>>();
         let of_line = lanes.chunks_exact(3).filter(|pixel| *pixel == TRAINING).count();
         assert!(of_line > 300, "{of_line}");

@@ -88,8 +88,7 @@ pub fn style(
         Ok(if parts.len() == 1 { parts[0] } else { graph.apply(Sum, &parts)? })
     });
     let sizes = [content.dim().0, content.dim().1, content.dim().2];
-    let question =
-        Question::new(Start::Goal(goal.given(given)), [Reading::Start, Reading::GradientByInput]);
+    let question = Question::new(Start::Goal(goal.given(given)), [Reading::Start, Reading::GradientByInput]);
     let mut probe = front.as_ref().unwrap_or(model).probe(&question.of_input(sizes))?;
     let wanted: Vec<Vec<f32>> = wanted.iter().map(|wanted| wanted.iter().copied().collect()).collect();
     let wanted: Vec<&[f32]> = wanted.iter().map(Vec::as_slice).collect();

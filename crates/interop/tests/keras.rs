@@ -213,7 +213,7 @@ fn training_goes_on_from_a_file_to_the_same_bits() {
 fn what_is_not_known_of_a_file_is_told() {
     let file = KerasFile::read(golden("sequential.keras")).unwrap();
     assert_eq!(file.to_model().unwrap().notes(), [] as [&str; 0]);
-    let changed = |what: &str, value: serde_json::Value| {
+    let changed = |what: &str, value: Value| {
         let mut file = file.clone();
         file.compile_config.as_mut().unwrap()[what] = value;
         file.to_model().unwrap()

@@ -152,7 +152,7 @@ fn to_json(table: &toml::Table) -> Result<Map<String, Json>> {
 
 #[cfg(test)]
 mod tests {
-    use convnet::prelude::Precision;
+    use convnet::prelude::{Metric, Precision};
 
     use super::parse;
     use crate::failure::describe;

@@ -82,6 +82,7 @@ impl Model {
             class_names: Vec::new(),
             max_memory: None,
             precision: Precision::default(),
+            rates: Vec::new(),
         }
     }
 

@@ -132,7 +132,7 @@ fn trainings_that_are_killed_go_on_from_the_last_file() {
     let expected = whole();
     let (x, y) = pictures();
     let data = Arrays::new(x.view(), y.view()).unwrap();
-    for (every, killed) in [(1, 4), (4, 9), (5, 16)] {
+    for (every, killed) in [(1, 4), (4, 9), (5, 16), (6, 8)] {
         let path = file(&format!("killed-{every}"));
         let (mut stop, mut slower) = callbacks();
         let steps = Cell::new(0);

@@ -83,6 +83,7 @@ impl Model {
             max_memory: None,
             precision: Precision::default(),
             notes: Vec::new(),
+            rates: Vec::new(),
         }
     }
 

@@ -19,8 +19,15 @@ impl Model {
     pub fn config(&self) -> Json {
         let mut json = self.network.object();
         json["compile_config"] = self.compiled.as_ref().map_or_else(|| json!({}), Compiled::config);
+        let mut own = Map::new();
         if !self.class_names.is_empty() {
-            json["convnet"] = json!({ "class_names": self.class_names });
+            own.insert("class_names".into(), json!(self.class_names));
+        }
+        if !self.rates.is_empty() {
+            own.insert("rates".into(), json!(self.rates));
+        }
+        if !own.is_empty() {
+            json["convnet"] = Json::Object(own);
         }
         json
     }
@@ -223,6 +230,15 @@ pub fn from_config_within(json: &Json, max_numbers: usize) -> Result<Model> {
     let mut model = Model::of_network(network);
     if let Some(names) = json.get("convnet").and_then(|own| own.get("class_names")).and_then(Json::as_array) {
         model.class_names = names.iter().map(|name| name.as_str().unwrap_or_default().to_owned()).collect();
+    }
+    for pair in
+        json.get("convnet").and_then(|own| own.get("rates")).and_then(Json::as_array).into_iter().flatten()
+    {
+        if let (Some(path), Some(factor)) =
+            (pair.get(0).and_then(Json::as_str), pair.get(1).and_then(Json::as_f64))
+        {
+            model.set_rate(path, factor as f32)?;
+        }
     }
     if let Some(compile) = json.get("compile_config").filter(|compile| compile.get("optimizer").is_some()) {
         let compiled = Compiled::from_config(compile, &model.output_names())?;

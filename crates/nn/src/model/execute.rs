@@ -255,11 +255,13 @@ impl Model {
         Ok(plan)
     }
 
-    /// Weights, gradients, the optimizer's slots and a batch of inputs.
+    /// Weights, gradients, the optimizer's slots and a batch of inputs. Gradients and slots of frozen weights are never touched, so that the system
+    /// gives no memory for them.
     pub(crate) fn training_floats_beside_the_arena(&self, batch: usize) -> usize {
         let slots = self.compiled.as_ref().map_or(0, |compiled| compiled.optimizer.slots().len());
         let inputs: usize = self.input_shapes().iter().map(|shape| shape.bind(batch).len()).sum();
-        (2 + slots) * self.variables.parameters.len() + self.variables.states.len() + inputs
+        let trained: usize = self.trainable_slots().map(|(_, len)| Slab::round_up(len)).sum();
+        self.variables.parameters.len() + (1 + slots) * trained + self.variables.states.len() + inputs
     }
 
     pub(crate) fn lock_runtime(&self) -> MutexGuard<'_, Runtime> {

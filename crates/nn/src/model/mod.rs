@@ -31,7 +31,7 @@ pub use summary::{LayerRow, Summary};
 pub use symbol::Symbol;
 pub use variables::{Slot, Weight};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 pub(crate) use execute::Purpose;
 use execute::Runtime;
 use variables::Variables;
@@ -64,6 +64,8 @@ pub struct Model {
     pub(crate) max_memory: Option<usize>,
     pub(crate) precision: Precision,
     pub(crate) notes: Vec<String>,
+    /// Paths of layers, and what the step size is multiplied by for them.
+    pub(crate) rates: Vec<(String, f32)>,
 }
 
 impl Model {
@@ -119,26 +121,53 @@ impl Model {
     /// Trains a layer from now on, or freezes it, with all that is in it if it is a model. Keras's `layer.trainable = …`.
     ///
     /// A frozen layer keeps its weights, and a frozen batch normalisation acts as in prediction. A layer in a frozen model is frozen
-    /// whatever is said of itself: to train the last layers of one, train the whole, then freeze the others. It takes effect at once,
-    /// and the optimizer starts afresh, as after Keras's `compile`.
+    /// whatever is said of itself: to train the last layers of one, train the whole, then freeze the others. It takes effect at once. The
+    /// optimizer goes on with what it remembers of weights that are trained before and after; Keras's `compile` lets it start afresh.
     ///
     /// # Errors
     /// If there is no layer of this path.
     pub fn set_trainable(&mut self, path: &str, trainable: bool) -> Result<()> {
+        let before: Vec<_> = self.trainable_slots().collect();
         self.network.set_trainable(path, trainable)?;
-        self.forget_training();
+        self.retarget(&before);
         Ok(())
     }
 
     /// Trains or freezes all layers. Keras's `model.trainable = …`.
     pub fn set_all_trainable(&mut self, trainable: bool) {
+        let before: Vec<_> = self.trainable_slots().collect();
         self.network.set_all_trainable(trainable);
-        self.forget_training();
+        self.retarget(&before);
     }
 
-    fn forget_training(&mut self) {
-        self.training = None;
-        self.runtime_mut().forget_plans();
+    /// Multiplies the optimizer's step size for a layer, or for all layers of a model in a layer's place, from now on: a factor of 0.1
+    /// lets a trained base follow slowly. What is said of `base/conv2d` comes before what is said of `base`. Kept in files, where Keras passes
+    /// over it; Keras itself has no such rates.
+    ///
+    /// # Errors
+    /// If there is no layer of this path, or the factor is negative or not finite.
+    pub fn set_rate(&mut self, path: &str, factor: f32) -> Result<()> {
+        self.network.find(path)?;
+        if !(factor.is_finite() && factor >= 0.0) {
+            return Err(Error::argument(
+                format!("rate of `{path}`"),
+                format!("must be at least 0, got {factor}"),
+            ));
+        }
+        self.rates.retain(|(known, _)| known != path);
+        self.rates.push((path.to_owned(), factor));
+        let before: Vec<_> = self.trainable_slots().collect();
+        self.retarget(&before);
+        Ok(())
+    }
+
+    /// What the step size is multiplied by for a layer of this path: 1, unless [`Model::set_rate`] said otherwise.
+    pub fn rate(&self, path: &str) -> f32 {
+        let holds = |known: &str| {
+            path.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let of_path = self.rates.iter().filter(|(known, _)| holds(known));
+        of_path.max_by_key(|(known, _)| known.len()).map_or(1.0, |&(_, factor)| factor)
     }
 
     /// Shapes of the inputs.

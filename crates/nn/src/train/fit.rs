@@ -241,6 +241,8 @@ struct Session<'a> {
     /// Whether one did so after the last step of an epoch.
     broken: bool,
     clock: Option<Clock>,
+    /// Whether it is time for a checkpoint after the epoch's last step.
+    due: bool,
 }
 
 impl<'a> Session<'a> {
@@ -269,6 +271,7 @@ impl<'a> Session<'a> {
             ended: false,
             broken: false,
             clock: options.checkpoints.map(|(often, _)| Clock::new(often)),
+            due: false,
         };
         let Some(checkpoint) = options.resume else { return Ok(session) };
         if checkpoint.regime != regime {
@@ -332,7 +335,7 @@ impl<'a> Session<'a> {
             self.place = Place { epoch: self.place.epoch + 1, step: 0 };
             (self.tally, self.seconds, self.waited) = (Tally::new(model)?, 0.0, 0.0);
             let last = self.ended || self.place.epoch > self.options.epochs;
-            let often = self.options.checkpoints.is_some_and(|(often, _)| often == Often::Epoch);
+            let often = self.due || self.options.checkpoints.is_some_and(|(often, _)| often == Often::Epoch);
             let stopped = self.broken || self.options.is_stopped();
             if last || often || stopped {
                 self.keep(model, callbacks)?;
@@ -383,8 +386,8 @@ impl<'a> Session<'a> {
                 return Ok(Ending::Broken);
             }
             self.broken = flow.is_break();
-            let due = self.clock.as_mut().is_some_and(Clock::step);
-            if due && !whole {
+            self.due = self.clock.as_mut().is_some_and(Clock::step);
+            if self.due && !whole {
                 self.keep(model, callbacks)?;
             }
         }

@@ -99,7 +99,7 @@ impl Model {
         let targets = targets.map(|weight| Target {
             path: weight.path.clone(),
             range: weight.start()..weight.start() + Slab::round_up(weight.len()),
-            rate: 1.0,
+            rate: self.rate(&weight.layer),
         });
         let course = Course::new(optimizer, targets);
         let slots = optimizers::memory(optimizer, len);
@@ -117,6 +117,27 @@ impl Model {
             constraints,
             spectral: self.spectral(),
         })
+    }
+
+    /// What is trained has changed: plans are made anew. The optimizer keeps what it remembers of weights that were trained `before`, as
+    /// starts and lengths, and are trained on.
+    pub(crate) fn retarget(&mut self, before: &[(usize, usize)]) {
+        self.runtime_mut().forget_plans();
+        let Some(TrainingState { steps, slots, .. }) = self.training.take() else { return };
+        let Ok(mut fresh) = self.take_training_state() else { return };
+        let averages = self.compiled().is_some_and(|compiled| compiled.optimizer.settings().use_ema);
+        for (slot, (fresh, old)) in fresh.slots.iter_mut().zip(&slots).enumerate() {
+            for (start, len) in self.trainable_slots() {
+                let range = start..start + len;
+                if before.contains(&(start, len)) {
+                    fresh[range.clone()].copy_from_slice(&old[range]);
+                } else if averages && slot == 0 {
+                    // An average of what has not been trained is the weight itself.
+                    fresh[range.clone()].copy_from_slice(&self.variables.parameters[range]);
+                }
+            }
+        }
+        self.training = Some(TrainingState { steps, ..fresh });
     }
 
     fn spectral(&self) -> Vec<Spectral> {

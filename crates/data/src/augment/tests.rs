@@ -222,7 +222,8 @@ fn each_kind_keeps_its_promises() {
             // Something is to be seen on a photo that is not as bright as can be.
             let before = Annotated::new(noise(40, 40, 3, 4).mapv(|value| 30.0 + value / 2.0));
             let mut changed = before.clone();
-            (0..4).for_each(|index| pipeline.apply(2, 1, index, &mut changed));
+            // An odd number of times, since two mirrored images are none.
+            (0..3).for_each(|index| pipeline.apply(2, 1, index, &mut changed));
             assert_ne!(changed, before, "{text}");
         }
     }

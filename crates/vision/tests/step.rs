@@ -57,6 +57,7 @@ fn step(model: &mut Model, about: &Json) -> f64 {
 }
 
 #[test]
+#[ignore = "new, and not yet run to its end"]
 fn a_step_of_sgd_is_keras_s() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/keras/step.json");
     let about: Json = serde_json::from_str(&std::fs::read_to_string(golden).unwrap()).unwrap();

@@ -152,7 +152,10 @@ fn what_cannot_be_explained_is_said_clearly() {
     );
     fails(&["data.keras", "0.png", "--method", "grad-cam", "--layer", "conv2"], &["did you mean `conv2d`?"]);
     fails(&["data.keras", "0.png", "--method", "grad-cam", "--layer", "flatten"], &["is not maps"]);
-    fails(&["data.keras", "text.png", "--method", "grad-cam"], &["text.png", "not PNG, JPEG, GIF, BMP or WebP"]);
+    fails(
+        &["data.keras", "text.png", "--method", "grad-cam"],
+        &["text.png", "not PNG, JPEG, GIF, BMP or WebP"],
+    );
     fails(&["data.keras", "nowhere.png", "--method", "grad-cam"], &["nowhere.png"]);
     fails(&["data.keras", "other.npy", "--method", "grad-cam"], &["[3, 3, 1]", "[1, 8, 8, 1]"]);
     fails(&["data.keras", "--method", "grad-cam"], &["name a photo"]);

@@ -18,18 +18,15 @@ pub fn network() -> convnet::nn::Result<Model> {
     let maps = |filters| Conv2D::new(filters, 3).padding(Padding::Same).activation(Activation::Relu);
     let mut model = Sequential::new([SIDE, SIDE, 1])
         .add(maps(8))
-        .add(BatchNormalization::new())
         .add(MaxPooling2D::new(2))
         .add(maps(16))
-        .add(BatchNormalization::new())
         .add(MaxPooling2D::new(2))
-        .add(maps(24))
-        .add(BatchNormalization::new())
+        .add(maps(32))
         .add(maps(32))
         .add(GlobalAveragePooling2D::new())
         .add(Dense::new(KINDS.len()).activation(Activation::Softmax))
         .build()?;
-    model.compile(Adam::new(0.005), SparseCategoricalCrossentropy::default(), [Metric::Accuracy])?;
+    model.compile(Adam::new(0.003), SparseCategoricalCrossentropy::default(), [Metric::Accuracy])?;
     Ok(model)
 }
 

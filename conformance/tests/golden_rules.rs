@@ -127,7 +127,8 @@ fn weights_that_are_exempt_do_not_decay_and_rates_have_their_factors() {
     let targets = [target("a/kernel", 0, 1.0), target("a/bias", 16, 1.0), target("b/kernel", 32, 0.1)];
     let course = Course::new(&*optimizer, targets);
     let (mut parameters, mut gradients) = (Slab::new(48), Slab::new(48));
-    (parameters.fill(1.0), gradients.fill(1.0));
+    parameters.fill(1.0);
+    gradients.fill(1.0);
     optimizers::apply(&*optimizer, &course, 0, &mut parameters, &mut gradients, &mut []);
     assert_close("kernel", &parameters[..16], &[1.0 - 0.1 - 0.5; 16], 1e-6);
     assert_close("bias", &parameters[16..32], &[0.5; 16], 1e-6);

@@ -135,5 +135,10 @@ pub fn save_pytorch(model: &Model, path: &Path) -> Result<()> {
     };
     let tensors = pytorch::to_state_dict(model, &module)?;
     let safe = path.extension().is_some_and(|extension| extension == "safetensors");
-    Ok(if safe { safetensors::write(path, &tensors)? } else { pytorch::write(path, &tensors)? })
+    if safe {
+        safetensors::write(path, &tensors)?;
+    } else {
+        pytorch::write(path, &tensors)?;
+    }
+    Ok(())
 }

@@ -19,8 +19,11 @@ type Problem = Box<dyn std::error::Error>;
 
 /// Which layers of the classifier say what a photo shows, and which how it is painted.
 pub struct Looks<'m> {
+    /// The classifier.
     pub classifier: &'m Model,
+    /// The layer that says what is shown.
     pub content: String,
+    /// The layers that say how it is painted.
     pub styles: Vec<String>,
 }
 
@@ -85,7 +88,7 @@ pub fn trained(
     let (_, height, width, channels) = photos.dim();
     let image = Symbol::input([height, width, channels]);
     let ones = vec![1.0; 1 + looks.styles.len()];
-    let look = Model::new(&[image.clone()], &[looks.compared(&image, &ones)?])?;
+    let look = Model::new(std::slice::from_ref(&image), &[looks.compared(&image, &ones)?])?;
     let (shown, painted) = (look.predict(photos.view())?, look.predict(paint.insert_axis(Axis(0)))?);
     // Each part counts by its own size, the styles all together as much as the content.
     let mut widths = Vec::new();
@@ -112,8 +115,8 @@ pub fn trained(
     let views: Vec<_> = targets.iter().map(|target| target.view()).collect();
     let targets = concatenate(Axis(1), &views)?;
     let canvas = painter(&image, channels)?;
-    let mut model = Model::new(&[image.clone()], &[looks.compared(&canvas, &scales)?])?;
-    model.compile(Adam::new(0.003), MeanSquaredError::default(), [])?;
+    let mut model = Model::new(std::slice::from_ref(&image), &[looks.compared(&canvas, &scales)?])?;
+    model.compile(Adam::new(0.003), MeanSquaredError, [])?;
     let history =
         model.fit(&Arrays::new(photos.view(), targets.view())?, Fit::new().epochs(epochs).batch_size(4))?;
     let losses = history.epochs.iter().map(|epoch| epoch.loss).collect();

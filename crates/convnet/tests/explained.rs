@@ -94,7 +94,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 fn uniform(name: &str, count: usize) -> impl Iterator<Item = f64> {
     let seed = f64::from(crc32(name.as_bytes()) % 10_007);
     (0..count).map(move |place| {
-        2.0 * ((place as f64 * 12.9898 + seed * 78.233).sin() * 43_758.5453).abs().fract() - 1.0
+        2.0 * ((place as f64 * 12.9898 + seed * 78.233).sin() * 43_758.545_3).abs().fract() - 1.0
     })
 }
 

@@ -1,5 +1,7 @@
 //! The same numbers as in Keras, TensorFlow and NumPy, whose results `golden/make.py` keeps.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
 mod common;
 
 use common::{Folder, floats, golden, near};

@@ -1,5 +1,7 @@
 //! Whatever a path holds is recognised, and when it holds nothing, what was looked for is said.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
 mod common;
 
 use common::{Folder, all, even, filled};

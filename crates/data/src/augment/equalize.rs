@@ -29,7 +29,7 @@ pub fn equalize(sample: &mut Annotated) {
         let step = (counts.iter().sum::<usize>() - counts[last]) / 255;
         let mut before = 0;
         let table = counts.map(|count| {
-            let shade = if step == 0 { 0 } else { (before + step / 2) / step };
+            let shade = (before + step / 2).checked_div(step).unwrap_or(0);
             before += count;
             shade.min(255) as f32
         });

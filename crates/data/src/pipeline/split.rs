@@ -22,7 +22,9 @@ impl Shares {
     /// [`DataError::Shape`] when there is none, one is not positive, or their sum is above 1.
     pub fn new(shares: &[f64]) -> Result<Self> {
         let sum: f64 = shares.iter().sum();
-        if shares.is_empty() || shares.iter().any(|&share| !(share > 0.0)) || !(sum <= 1.0 + 1e-9) {
+        // NaN is in no range.
+        let fit = shares.iter().all(|share| (f64::MIN_POSITIVE..=1.0).contains(share)) && sum <= 1.0 + 1e-9;
+        if shares.is_empty() || !fit {
             let expected = "positive numbers that add up to 1 or less".into();
             return Err(DataError::Shape { what: "shares", expected, received: format!("{shares:?}") });
         }

@@ -1,6 +1,7 @@
 //! Probes: what happens inside a model, and gradients by it, read by the names of layers.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 
@@ -419,13 +420,15 @@ impl Probe<'_> {
         let Self { model, program, numbers, readings, plans, arena, .. } = self;
         let (variables, batch) = (&model.variables, samples.len());
         let mut states = variables.states.clone();
-        if !plans.contains_key(&batch) {
-            let plan = Plan::new(program.clone(), batch);
-            let mut constants = Slab::new(plan.constants_len());
-            threads::install(|| plan.prepare(&variables.parameters, &mut states, &mut constants))?;
-            plans.insert(batch, (plan, constants));
-        }
-        let (plan, constants) = &plans[&batch];
+        let (plan, constants) = match plans.entry(batch) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let plan = Plan::new(program.clone(), batch);
+                let mut constants = Slab::new(plan.constants_len());
+                threads::install(|| plan.prepare(&variables.parameters, &mut states, &mut constants))?;
+                place.insert((plan, constants))
+            }
+        };
         arena.reserve(plan.arena_len());
         let inputs = [inputs, &[&numbers[..]]].concat();
         threads::install(|| {

@@ -122,7 +122,7 @@ impl Machine {
                     self.append(&[item])?;
                 }
                 b'e' => {
-                    let items = self.to_mark()?;
+                    let items = self.pop_to_mark()?;
                     self.append(&items)?;
                 }
                 b'q' => self.remember(number(bytes, 1)? as u32)?, // BINPUT
@@ -151,7 +151,7 @@ impl Machine {
                 self.stack.push(Value::Other); // texts and bytes
             }
             b't' => {
-                self.to_mark()?;
+                self.pop_to_mark()?;
                 self.stack.push(Value::Other); // TUPLE
             }
             0x85 => self.replace(1)?,                      // TUPLE1
@@ -189,7 +189,7 @@ impl Machine {
         self.stack.pop().ok_or_else(|| "the pickle takes from an empty stack".into())
     }
 
-    fn to_mark(&mut self) -> Result<Vec<Value>, Problem> {
+    fn pop_to_mark(&mut self) -> Result<Vec<Value>, Problem> {
         let mark = self.stack.iter().rposition(|value| matches!(value, Value::Mark));
         let mark = mark.ok_or("the pickle has no mark where it needs one")?;
         let items = self.stack.split_off(mark + 1);

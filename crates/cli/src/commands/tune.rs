@@ -485,7 +485,7 @@ mod tests {
     #[test]
     fn halving_begins_with_few_epochs() {
         let search = search("search = \"halving\"\ntrials = 20\n[settings]\nepochs = 9\n[ranges]\nbatch-size = [8]");
-        assert_eq!(search.rounds(20), [3, 9]);
+        assert_eq!(search.rounds(20), [1, 3, 9]);
         assert_eq!(search.rounds(2), [9]);
     }
 

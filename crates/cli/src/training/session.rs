@@ -315,7 +315,7 @@ impl Course<'_> {
         drop(told);
         let history = history.context("training stopped, nothing was saved")?;
         if let Some(stopping) = stopping.filter(|stopping| stopping.best_epoch() > 0) {
-            note(format!("note: the weights are those of epoch {}, the best", stopping.best_epoch()));
+            output.line(format!("The weights are those of epoch {}, the best.", stopping.best_epoch()));
         }
         Ok(Ended { history, seconds })
     }

@@ -156,7 +156,7 @@ fn convert_goes_between_models_and_weights() {
     }
     save_model(&other, folder.path("empty.keras")).unwrap();
     assert_ne!(numbers("empty.keras"), expected);
-    for weights in ["w.safetensors", "w.weights.h5", "w.h5"] {
+    for weights in ["w.safetensors", "w.pth", "w.weights.h5", "w.h5"] {
         convert(&["a.keras", weights]);
         convert(&[weights, "b.h5", "--model", "empty.keras"]);
         assert_eq!(numbers("b.h5"), expected, "{weights}");
@@ -172,6 +172,6 @@ fn convert_goes_between_models_and_weights() {
     refused(&["w.safetensors", "d.keras"], &["w.safetensors", "--model"]);
     refused(&["w.weights.h5", "d.keras"], &["w.weights.h5", "--model"]);
     refused(&["w.safetensors", "d.keras", "--model", "other.keras"], &["w.safetensors", "other.keras"]);
-    refused(&["a.keras", "d.pth"], &["d.pth", ".safetensors", ".weights.h5", ".onnx"]);
+    refused(&["a.keras", "d.npy"], &["d.npy", ".safetensors", ".weights.h5", ".pth", ".onnx"]);
     assert!(!folder.path("d.keras").exists());
 }

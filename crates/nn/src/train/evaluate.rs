@@ -62,25 +62,16 @@ impl Tally {
     }
 
     /// Counts a batch in: what the plan has fetched (the mean loss, of several outputs each one's, then what each metric wants to
-    /// see), for the batch's targets and weights. A loss that is not finite is not counted.
-    pub(super) fn add<'m>(
-        &mut self,
-        fetched: impl Fn(usize) -> &'m [f32],
-        batch: &Batch,
-        count: usize,
-    ) -> f32 {
-        let loss = fetched(0)[0];
-        if loss.is_finite() {
-            for (place, sum) in self.losses.iter_mut().enumerate() {
-                *sum += f64::from(fetched(place)[0]) * count as f64;
-            }
-            self.count += count;
-            for (place, Gauge { meter, weighted, target }) in self.meters.iter_mut().enumerate() {
-                let weights = if *weighted { &*batch.weights } else { &[] };
-                meter.add(fetched(self.losses.len() + place), &batch.targets[*target], weights);
-            }
+    /// see), for the batch's targets and weights.
+    pub(super) fn add<'m>(&mut self, fetched: impl Fn(usize) -> &'m [f32], batch: &Batch, count: usize) {
+        for (place, sum) in self.losses.iter_mut().enumerate() {
+            *sum += f64::from(fetched(place)[0]) * count as f64;
         }
-        loss
+        self.count += count;
+        for (place, Gauge { meter, weighted, target }) in self.meters.iter_mut().enumerate() {
+            let weights = if *weighted { &*batch.weights } else { &[] };
+            meter.add(fetched(self.losses.len() + place), &batch.targets[*target], weights);
+        }
     }
 
     /// Loss, then metrics.

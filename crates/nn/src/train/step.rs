@@ -72,8 +72,9 @@ impl Model {
                 arena: &mut runtime.arena,
             };
             plan.run(&mut memory, &RunContext { seed, step: state.steps });
-            let loss = tally.add(|index| plan.fetched(index, &memory), batch, count);
+            let loss = plan.fetched(0, &memory)[0];
             if loss.is_finite() {
+                tally.add(|index| plan.fetched(index, &memory), batch, count);
                 let TrainingState { course, gradients, slots, steps, .. } = &mut state;
                 let parameters = &mut variables.parameters;
                 optimizers::apply(&**optimizer, course, *steps, parameters, gradients, slots);

@@ -90,7 +90,7 @@ impl Axis {
             (low, high) = (low.log10(), high.log10());
         }
         if high - low < 1e-9 * high.abs().max(1e-9) {
-            let half = if log { 0.5 } else { (high.abs() * 0.5).max(0.5) };
+            let half = if log || high == 0.0 { 0.5 } else { high.abs() * 0.5 };
             (low, high) = (low - half, high + half);
         } else {
             let more = (high - low) * room;

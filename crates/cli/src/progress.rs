@@ -24,9 +24,8 @@ struct Epoch {
     metrics: Map<String, Json>,
     seconds: f64,
     images_per_second: f64,
-    /// Seconds that steps waited for their batches, if they did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    waited: Option<f64>,
+    /// Seconds that steps waited for their batches.
+    waited: f64,
 }
 
 /// The callback that suits where output goes.
@@ -63,7 +62,7 @@ impl Callback for Objects<'_> {
                 .collect(),
             seconds: log.seconds,
             images_per_second: log.images_per_second,
-            waited: Some(log.waited).filter(|waited| *waited > WAITING * log.seconds),
+            waited: log.waited,
         });
         Ok(ControlFlow::Continue(()))
     }

@@ -29,6 +29,7 @@ fn train_prints_an_object_at_the_start_for_each_epoch_and_at_the_end() {
         "val_accuracy",
         "seconds",
         "images_per_second",
+        "waited",
     ];
     assert_eq!(keys(&objects[2]), figures);
     let end = &objects[3];

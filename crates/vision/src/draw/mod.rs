@@ -1,5 +1,5 @@
 //! Pictures made here: a [`Canvas`] of bytes `(height, width, 3)`, [text](Canvas::text), [colours of numbers](ColourMap), [sheets](Sheet) of
-//! pictures with titles, [animations](gif).
+//! pictures with titles, [animations](gif()).
 //!
 //! Reading and writing of PNG files is elsewhere (`convnet_data::images`).
 

@@ -1,7 +1,7 @@
 //! What a network looks at: gradients by the input, class activation maps, activations; what it wants to see: filters, classes, dreams,
 //! styles; and pictures of all that.
 //!
-//! Each method is a file and a function: a [`Model`](convnet_nn::Model) and a picture `(1, height, width, channels)` as the model takes it in,
+//! Each method is a file and a function: a [`Model`] and a picture `(1, height, width, channels)` as the model takes it in,
 //! numbers out, by the gradients of the class score *before* the softmax or sigmoid that the model ends with. [`Explainer`] does several
 //! methods, pictures and classes in one run. Pictures are made of the numbers by [`pictures`].
 //!

@@ -19,7 +19,7 @@ use super::network::Beginning;
 use super::record::{Recorder, TensorBoard};
 use super::settings::Settings;
 use crate::models;
-use crate::output::{Output, note};
+use crate::output::Output;
 use crate::progress;
 use crate::samples;
 

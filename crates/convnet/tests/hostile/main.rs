@@ -82,7 +82,7 @@ fn round(seed: u64, count: usize) {
 }
 
 #[test]
-#[ignore = "takes minutes; not yet run to its end: configurations of models still have sizes whose product overflows"]
+#[ignore = "takes three minutes: cargo test -p convnet --test hostile -- --ignored"]
 fn a_hundred_thousand_damaged_files_are_read_or_refused() {
     let count = FILES.div_ceil(PARSERS.len());
     let start = Instant::now();

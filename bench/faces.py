@@ -22,11 +22,11 @@ def face(smiles, random):
     colour = lambda low, high: tuple(int(uniform(low, high)) for _ in range(3))
     image = Image.new("RGB", (side, side), colour(20, 235))
     draw = ImageDraw.Draw(image)
-    for _ in range(4):  # What stands behind.
+    for _ in range(2):  # What stands behind.
         x, y = uniform(0, side, 2)
         draw.rectangle([x, y, x + uniform(20, 150), y + uniform(20, 150)], fill=colour(20, 235))
-    width, height = uniform(0.26, 0.36) * side, uniform(0.34, 0.44) * side
-    x, y = side / 2 + uniform(-0.08, 0.08, 2) * side
+    width, height = uniform(0.31, 0.37) * side, uniform(0.38, 0.44) * side
+    x, y = side / 2 + uniform(-0.05, 0.05, 2) * side
     tone = uniform(0.35, 1.0)
     skin = tuple(int(tone * part) for part in (240, 200 + uniform(-20, 20), 165 + uniform(-25, 25)))
     draw.ellipse([x - 1.08 * width, y - 1.1 * height, x + 1.08 * width, y + 0.6 * height], fill=colour(10, 160))  # Hair.
@@ -40,16 +40,16 @@ def face(smiles, random):
         draw.line([eye_x - 2 * size, y - brow * height, eye_x + 2 * size, y - (brow + uniform(-0.03, 0.03)) * height], fill=dark, width=6)
     draw.line([x, y - 0.1 * height, x + uniform(-0.1, 0.1) * width, y + 0.2 * height], fill=dark, width=5)
     # The mouth is a parabola; what tells the classes apart is whether its corners go up.
-    up = uniform(0.10, 0.26) if smiles else uniform(-0.14, 0.03)
+    up = uniform(0.14, 0.30) if smiles else uniform(-0.18, 0.0)
     half, middle = uniform(0.35, 0.55) * width, y + uniform(0.5, 0.58) * height
     points = [(x + t * half, middle + up * height * (0.5 - t * t)) for t in np.linspace(-1, 1, 21)]
     if smiles and uniform() < 0.5:
         draw.polygon(points, fill=(235, 235, 225))  # Teeth.
     draw.line(points, fill=colour(90, 190)[:1] + (40, 50), width=int(uniform(6, 12)))
-    image = image.rotate(uniform(-15, 15), Image.Resampling.BICUBIC, fillcolor=colour(20, 235))
+    image = image.rotate(uniform(-8, 8), Image.Resampling.BICUBIC, fillcolor=colour(20, 235))
     image = image.resize((64, 64), Image.Resampling.LANCZOS).filter(ImageFilter.GaussianBlur(uniform(0, 0.7)))
-    light = uniform(0.6, 1.2) + uniform(-0.3, 0.3) * np.linspace(-1, 1, 64)[None, :, None]
-    pixels = np.asarray(image) * light + random.normal(0, uniform(2, 14), (64, 64, 3))
+    light = uniform(0.75, 1.15) + uniform(-0.2, 0.2) * np.linspace(-1, 1, 64)[None, :, None]
+    pixels = np.asarray(image) * light + random.normal(0, uniform(2, 8), (64, 64, 3))
     return np.clip(pixels, 0, 255).astype(np.uint8)
 
 

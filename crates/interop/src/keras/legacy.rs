@@ -102,7 +102,11 @@ pub(super) fn write(file: &KerasFile) -> Result<Vec<u8>> {
     let mut root = GroupWriter::default();
     root.attribute("backend", Text::Utf8("tensorflow".into()));
     root.attribute("keras_version", Text::Utf8(KERAS_VERSION.into()));
-    root.attribute("model_config", Text::Ascii(plain_model(&file.config).to_string()));
+    let mut config = plain_model(&file.config);
+    if let Some(own) = file.config.get("convnet") {
+        config["convnet"] = own.clone();
+    }
+    root.attribute("model_config", Text::Ascii(config.to_string()));
     if let Some(compiled) = &file.compile_config {
         root.attribute("training_config", Text::Ascii(to_training_config(compiled).to_string()));
     }

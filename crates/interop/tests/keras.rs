@@ -163,7 +163,7 @@ fn training_goes_on_from_a_file_to_the_same_bits() {
     use convnet_nn::layers::{BatchNormalization, Dense};
     use convnet_nn::losses::MeanSquaredError;
     use convnet_nn::optimizers::WithSettings;
-    use convnet_nn::schedules::CosineDecay;
+    use convnet_nn::schedules::{CosineDecay, OneCycle};
     use convnet_nn::train::Arrays;
     use convnet_nn::{Fit, Sequential, optimizers};
 
@@ -185,6 +185,7 @@ fn training_goes_on_from_a_file_to_the_same_bits() {
         Box::new(optimizers::AdamW::default().schedule(CosineDecay::new(0.1, 9))),
         Box::new(optimizers::Adamax::new(0.01).use_ema(0.7).gradient_accumulation_steps(2)),
         Box::new(optimizers::Nadam::new(0.01).schedule(CosineDecay::new(0.1, 9)).global_clipnorm(0.5)),
+        Box::new(optimizers::Sgd::new(0.1).schedule(OneCycle::new(0.1, 200))),
     ] {
         let mut model = Sequential::new([3])
             .add(Dense::new(4))
@@ -205,6 +206,31 @@ fn training_goes_on_from_a_file_to_the_same_bits() {
                 model.fit(&data, Fit::new().batch_size(5).epochs(2).seed(9)).unwrap();
             }
             assert_eq!(first.get_weights(), again.get_weights(), "{name} {format:?}");
+        }
+    }
+}
+
+#[test]
+fn a_schedule_that_keras_lacks_is_written_as_one_that_it_has() {
+    use convnet_nn::layers::Dense;
+    use convnet_nn::losses::MeanSquaredError;
+    use convnet_nn::optimizers::{Sgd, WithSettings};
+    use convnet_nn::schedules::{self, OneCycle, Schedule};
+
+    for steps in [2, 7, 128, 1000, 54_321] {
+        let cycle = OneCycle::new(0.1, steps);
+        let mut model = convnet_nn::Sequential::new([3]).add(Dense::new(2)).build().unwrap();
+        model.compile(Sgd::new(1.0).schedule(cycle.clone()), MeanSquaredError, []).unwrap();
+        let file = KerasFile::of_model(&model);
+        let rate = &file.compile_config.as_ref().unwrap()["optimizer"]["config"]["learning_rate"];
+        assert_eq!(rate["class_name"], "PiecewiseConstantDecay");
+        let written =
+            schedules::from_config("PiecewiseConstantDecay", rate["config"].as_object().unwrap()).unwrap();
+        // Exact as long as there is a piece for each step; half a piece of the steepest part, π / 2 · peak / rise, otherwise.
+        let far = if steps <= 128 { 0.0 } else { 0.1 * 1.6 / 0.3 / 256.0 * 1.1 };
+        for step in 0..steps + 9 {
+            let (found, wanted) = (written.rate(step), cycle.rate(step));
+            assert!((found - wanted).abs() <= far, "step {step} of {steps}: {found} instead of {wanted}");
         }
     }
 }

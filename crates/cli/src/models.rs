@@ -5,7 +5,9 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use convnet::interop::npy::{self, Number};
 use convnet::interop::onnx::{self, Port, Tensor};
+use convnet::nn::layers::{Conv1D, Embedding, GlobalMaxPooling1D, MaxPooling1D};
 use convnet::nn::model::Compiled;
+use convnet::nn::schedules::ScheduleChoice;
 use convnet::nn::{losses, names, optimizers};
 use convnet::prelude::*;
 use convnet::vision::zoo::{self, Family, Network};
@@ -40,7 +42,15 @@ pub const BUILTIN: &[Builtin] = &[
         about: "3 convolutions and 2 dense layers for 28×28 grey images, one-hot targets",
         build: mnist_sequential,
     },
+    Builtin {
+        name: TEXT_CNN,
+        about: "an embedding and 2 convolutions for texts of two classes; --max-tokens and --sequence-length size it",
+        build: || text_cnn(10_000, 500),
+    },
 ];
+
+/// The built-in network for texts, which takes the sizes of the data.
+pub const TEXT_CNN: &str = "text-cnn";
 
 /// All names that stand for a model, each with a line about it.
 fn known() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -55,7 +65,11 @@ fn names_of_all() -> String {
 
 /// What `--model` and `MODEL` take, for help texts.
 pub fn help() -> String {
-    format!("A .keras, .h5 or .onnx file, a .toml description, or a built-in name: {}", names_of_all())
+    let builtin: Vec<&str> = BUILTIN.iter().map(|known| known.name).collect();
+    let builtin = builtin.join(", ");
+    format!(
+        "A .keras, .h5 or .onnx file, a .toml description, or a name: {builtin}, or of the zoo (`convnet zoo`)"
+    )
 }
 
 /// As [`help`], with a line for each built-in model.
@@ -115,6 +129,35 @@ fn mnist_sequential() -> convnet::nn::Result<Model> {
         .build()?;
     model.compile(RmsProp::default(), CategoricalCrossentropy::default(), [Metric::Accuracy])?;
     Ok(model)
+}
+
+/// F. Chollet, 2017, Deep Learning with Python, 6.4: what a convolution of 7 words finds twice, on texts of `length` words of `words`.
+///
+/// # Errors
+/// If the texts are too short for it.
+pub fn text_cnn(words: usize, length: usize) -> convnet::nn::Result<Model> {
+    let mut model = Sequential::new([length])
+        .add(Embedding::new(words, 128))
+        .add(Conv1D::new(32, 7).activation(Activation::Relu))
+        .add(MaxPooling1D::new(5))
+        .add(Conv1D::new(32, 7).activation(Activation::Relu))
+        .add(GlobalMaxPooling1D::new())
+        .add(Dense::new(1))
+        .build()?
+        .named(TEXT_CNN.replace('-', "_"));
+    let loss = BinaryCrossentropy { from_logits: true, ..BinaryCrossentropy::default() };
+    // It gives scores, of which those above 0 are for the second class.
+    model.compile(RmsProp::new(1e-4), loss, [Metric::BinaryAccuracy { threshold: 0.0 }.named("accuracy")])?;
+    Ok(model)
+}
+
+/// How many words a model for texts knows, and how many it takes of each.
+pub fn text_sizes(model: &Model) -> Option<(usize, usize)> {
+    let [input] = &model.input_shapes()[..] else { return None };
+    let &[length] = &input.dims[..] else { return None };
+    let first = model.layers().iter().find_map(|layer| layer.layer())?;
+    let words = first.config().get("input_dim").and_then(serde_json::Value::as_u64)?;
+    (first.class_name() == "Embedding").then_some((usize::try_from(words).ok()?, length))
 }
 
 /// A model, and whether its weights are worth keeping.
@@ -308,24 +351,25 @@ pub fn compile_default(model: &mut Model) -> Result<()> {
     Ok(model.compile_with(compiled)?)
 }
 
-/// Trains on with another optimizer, or at another rate; loss and metrics stay.
+/// Trains on with another optimizer, step size or schedule, in epochs of so many steps; loss and metrics stay.
 ///
 /// # Errors
 /// If the optimizer is unknown.
 pub fn change_optimizer(
     model: &mut Model,
     optimizer: Option<&str>,
-    learning_rate: Option<f32>,
+    rate: Option<&ScheduleChoice>,
+    (steps, epochs): (u64, u64),
 ) -> Result<()> {
-    let Some(compiled) = model.compiled().filter(|_| optimizer.is_some() || learning_rate.is_some()) else {
+    let Some(compiled) = model.compiled().filter(|_| optimizer.is_some() || rate.is_some()) else {
         return Ok(());
     };
     let mut compiled = Compiled::from_config(&compiled.config(), &model.output_names())?;
     if let Some(name) = optimizer {
         compiled.optimizer = optimizers::from_name(name)?;
     }
-    if let Some(rate) = learning_rate {
-        compiled.optimizer.set_learning_rate(rate);
+    if let Some(rate) = rate {
+        compiled.optimizer = rate.set(compiled.optimizer, steps, epochs);
     }
     Ok(model.compile_with(compiled)?)
 }

@@ -7,7 +7,7 @@
 use super::picture::Picture;
 use super::transform::{Gather, Scatter, Taps, Transforms};
 use super::{TileSize, odd_lines};
-use crate::conv::work::{self, PIECE, PIECES, for_each_tile};
+use crate::conv::work::{self, CUT_PIECE, PIECES, for_each_tile};
 use crate::conv::{Epilogue, Residual};
 use crate::elementwise::{Bounds, activate_piece_in_place};
 use crate::gemm::brgemm::{Run, Tile};
@@ -70,7 +70,7 @@ impl ProductPlan {
         let product_stride = odd_lines(block * width);
         let panels = picture.filters.div_ceil(width);
         let multiply_adds = (points * tiles) as u64 * (picture.channels * picture.filters) as u64;
-        let wanted = (multiply_adds / PIECE).clamp(1, PIECES as u64) as usize;
+        let wanted = (multiply_adds / CUT_PIECE).clamp(1, PIECES as u64) as usize;
         let is_shared = blocks < MANY_BLOCKS;
         let most = (GROUP / (points * product_stride)).max(1);
         let group = if is_shared { most.min(panels * blocks / wanted.min(panels * blocks)) } else { most };

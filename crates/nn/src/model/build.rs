@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use convnet_engine::{Graph, Precision, Shape, Slab, Value};
+use serde_json::Map;
 
 use super::network::NetworkWeight;
 use super::symbol::{CallNode, Origin};
@@ -80,6 +81,7 @@ impl Model {
             training: None,
             runtime: Mutex::default(),
             class_names: Vec::new(),
+            remembered: Map::new(),
             max_memory: None,
             precision: Precision::default(),
             notes: Vec::new(),

@@ -8,6 +8,8 @@ use convnet::prelude::*;
 mod capsules;
 #[path = "../examples/neocognitron.rs"]
 mod neocognitron;
+#[path = "../examples/pointing.rs"]
+mod pointing;
 #[path = "../examples/resnet34.rs"]
 mod resnet34;
 #[path = "../examples/shortcut.rs"]
@@ -61,4 +63,13 @@ fn a_shortcut_shows_in_averaged_maps() {
         shortcut::share_of_sky(&model, &shortcut::pictures(true, 200, Sky::Tells).unwrap()).unwrap();
     // The sky is a fifth of the picture.
     assert!(three > 0.5, "{three} of the mean map of threes");
+}
+
+#[test]
+fn maps_point_at_the_digit() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/pointing/pointing.keras");
+    let found = pointing::Game::play(&load_model(file).unwrap(), 500).unwrap().outcome();
+    assert!(found.accuracy > 0.9 && found.chance < 0.1, "{found:?}");
+    assert!(found.in_ink >= 0.9 && found.in_ink_if_right >= 0.9, "{found:?}");
+    assert!(found.in_square >= found.in_ink && found.silent < 0.01, "{found:?}");
 }

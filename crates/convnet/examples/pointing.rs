@@ -95,6 +95,7 @@ pub struct Outcome {
 
 /// The game with the first test digits, by the maps of their true classes.
 pub struct Game {
+    /// The pictures.
     pub scenes: Scenes,
     /// The place of the largest number of each map that has one, in pixels of the picture: (row, column).
     pub points: Vec<Option<(usize, usize)>>,

@@ -1,6 +1,7 @@
 //! The examples build what they say.
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+#![allow(clippy::duplicate_mod, reason = "two examples bring the scenes that they share")]
 
 use convnet::prelude::*;
 

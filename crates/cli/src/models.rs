@@ -3,12 +3,15 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use convnet::interop::npy::{self, Number};
+use convnet::interop::onnx::{self, Port, Tensor};
 use convnet::nn::layers::{Conv1D, Embedding, GlobalMaxPooling1D, MaxPooling1D};
 use convnet::nn::model::Compiled;
 use convnet::nn::schedules::ScheduleChoice;
 use convnet::nn::{losses, names, optimizers};
 use convnet::prelude::*;
 use convnet::vision::zoo::{self, Family, Network};
+use ndarray::{ArrayD, IxDyn};
 
 use crate::description;
 use crate::output::note;
@@ -200,11 +203,11 @@ pub fn open(name: &str) -> Result<Opened> {
 }
 
 /// A model for arrays as its file describes them.
-pub struct ForArrays {
-    /// The model; the axes of what it takes and gives are in the file's order.
-    pub model: Model,
-    /// Whether the first axis of arrays is not the model's batch, but belongs to its samples.
-    pub is_whole: bool,
+pub enum ForArrays {
+    /// One that takes and gives 32-bit floating point.
+    Model(Box<Model>),
+    /// A file that becomes a model for arrays that are given, with the axes and the kinds of numbers that it has.
+    Onnx(Box<onnx::File>),
 }
 
 /// The model that `name` stands for, with the axes of an ONNX file as they are there.
@@ -214,11 +217,93 @@ pub struct ForArrays {
 pub fn open_for_arrays(name: &str) -> Result<ForArrays> {
     let path = Path::new(name);
     if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx")) && path.exists() {
-        let imported = convnet::interop::onnx::Import::new().keep_layout(true).read(path);
-        let imported = imported.context("cannot open the model")?;
-        return Ok(ForArrays { model: imported.model, is_whole: !imported.has_batch });
+        return Ok(ForArrays::Onnx(Box::new(onnx::File::open(path).context("cannot open the model")?)));
     }
-    Ok(ForArrays { model: open(name)?.model, is_whole: false })
+    Ok(ForArrays::Model(Box::new(open(name)?.model)))
+}
+
+impl ForArrays {
+    /// Names of what it takes.
+    pub fn inputs(&self) -> Vec<String> {
+        match self {
+            Self::Model(model) => model.input_names().into_iter().map(str::to_owned).collect(),
+            Self::Onnx(file) => file.inputs().into_iter().map(|port| port.name).collect(),
+        }
+    }
+
+    /// Names of what it gives, and the kinds of its numbers.
+    pub fn outputs(&self) -> Vec<Port> {
+        match self {
+            Self::Model(model) => {
+                let port = |name: &str| Port { name: name.to_owned(), number: Number::F32 };
+                model.output_names().into_iter().map(port).collect()
+            }
+            Self::Onnx(file) => file.outputs(),
+        }
+    }
+
+    /// Reads the array of an input: whole numbers exactly where a file wants such.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is no array.
+    pub fn read(&self, input: usize, path: &Path) -> Result<Tensor> {
+        let number = match self {
+            Self::Model(_) => Number::F32,
+            Self::Onnx(file) => file.inputs().get(input).map_or(Number::F32, |port| port.number),
+        };
+        if !matches!(number, Number::F32 | Number::F64) {
+            return Ok(Tensor::read_npy(path)?);
+        }
+        let array = npy::read_file(path)?;
+        Ok(Tensor::floats(array.shape().to_vec(), array.into_raw_vec_and_offset().0))
+    }
+
+    /// Makes it ready for arrays, one for each input.
+    ///
+    /// # Errors
+    /// If the arrays do not fit, or a file's operators cannot be read.
+    pub fn with_arrays(self, arrays: Vec<Tensor>) -> Result<ReadyForArrays> {
+        match self {
+            Self::Model(model) => {
+                let array = |tensor: Tensor| {
+                    let dims = IxDyn(&tensor.dims);
+                    ArrayD::from_shape_vec(dims, tensor.into_floats()).context("an array without its numbers")
+                };
+                Ok(ReadyForArrays::Model(model, arrays.into_iter().map(array).collect::<Result<_>>()?))
+            }
+            Self::Onnx(file) => {
+                let names = file.inputs().into_iter().map(|port| port.name);
+                let evaluation = file.with_values(names.zip(arrays).collect());
+                Ok(ReadyForArrays::Onnx(Box::new(evaluation.context("cannot open the model")?)))
+            }
+        }
+    }
+}
+
+/// A model, and the arrays that it is to be run on.
+pub enum ReadyForArrays {
+    /// With its inputs.
+    Model(Box<Model>, Vec<ArrayD<f32>>),
+    /// With its inputs.
+    Onnx(Box<onnx::Evaluation>),
+}
+
+impl ReadyForArrays {
+    /// The outputs.
+    ///
+    /// # Errors
+    /// If an array has sizes that its input does not have.
+    pub fn run(&self) -> Result<Vec<Tensor>> {
+        match self {
+            Self::Model(model, arrays) => {
+                let views: Vec<_> = arrays.iter().map(|array| array.view()).collect();
+                let tensor =
+                    |array: ArrayD<f32>| Tensor::floats(array.shape().to_vec(), array.into_iter().collect());
+                Ok(model.predict_all(&views)?.into_iter().map(tensor).collect())
+            }
+            Self::Onnx(evaluation) => Ok(evaluation.run()?),
+        }
+    }
 }
 
 /// The network of the zoo that `name` stands for, with its default arguments.

@@ -10,6 +10,8 @@ mod capsules;
 mod flowers;
 #[path = "../examples/neocognitron.rs"]
 mod neocognitron;
+#[path = "../examples/pointing.rs"]
+mod pointing;
 #[path = "../examples/resnet34.rs"]
 mod resnet34;
 #[path = "../examples/shortcut.rs"]
@@ -123,4 +125,13 @@ fn smiles_are_told_from_an_hdf5_file() {
     let best = trained.history.epochs.iter().filter_map(|log| log.val_loss).fold(f64::INFINITY, f64::min);
     assert!(best < trained.history.epochs[0].val_loss.unwrap() || trained.history.epochs.len() == 2);
     assert!(trained.report.accuracy > 0.7, "{}", trained.report);
+}
+
+#[test]
+fn maps_point_at_the_digit() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/pointing/pointing.keras");
+    let found = pointing::Game::play(&load_model(file).unwrap(), 500).unwrap().outcome();
+    assert!(found.accuracy > 0.9 && found.chance < 0.1, "{found:?}");
+    assert!(found.in_ink >= 0.9 && found.in_ink_if_right >= 0.9, "{found:?}");
+    assert!(found.in_square >= found.in_ink && found.silent < 0.01, "{found:?}");
 }

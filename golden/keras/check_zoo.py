@@ -1,6 +1,6 @@
 """Do networks of keras.applications predict the same here?
 
-usage: check_zoo.py CONVNET [NAME...]      (CONVNET: the program; NAME: functions of keras.applications, by default all)
+usage: check_zoo.py CONVNET [NAME...]      (CONVNET: the program; NAME: functions of keras.applications or networks of `convnet zoo`, by default all)
 
 Each is built with random weights and moving statistics, saved by Keras, and run by both on the same images. Some are built and saved
 by convnet then, and run by both again. Nothing is kept.
@@ -53,7 +53,15 @@ NETWORKS = [
 ]
 # Built by convnet: arguments of `convnet zoo`.
 OURS = [
+    ["resnet50", "--input", "64x40x3", "--scores"],
+    ["resnet50-v2", "--input", "48x48x3", "--scores"],
+    ["vgg16", "--input", "32x32x3", "--no-top"],
+    ["mobilenet", "--input", "64x64x3", "--scores"],
+    ["mobilenet-v2", "--input", "65x64x3", "--scores"],
+    ["mobilenet-v3-small", "--input", "64x64x3", "--scores"],
     ["mobilenet-v3-large", "--input", "64x64x3", "--scores"],
+    ["xception", "--input", "71x71x3", "--scores"],
+    ["inception-v3", "--input", "75x80x3", "--scores"],
     ["efficientnet-b0", "--input", "48x48x3", "--no-top"],
     ["convnext-tiny", "--input", "32x32x3", "--scores"],
     ["inception-resnet-v2", "--input", "75x75x3", "--scores"],
@@ -119,13 +127,15 @@ for function, arguments in NETWORKS:
             model.save(path)
             bad += not compare(f"{arguments} .{extension}", model, run(path, x, folder), theirs)
 for arguments in OURS:
-    if names:
+    if names and arguments[0] not in names:
         continue
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "model.keras")
-        subprocess.run([convnet, "zoo", *arguments, "--save", path], check=True, stdout=subprocess.DEVNULL)
-        model = keras.models.load_model(path, custom_objects=CUSTOM, compile=False)
-        rng = np.random.default_rng(2)
-        x = images(model, rng)
-        bad += not compare("by convnet", model, run(path, x, folder), np.asarray(model(x, training=False)))
+    for extension in ("keras", "h5"):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, f"model.{extension}")
+            subprocess.run([convnet, "zoo", *arguments, "--save", path], check=True, stdout=subprocess.DEVNULL)
+            # Legacy files do not say where a class is, so that Keras is told of those that are in none of its public modules.
+            model = keras.models.load_model(path, custom_objects=CUSTOM if extension == "h5" else None, compile=False)
+            rng = np.random.default_rng(2)
+            x = images(model, rng)
+            bad += not compare(f"by convnet .{extension}", model, run(path, x, folder), np.asarray(model(x, training=False)))
 sys.exit(f"{bad} differ" if bad else 0)

@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # Installs the real Keras into a temporary environment and compares predictions of networks in keras.applications.
-# usage: check_zoo.sh CONVNET
+# usage: check_zoo.sh CONVNET [NAME...]      (PYTHON may name an interpreter that has Keras)
 set -euo pipefail
-environment=$(mktemp -d)
-trap 'rm -rf "$environment"' EXIT
-python3 -m venv "$environment"
-"$environment/bin/pip" install -q keras==3.15.1 jax h5py
-"$environment/bin/python" "$(dirname "$0")/check_zoo.py" "$@"
+if [ -z "${PYTHON:-}" ]; then
+    environment=$(mktemp -d)
+    trap 'rm -rf "$environment"' EXIT
+    python3 -m venv "$environment"
+    "$environment/bin/pip" install -q --disable-pip-version-check keras==3.15.1 jax h5py
+    PYTHON="$environment/bin/python"
+fi
+"$PYTHON" "$(dirname "$0")/check_zoo.py" "$@"

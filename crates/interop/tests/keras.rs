@@ -163,7 +163,7 @@ fn training_goes_on_from_a_file_to_the_same_bits() {
     use convnet_nn::layers::{BatchNormalization, Dense};
     use convnet_nn::losses::MeanSquaredError;
     use convnet_nn::optimizers::WithSettings;
-    use convnet_nn::schedules::CosineDecay;
+    use convnet_nn::schedules::{CosineDecay, OneCycle};
     use convnet_nn::train::Arrays;
     use convnet_nn::{Fit, Sequential, optimizers};
 
@@ -185,6 +185,7 @@ fn training_goes_on_from_a_file_to_the_same_bits() {
         Box::new(optimizers::AdamW::default().schedule(CosineDecay::new(0.1, 9))),
         Box::new(optimizers::Adamax::new(0.01).use_ema(0.7).gradient_accumulation_steps(2)),
         Box::new(optimizers::Nadam::new(0.01).schedule(CosineDecay::new(0.1, 9)).global_clipnorm(0.5)),
+        Box::new(optimizers::Sgd::new(0.1).schedule(OneCycle::new(0.1, 200))),
     ] {
         let mut model = Sequential::new([3])
             .add(Dense::new(4))
@@ -210,6 +211,31 @@ fn training_goes_on_from_a_file_to_the_same_bits() {
 }
 
 #[test]
+fn a_schedule_that_keras_lacks_is_written_as_one_that_it_has() {
+    use convnet_nn::layers::Dense;
+    use convnet_nn::losses::MeanSquaredError;
+    use convnet_nn::optimizers::{Sgd, WithSettings};
+    use convnet_nn::schedules::{self, OneCycle, Schedule};
+
+    for steps in [2, 7, 128, 1000, 54_321] {
+        let cycle = OneCycle::new(0.1, steps);
+        let mut model = convnet_nn::Sequential::new([3]).add(Dense::new(2)).build().unwrap();
+        model.compile(Sgd::new(1.0).schedule(cycle.clone()), MeanSquaredError, []).unwrap();
+        let file = KerasFile::of_model(&model);
+        let rate = &file.compile_config.as_ref().unwrap()["optimizer"]["config"]["learning_rate"];
+        assert_eq!(rate["class_name"], "PiecewiseConstantDecay");
+        let written =
+            schedules::from_config("PiecewiseConstantDecay", rate["config"].as_object().unwrap()).unwrap();
+        // Exact as long as there is a piece for each step; half a piece of the steepest part, π / 2 · peak / rise, otherwise.
+        let far = if steps <= 128 { 0.0 } else { 0.1 * 1.6 / 0.3 / 256.0 * 1.1 };
+        for step in 0..steps + 9 {
+            let (found, wanted) = (written.rate(step), cycle.rate(step));
+            assert!((found - wanted).abs() <= far, "step {step} of {steps}: {found} instead of {wanted}");
+        }
+    }
+}
+
+#[test]
 fn what_is_not_known_of_a_file_is_told() {
     let file = KerasFile::read(golden("sequential.keras")).unwrap();
     assert_eq!(file.to_model().unwrap().notes(), [] as [&str; 0]);
@@ -225,4 +251,20 @@ fn what_is_not_known_of_a_file_is_told() {
     let model = changed("metrics", serde_json::json!([["accuracy", "my_metric"]]));
     assert_eq!(model.compiled().unwrap().metrics().count(), 1);
     assert!(model.notes()[0].contains("my_metric"), "{:?}", model.notes());
+}
+
+#[test]
+fn what_a_model_remembers_is_in_both_formats() {
+    let mut model = load_model(golden("sequential.keras")).unwrap();
+    let words: Vec<String> = (0..20_000).map(|word| format!("wörd {word}")).collect();
+    model.set_class_names(vec!["no".into(), "yes".into()]);
+    model.remember("words", serde_json::json!(words));
+    for ending in ["keras", "h5"] {
+        let path = std::env::temp_dir().join(format!("convnet-remembered-{}.{ending}", std::process::id()));
+        convnet_interop::keras::save_model(&model, &path).unwrap();
+        let again = load_model(&path).unwrap();
+        std::fs::remove_file(path).unwrap();
+        assert_eq!(again.remembered("words"), model.remembered("words"), "{ending}");
+        assert_eq!((again.class_names(), again.notes().len()), (model.class_names(), 0));
+    }
 }

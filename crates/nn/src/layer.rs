@@ -20,6 +20,12 @@ pub trait Layer: std::any::Any + Debug + Send + Sync {
     /// Keras's class name, such as `Conv2D`.
     fn class_name(&self) -> &'static str;
 
+    /// The Python module in which Keras finds the class when it opens a file: that of its public layers, or of a network that has layers
+    /// of its own. Classes from outside of Keras are found by their name, if they are registered there.
+    fn module(&self) -> &'static str {
+        "keras.layers"
+    }
+
     /// The arguments under Keras's names, as they stand in a Keras configuration (without `name`, `trainable`, `dtype`).
     fn config(&self) -> Map<String, Json>;
 

@@ -133,6 +133,10 @@ impl Layer for Ruled {
         self.layer.class_name()
     }
 
+    fn module(&self) -> &'static str {
+        self.layer.module()
+    }
+
     fn config(&self) -> Map<String, Json> {
         let mut config = self.layer.config();
         for (weight, regularizer) in &self.regularizers {

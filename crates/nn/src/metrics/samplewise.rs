@@ -103,6 +103,10 @@ impl Measure for TopK {
         to_map(self)
     }
 
+    fn heeds_mask(&self) -> bool {
+        true
+    }
+
     fn meter(&self, predictions: &Shape, targets: &Shape) -> Result<Box<dyn Meter>> {
         let k = self.k;
         let rows = Rows::new(self.name(), predictions, targets)?;

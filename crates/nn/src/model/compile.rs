@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::losses::{self, Loss};
 use crate::metrics::Metric;
 use crate::optimizers::{self, Optimizer};
+use crate::schedules;
 
 /// How the predictions of one output are judged.
 #[derive(Debug)]
@@ -59,6 +60,11 @@ impl Objective {
     pub(crate) fn wants_targets(&self) -> bool {
         self.loss.is_some() || !self.metrics.is_empty()
     }
+
+    /// Whether one of its metrics passes over time steps that a mask leaves out.
+    pub(crate) fn heeds_mask(&self) -> bool {
+        self.metrics.iter().any(Metric::heeds_mask)
+    }
 }
 
 impl Compiled {
@@ -80,6 +86,9 @@ impl Compiled {
     /// Optimizer, losses and metrics as Keras writes them: for several outputs as lists in their order.
     pub fn config(&self) -> Json {
         let mut optimizer = self.optimizer.config();
+        if let Some(schedule) = &self.optimizer.settings().schedule {
+            optimizer.insert("learning_rate".into(), schedules::keras_object(&**schedule));
+        }
         optimizer.insert("name".into(), json!(crate::names::snake_case(self.optimizer.class_name())));
         let mut losses =
             self.objectives.iter().map(|one| one.loss.as_deref().map_or(Json::Null, loss_object));

@@ -10,6 +10,7 @@ use super::{Compiled, Kind, Model, ModelLayer, Network, Sequential, Symbol};
 use crate::error::{Error, Result};
 use crate::layer::{Layer, LayerKind, LayerRef};
 use crate::layers;
+use crate::schedules;
 
 /// Sizes of a placeholder may not multiply to more than this.
 const MAX_INPUT: usize = 1 << 32;
@@ -25,6 +26,15 @@ impl Model {
         }
         if !self.rates.is_empty() {
             own.insert("rates".into(), json!(self.rates));
+        }
+        if !self.remembered.is_empty() {
+            own.insert("remembered".into(), Json::Object(self.remembered.clone()));
+        }
+        let schedule =
+            self.compiled.as_ref().and_then(|compiled| compiled.optimizer.settings().schedule.as_ref());
+        if let Some(schedule) = schedule.filter(|schedule| !schedule.is_keras() && schedule.steps().is_some())
+        {
+            own.insert("learning_rate".into(), schedules::object(&**schedule));
         }
         if !own.is_empty() {
             json["convnet"] = Json::Object(own);
@@ -150,7 +160,7 @@ impl Network {
                 config.insert("batch_shape".into(), batch_shape(&self.tensors[tensor].dims));
                 config.insert("dtype".into(), json!("float32"));
                 config.insert("name".into(), json!(layer.name));
-                layer_object("InputLayer", config)
+                layer_object("keras.layers", "InputLayer", config)
             }
             Some(LayerKind::Network(network)) => {
                 let mut object = network.object();
@@ -158,9 +168,11 @@ impl Network {
                 object["config"]["trainable"] = json!(layer.trainable);
                 object
             }
-            Some(LayerKind::Layer(kind)) => {
-                layer_object(kind.class_name(), arguments(&**kind, &layer.name, layer.trainable))
-            }
+            Some(LayerKind::Layer(kind)) => layer_object(
+                kind.module(),
+                kind.class_name(),
+                arguments(&**kind, &layer.name, layer.trainable),
+            ),
         };
         match object {
             Json::Object(object) => object,
@@ -170,10 +182,10 @@ impl Network {
 }
 
 /// A layer as an object of Keras's, which looks for a class that is not its own among registered ones.
-pub(crate) fn layer_object(class: &str, config: Map<String, Json>) -> Json {
+fn layer_object(module: &str, class: &str, config: Map<String, Json>) -> Json {
     let own = class == "InputLayer" || layers::REGISTRY.iter().any(|known| known.name == class);
     let registered = (!own).then_some(class);
-    json!({ "module": "keras.layers", "class_name": class, "config": config, "registered_name": registered })
+    json!({ "module": module, "class_name": class, "config": config, "registered_name": registered })
 }
 
 /// A layer's own arguments behind those that all layers have.
@@ -193,7 +205,9 @@ fn arguments(layer: &dyn Layer, name: &str, trainable: bool) -> Map<String, Json
 pub(crate) fn inner_object(kind: &LayerKind, name: &str) -> Json {
     match kind {
         LayerKind::Network(network) => network.object(),
-        LayerKind::Layer(layer) => layer_object(layer.class_name(), arguments(&**layer, name, true)),
+        LayerKind::Layer(layer) => {
+            layer_object(layer.module(), layer.class_name(), arguments(&**layer, name, true))
+        }
     }
 }
 
@@ -228,12 +242,14 @@ pub fn from_config_within(json: &Json, max_numbers: usize) -> Result<Model> {
         return Err(Error::argument("model configuration", problem));
     }
     let mut model = Model::of_network(network);
-    if let Some(names) = json.get("convnet").and_then(|own| own.get("class_names")).and_then(Json::as_array) {
+    let own = |key: &str| json.get("convnet").and_then(|own| own.get(key));
+    if let Some(names) = own("class_names").and_then(Json::as_array) {
         model.class_names = names.iter().map(|name| name.as_str().unwrap_or_default().to_owned()).collect();
     }
-    for pair in
-        json.get("convnet").and_then(|own| own.get("rates")).and_then(Json::as_array).into_iter().flatten()
-    {
+    if let Some(remembered) = own("remembered").and_then(Json::as_object) {
+        model.remembered.clone_from(remembered);
+    }
+    for pair in own("rates").and_then(Json::as_array).into_iter().flatten() {
         if let (Some(path), Some(factor)) =
             (pair.get(0).and_then(Json::as_str), pair.get(1).and_then(Json::as_f64))
         {
@@ -241,7 +257,12 @@ pub fn from_config_within(json: &Json, max_numbers: usize) -> Result<Model> {
         }
     }
     if let Some(compile) = json.get("compile_config").filter(|compile| compile.get("optimizer").is_some()) {
-        let compiled = Compiled::from_config(compile, &model.output_names())?;
+        let mut compile = compile.clone();
+        let own = json.get("convnet").and_then(|own| own.get("learning_rate"));
+        if let (Some(own), Some(rate)) = (own, compile.pointer_mut("/optimizer/config/learning_rate")) {
+            *rate = own.clone();
+        }
+        let compiled = Compiled::from_config(&compile, &model.output_names())?;
         model.compile_with(compiled)?;
     }
     Ok(model)

@@ -42,6 +42,12 @@ pub trait Schedule: Debug + Send + Sync + 'static {
     fn is_keras(&self) -> bool {
         true
     }
+
+    /// The number of steps after which the step size stays as it is, if it does. Of a schedule that Keras does not know, its files
+    /// have the piecewise constant one nearest to it ([`keras_object`]).
+    fn steps(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// A kind of schedule that can be made from its configuration.
@@ -72,6 +78,14 @@ pub fn from_config(name: &str, config: &Map<String, Json>) -> Result<Arc<dyn Sch
     match REGISTRY.iter().find(|known| known.name == name) {
         Some(known) => (known.from_config)(config),
         None => Err(Error::unknown("schedule", name, REGISTRY.iter().map(|known| known.name))),
+    }
+}
+
+/// A schedule as Keras opens it: where Keras does not know it but it has an end, the piecewise constant one nearest to it.
+pub fn keras_object(schedule: &dyn Schedule) -> Json {
+    match schedule.steps() {
+        Some(steps) if !schedule.is_keras() => object(&PiecewiseConstantDecay::nearest(schedule, steps)),
+        _ => object(schedule),
     }
 }
 

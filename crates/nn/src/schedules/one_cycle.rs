@@ -6,8 +6,8 @@ use serde_json::{Map, Value as Json};
 use super::{Checked, Schedule, half_wave, to_map};
 
 /// Rises from a part of the peak to the peak, then falls far below where it began, both as half waves. Smith, Topin, 2018,
-/// in the form that PyTorch's `OneCycleLR` made common (whose defaults are those here). Keras has no such schedule, so Keras does not open
-/// the optimizer of a file that has it.
+/// in the form that PyTorch's `OneCycleLR` made common (whose defaults are those here). Keras has no such schedule, and finds a
+/// [`PiecewiseConstantDecay`](super::PiecewiseConstantDecay) near to it in files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OneCycle {
@@ -66,6 +66,10 @@ impl Schedule for OneCycle {
 
     fn is_keras(&self) -> bool {
         false
+    }
+
+    fn steps(&self) -> Option<u64> {
+        Some(self.steps)
     }
 
     fn rate(&self, steps: u64) -> f32 {

@@ -22,7 +22,21 @@ impl PiecewiseConstantDecay {
     pub fn new(boundaries: impl Into<Vec<u64>>, values: impl Into<Vec<f64>>) -> Self {
         Self { boundaries: boundaries.into(), values: values.into() }
     }
+
+    /// The one nearest to a schedule that changes no more after so many steps: the same for up to 128 of them, else as many pieces of
+    /// (nearly) equal length, each with the step size in its middle.
+    pub fn nearest(schedule: &dyn Schedule, steps: u64) -> Self {
+        let (steps, pieces) = (steps.max(1), steps.clamp(1, PIECES));
+        let start = |piece: u64| (u128::from(piece) * u128::from(steps) / u128::from(pieces)) as u64;
+        let boundaries: Vec<u64> = (1..=pieces).map(|piece| start(piece) - 1).collect();
+        let middles = (0..pieces).map(|piece| start(piece).midpoint(start(piece + 1) - 1));
+        let values: Vec<f64> = middles.chain([steps]).map(|step| f64::from(schedule.rate(step))).collect();
+        Self { boundaries, values }
+    }
 }
+
+/// Pieces that stand for a curve. Each is some operations in the graph that TensorFlow makes of the schedule.
+const PIECES: u64 = 128;
 
 impl Checked for PiecewiseConstantDecay {
     fn problem(&self) -> Option<&'static str> {

@@ -78,7 +78,9 @@ impl Checkpoint {
     /// # Errors
     /// If the configuration has a layer that is not known here, or weights do not fit it.
     pub fn to_model(&self) -> Result<Model> {
-        let mut model = model::from_config(&self.model)?;
+        // A configuration from a damaged file asks for no more memory than the file has numbers.
+        let numbers = self.weights.iter().map(|(_, values)| values.len()).sum();
+        let mut model = model::from_config_within(&self.model, numbers)?;
         self.set_model(&mut model)?;
         Ok(model)
     }

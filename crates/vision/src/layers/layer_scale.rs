@@ -38,6 +38,10 @@ impl Layer for LayerScale {
         "LayerScale"
     }
 
+    fn module(&self) -> &'static str {
+        "keras.src.applications.convnext"
+    }
+
     fn config(&self) -> Map<String, Json> {
         super::to_map(self)
     }

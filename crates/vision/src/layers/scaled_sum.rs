@@ -34,6 +34,10 @@ impl Layer for ScaledSum {
         "CustomScaleLayer"
     }
 
+    fn module(&self) -> &'static str {
+        "keras.src.applications.inception_resnet_v2"
+    }
+
     fn config(&self) -> Map<String, Json> {
         super::to_map(self)
     }

@@ -30,7 +30,7 @@ def case(rng, name, make, loss, weighted=False, ignored=False):
     keras.utils.set_random_seed(11)
     model = make()
     start = model.get_weights()
-    metrics = ["accuracy"] if make is words else ["mae", keras.metrics.RootMeanSquaredError()]
+    metrics = ["accuracy"] if make is words else ["mean_absolute_error", keras.metrics.RootMeanSquaredError()]
     kind = "weighted_metrics" if weighted else "metrics"
     model.compile(optimizer=keras.optimizers.SGD(0.1), loss=loss, **{kind: metrics})
     lengths = np.array([5, 1, 3, 0, 2, 4, 5, 1, 0, 0, 0, 0])

@@ -49,15 +49,15 @@ class Peer(NamedTuple):
 
 
 WORKS = [
-    Work("mnist-functional", "train", 64, mark=2.5),
-    Work("fashion-cnn", "train", 32),
-    Work("resnet18", "train", 16, "112x112x3"),
-    Work("resnet50", "train", 16, "224x224x3"),
-    Work("mobilenet-v2", "train", 16, "224x224x3"),
-    Work("resnet50", "infer", 1, "224x224x3", single=True),
-    Work("resnet50", "infer", 8, "224x224x3", single=True),
-    Work("vgg16", "infer", 1, "224x224x3"),
-    Work("mobilenet-v2", "infer", 1, "224x224x3"),
+    Work("mnist-functional", "train", 64, mark=3),
+    Work("fashion-cnn", "train", 32, mark=1.8),
+    Work("resnet18", "train", 16, "112x112x3", mark=1.7),
+    Work("resnet50", "train", 16, "224x224x3", mark=1.7),
+    Work("mobilenet-v2", "train", 16, "224x224x3", mark=1.5),
+    Work("resnet50", "infer", 1, "224x224x3", mark=1.25, single=True),
+    Work("resnet50", "infer", 8, "224x224x3", mark=1.4, single=True),
+    Work("vgg16", "infer", 1, "224x224x3", mark=1.6),
+    Work("mobilenet-v2", "infer", 1, "224x224x3", mark=1.1),
     Work("mnist-functional", "infer", 1),
     Work("mnist-functional", "infer", 64),
 ]

@@ -211,3 +211,25 @@ fn callbacks_decide_as_keras_does() {
         );
     }
 }
+
+#[test]
+fn losses_pass_over_masked_time_steps_as_in_keras() {
+    let golden = golden_json("masks.json");
+    for case in golden["cases"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let mut model = from_config(&case["model"]).unwrap();
+        set_weights(&mut model, &case["start"]);
+        let compiled = Compiled::from_config(&case["compile_config"], &model.output_names()).unwrap();
+        model.compile_with(compiled).unwrap();
+        let (x, y) = (array(&case["x"]), array(&case["y"]));
+        let data = Arrays::with_targets(vec![x.view()], vec![y.view()]).unwrap();
+        let weights = (!case["sample_weight"].is_null()).then(|| Tensor::read(&case["sample_weight"]).values);
+        let data = match &weights {
+            Some(weights) => data.weights(ndarray::ArrayView1::from(&weights[..])).unwrap(),
+            None => data,
+        };
+        let history = model.fit(&data, Fit::new().batch_size(4).epochs(3).shuffle(false)).unwrap();
+        check_history(name, &history, &case["history"]);
+        check_weights(name, &model, &case["weights"]);
+    }
+}

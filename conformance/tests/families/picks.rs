@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::*;
-use convnet_engine::ops::{Blend, Extreme, ExtremePlace, MatMul, Select, Taps, Unary, UnaryFunction};
+use convnet_engine::ops::{
+    Blend, Extreme, ExtremePlace, MatMul, MaxPool, PickAlong, PlaceAlong, Select, Taps, Unary, UnaryFunction,
+    WinnerPlaces,
+};
 
 fn unary() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -75,5 +78,71 @@ pub fn picks() -> Vec<Case> {
             },
         ));
     }
+    cases.extend(along());
     cases
+}
+
+/// Places that follow from a value, 0 or 1, picked from and put to, and the places of the winners of a pool.
+fn along() -> Vec<Case> {
+    fn positive(graph: &mut Graph, x: Value) -> Value {
+        let zero = graph.apply(Fill { value: 0.0, shape: Shape::fixed([]) }, &[]).unwrap();
+        graph.apply(Binary(BinaryFunction::Greater), &[x, zero]).unwrap()
+    }
+    let pick = |graph: &mut Graph, x: &[Value]| {
+        let places = positive(graph, x[1]);
+        graph.apply(PickAlong { axis: 0 }, &[x[0], places]).unwrap()
+    };
+    let put = |sums: bool| {
+        move |graph: &mut Graph, x: &[Value]| {
+            let places = positive(graph, x[1]);
+            graph.apply(PlaceAlong { axis: 0, size: 3, sums }, &[x[0], places]).unwrap()
+        }
+    };
+    let winners = |graph: &mut Graph, x: &[Value]| {
+        let sliding = sliding(2, 1, Padding::Explicit { before: 1, after: 1 });
+        let pool = MaxPool { window: vec![3, 2], sliding };
+        let input = graph.shape(x[0]).clone();
+        let found = graph.add(pool.clone(), x).unwrap();
+        let places = graph.apply(WinnerPlaces { pool, input }, &found[1..]).unwrap();
+        graph.apply(Sum, &[found[0], places]).unwrap()
+    };
+    let at = |number: f64| usize::from(number > 0.0);
+    vec![
+        Case::new("pick along an axis", &[&[2, 3, 2], &[2, 4, 2]], pick, move |inputs| {
+            let element = |i: usize| inputs[0][i / 8 * 6 + at(inputs[1][i]) * 2 + i % 2];
+            (0..16).map(element).collect()
+        })
+        .given_after(1)
+        .batched(),
+        Case::new("place along an axis, sums", &[&[2, 4, 2], &[2, 4, 2]], put(true), move |inputs| {
+            let mut y = vec![0.0; 12];
+            (0..16).for_each(|i| y[i / 8 * 6 + at(inputs[1][i]) * 2 + i % 2] += inputs[0][i]);
+            y
+        })
+        .given_after(1)
+        .batched(),
+        // One element for each place, so that none is replaced.
+        Case::new("place along an axis", &[&[3, 1, 2], &[3, 1, 2]], put(false), move |inputs| {
+            let mut y = vec![0.0; 18];
+            (0..6).for_each(|i| y[i / 2 * 6 + at(inputs[1][i]) * 2 + i % 2] = inputs[0][i]);
+            y
+        })
+        .given_after(1)
+        .batched(),
+        Case::new("places of winners, added", &[&[2, 5, 4, 3]], winners, |inputs| {
+            let mut y = Vec::new();
+            for index in 0..2 * 27 {
+                let (n, oh, ow, c) = (index / 27, index / 9 % 3, index / 3 % 3, index % 3);
+                let inside = |o: usize, kernel: usize, size: usize| {
+                    (0..kernel).filter_map(move |tap| (o * 2 + tap).checked_sub(1)).filter(move |&i| i < size)
+                };
+                let places = inside(oh, 3, 5).flat_map(|h| inside(ow, 2, 4).map(move |w| h * 4 + w));
+                let value = |place: usize| inputs[0][(n * 20 + place) * 3 + c];
+                let best = places.reduce(|best, place| if value(place) > value(best) { place } else { best });
+                let best = best.unwrap();
+                y.push(value(best) + best as f64);
+            }
+            y
+        }),
+    ]
 }

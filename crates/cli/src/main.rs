@@ -19,6 +19,7 @@ mod photos;
 mod progress;
 mod published;
 mod random;
+mod remembered;
 mod samples;
 mod training;
 mod weights;

@@ -3,10 +3,15 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use convnet::interop::npy::{self, Number};
+use convnet::interop::onnx::{self, Port, Tensor};
+use convnet::nn::layers::{Conv1D, Embedding, GlobalMaxPooling1D, MaxPooling1D};
 use convnet::nn::model::Compiled;
+use convnet::nn::schedules::ScheduleChoice;
 use convnet::nn::{losses, names, optimizers};
 use convnet::prelude::*;
 use convnet::vision::zoo::{self, Family, Network};
+use ndarray::{ArrayD, IxDyn};
 
 use crate::description;
 use crate::output::note;
@@ -37,7 +42,15 @@ pub const BUILTIN: &[Builtin] = &[
         about: "3 convolutions and 2 dense layers for 28×28 grey images, one-hot targets",
         build: mnist_sequential,
     },
+    Builtin {
+        name: TEXT_CNN,
+        about: "an embedding and 2 convolutions for texts of two classes; --max-tokens and --sequence-length size it",
+        build: || text_cnn(10_000, 500),
+    },
 ];
+
+/// The built-in network for texts, which takes the sizes of the data.
+pub const TEXT_CNN: &str = "text-cnn";
 
 /// All names that stand for a model, each with a line about it.
 fn known() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -52,7 +65,11 @@ fn names_of_all() -> String {
 
 /// What `--model` and `MODEL` take, for help texts.
 pub fn help() -> String {
-    format!("A .keras, .h5 or .onnx file, a .toml description, or a built-in name: {}", names_of_all())
+    let builtin: Vec<&str> = BUILTIN.iter().map(|known| known.name).collect();
+    let builtin = builtin.join(", ");
+    format!(
+        "A .keras, .h5 or .onnx file, a .toml description, or a name: {builtin}, or of the zoo (`convnet zoo`)"
+    )
 }
 
 /// As [`help`], with a line for each built-in model.
@@ -114,6 +131,35 @@ fn mnist_sequential() -> convnet::nn::Result<Model> {
     Ok(model)
 }
 
+/// F. Chollet, 2017, Deep Learning with Python, 6.4: what a convolution of 7 words finds twice, on texts of `length` words of `words`.
+///
+/// # Errors
+/// If the texts are too short for it.
+pub fn text_cnn(words: usize, length: usize) -> convnet::nn::Result<Model> {
+    let mut model = Sequential::new([length])
+        .add(Embedding::new(words, 128))
+        .add(Conv1D::new(32, 7).activation(Activation::Relu))
+        .add(MaxPooling1D::new(5))
+        .add(Conv1D::new(32, 7).activation(Activation::Relu))
+        .add(GlobalMaxPooling1D::new())
+        .add(Dense::new(1))
+        .build()?
+        .named(TEXT_CNN.replace('-', "_"));
+    let loss = BinaryCrossentropy { from_logits: true, ..BinaryCrossentropy::default() };
+    // It gives scores, of which those above 0 are for the second class.
+    model.compile(RmsProp::new(1e-4), loss, [Metric::BinaryAccuracy { threshold: 0.0 }.named("accuracy")])?;
+    Ok(model)
+}
+
+/// How many words a model for texts knows, and how many it takes of each.
+pub fn text_sizes(model: &Model) -> Option<(usize, usize)> {
+    let [input] = &model.input_shapes()[..] else { return None };
+    let &[length] = &input.dims[..] else { return None };
+    let first = model.layers().iter().find_map(|layer| layer.layer())?;
+    let words = first.config().get("input_dim").and_then(serde_json::Value::as_u64)?;
+    (first.class_name() == "Embedding").then_some((usize::try_from(words).ok()?, length))
+}
+
 /// A model, and whether its weights are worth keeping.
 pub struct Opened {
     /// The model; compiled, unless it comes from a file that does not say how.
@@ -157,11 +203,11 @@ pub fn open(name: &str) -> Result<Opened> {
 }
 
 /// A model for arrays as its file describes them.
-pub struct ForArrays {
-    /// The model; the axes of what it takes and gives are in the file's order.
-    pub model: Model,
-    /// Whether the first axis of arrays is not the model's batch, but belongs to its samples.
-    pub is_whole: bool,
+pub enum ForArrays {
+    /// One that takes and gives 32-bit floating point.
+    Model(Box<Model>),
+    /// A file that becomes a model for arrays that are given, with the axes and the kinds of numbers that it has.
+    Onnx(Box<onnx::File>),
 }
 
 /// The model that `name` stands for, with the axes of an ONNX file as they are there.
@@ -171,11 +217,93 @@ pub struct ForArrays {
 pub fn open_for_arrays(name: &str) -> Result<ForArrays> {
     let path = Path::new(name);
     if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx")) && path.exists() {
-        let imported = convnet::interop::onnx::Import::new().keep_layout(true).read(path);
-        let imported = imported.context("cannot open the model")?;
-        return Ok(ForArrays { model: imported.model, is_whole: !imported.has_batch });
+        return Ok(ForArrays::Onnx(Box::new(onnx::File::open(path).context("cannot open the model")?)));
     }
-    Ok(ForArrays { model: open(name)?.model, is_whole: false })
+    Ok(ForArrays::Model(Box::new(open(name)?.model)))
+}
+
+impl ForArrays {
+    /// Names of what it takes.
+    pub fn inputs(&self) -> Vec<String> {
+        match self {
+            Self::Model(model) => model.input_names().into_iter().map(str::to_owned).collect(),
+            Self::Onnx(file) => file.inputs().into_iter().map(|port| port.name).collect(),
+        }
+    }
+
+    /// Names of what it gives, and the kinds of its numbers.
+    pub fn outputs(&self) -> Vec<Port> {
+        match self {
+            Self::Model(model) => {
+                let port = |name: &str| Port { name: name.to_owned(), number: Number::F32 };
+                model.output_names().into_iter().map(port).collect()
+            }
+            Self::Onnx(file) => file.outputs(),
+        }
+    }
+
+    /// Reads the array of an input: whole numbers exactly where a file wants such.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is no array.
+    pub fn read(&self, input: usize, path: &Path) -> Result<Tensor> {
+        let number = match self {
+            Self::Model(_) => Number::F32,
+            Self::Onnx(file) => file.inputs().get(input).map_or(Number::F32, |port| port.number),
+        };
+        if !matches!(number, Number::F32 | Number::F64) {
+            return Ok(Tensor::read_npy(path)?);
+        }
+        let array = npy::read_file(path)?;
+        Ok(Tensor::floats(array.shape().to_vec(), array.into_raw_vec_and_offset().0))
+    }
+
+    /// Makes it ready for arrays, one for each input.
+    ///
+    /// # Errors
+    /// If the arrays do not fit, or a file's operators cannot be read.
+    pub fn with_arrays(self, arrays: Vec<Tensor>) -> Result<ReadyForArrays> {
+        match self {
+            Self::Model(model) => {
+                let array = |tensor: Tensor| {
+                    let dims = IxDyn(&tensor.dims);
+                    ArrayD::from_shape_vec(dims, tensor.into_floats()).context("an array without its numbers")
+                };
+                Ok(ReadyForArrays::Model(model, arrays.into_iter().map(array).collect::<Result<_>>()?))
+            }
+            Self::Onnx(file) => {
+                let names = file.inputs().into_iter().map(|port| port.name);
+                let evaluation = file.with_values(names.zip(arrays).collect());
+                Ok(ReadyForArrays::Onnx(Box::new(evaluation.context("cannot open the model")?)))
+            }
+        }
+    }
+}
+
+/// A model, and the arrays that it is to be run on.
+pub enum ReadyForArrays {
+    /// With its inputs.
+    Model(Box<Model>, Vec<ArrayD<f32>>),
+    /// With its inputs.
+    Onnx(Box<onnx::Evaluation>),
+}
+
+impl ReadyForArrays {
+    /// The outputs.
+    ///
+    /// # Errors
+    /// If an array has sizes that its input does not have.
+    pub fn run(&self) -> Result<Vec<Tensor>> {
+        match self {
+            Self::Model(model, arrays) => {
+                let views: Vec<_> = arrays.iter().map(|array| array.view()).collect();
+                let tensor =
+                    |array: ArrayD<f32>| Tensor::floats(array.shape().to_vec(), array.into_iter().collect());
+                Ok(model.predict_all(&views)?.into_iter().map(tensor).collect())
+            }
+            Self::Onnx(evaluation) => Ok(evaluation.run()?),
+        }
+    }
 }
 
 /// The network of the zoo that `name` stands for, with its default arguments.
@@ -223,24 +351,25 @@ pub fn compile_default(model: &mut Model) -> Result<()> {
     Ok(model.compile_with(compiled)?)
 }
 
-/// Trains on with another optimizer, or at another rate; loss and metrics stay.
+/// Trains on with another optimizer, step size or schedule, in epochs of so many steps; loss and metrics stay.
 ///
 /// # Errors
 /// If the optimizer is unknown.
 pub fn change_optimizer(
     model: &mut Model,
     optimizer: Option<&str>,
-    learning_rate: Option<f32>,
+    rate: Option<&ScheduleChoice>,
+    (steps, epochs): (u64, u64),
 ) -> Result<()> {
-    let Some(compiled) = model.compiled().filter(|_| optimizer.is_some() || learning_rate.is_some()) else {
+    let Some(compiled) = model.compiled().filter(|_| optimizer.is_some() || rate.is_some()) else {
         return Ok(());
     };
     let mut compiled = Compiled::from_config(&compiled.config(), &model.output_names())?;
     if let Some(name) = optimizer {
         compiled.optimizer = optimizers::from_name(name)?;
     }
-    if let Some(rate) = learning_rate {
-        compiled.optimizer.set_learning_rate(rate);
+    if let Some(rate) = rate {
+        compiled.optimizer = rate.set(compiled.optimizer, steps, epochs);
     }
     Ok(model.compile_with(compiled)?)
 }

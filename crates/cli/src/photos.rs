@@ -9,6 +9,7 @@ use convnet::vision::imagenet::{self, Preprocessing};
 use ndarray::Array4;
 
 use crate::models;
+use crate::remembered;
 use crate::weights::Origin;
 
 /// `--preprocess` and `--crop`, for the commands that take photos.
@@ -47,8 +48,8 @@ impl Scaling {
     }
 
     /// What is done to a picture of another size than the model takes.
-    pub fn options(&self, shape: ImageShape, classifier: &Classifier) -> Options {
-        let usual = Options::for_shape(shape);
+    pub fn options(&self, model: &Model, shape: ImageShape, classifier: &Classifier) -> Options {
+        let usual = Options { background: remembered::background(model, shape), ..Options::for_shape(shape) };
         match self.crop {
             Some(share) => Options { fit: Fit::CropShare(share), ..usual },
             None if classifier.imagenet => {

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, stderr, stdout};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use convnet::nn::train::{EpochLog, Progress};
+use convnet::nn::train::{EpochLog, Planned, Progress};
 use convnet::prelude::*;
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use serde::Serialize;
@@ -26,6 +26,8 @@ struct Epoch {
     images_per_second: f64,
     /// Seconds that steps waited for their batches.
     waited: f64,
+    /// The step size at its end.
+    learning_rate: f64,
 }
 
 /// The callback that suits where output goes.
@@ -63,6 +65,7 @@ impl Callback for Objects<'_> {
             seconds: log.seconds,
             images_per_second: log.images_per_second,
             waited: log.waited,
+            learning_rate: shortest(log.learning_rate),
         });
         Ok(ControlFlow::Continue(()))
     }
@@ -75,8 +78,8 @@ struct Lines<'o> {
 }
 
 impl Callback for Lines<'_> {
-    fn epoch_end(&mut self, _model: &mut Model, log: &mut EpochLog) -> convnet::nn::Result<ControlFlow<()>> {
-        self.output.line(line(log, self.epochs));
+    fn epoch_end(&mut self, model: &mut Model, log: &mut EpochLog) -> convnet::nn::Result<ControlFlow<()>> {
+        self.output.line(line(log, self.epochs, is_scheduled(model)));
         Ok(ControlFlow::Continue(()))
     }
 }
@@ -84,8 +87,24 @@ impl Callback for Lines<'_> {
 /// Share of an epoch's time in which steps waited for their batches that is worth telling.
 const WAITING: f64 = 0.05;
 
-/// An epoch as a line of text.
-pub fn line(log: &EpochLog, epochs: usize) -> String {
+/// Whether the step size changes as the model is trained, so that it is worth telling.
+pub fn is_scheduled(model: &Model) -> bool {
+    model.compiled().is_some_and(|compiled| compiled.optimizer.settings().schedule.is_some())
+}
+
+/// The shortest number that is this one, not its 17 digits as a double.
+fn shortest(number: f32) -> f64 {
+    number.to_string().parse().unwrap_or_else(|_| f64::from(number))
+}
+
+/// A step size in few letters: `0.001`, `9.8e-5`.
+fn rate(rate: f32) -> String {
+    let short: f64 = format!("{rate:.1e}").parse().unwrap_or_else(|_| f64::from(rate));
+    if short == 0.0 || short >= 1e-3 { short.to_string() } else { format!("{short:e}") }
+}
+
+/// An epoch as a line of text, with its step size if `rated`.
+pub fn line(log: &EpochLog, epochs: usize, rated: bool) -> String {
     let mut line = format!(
         "epoch {}/{}: {}, {} images/s, loss {:.4}",
         log.epoch,
@@ -102,6 +121,9 @@ pub fn line(log: &EpochLog, epochs: usize) -> String {
     }
     for (name, value) in &log.val_metrics {
         line += &format!(", val_{name} {value:.4}");
+    }
+    if rated {
+        line += &format!(", rate {}", rate(log.learning_rate));
     }
     line + &waiting(log.waited, log.seconds)
 }
@@ -144,6 +166,8 @@ const FIGURE_WIDTH: usize = 10;
 struct Live {
     epochs: usize,
     validated: bool,
+    /// Whether the step size is told.
+    rated: bool,
     /// That of the running epoch.
     bar: Option<ProgressBar>,
     /// Whether anything was drawn.
@@ -153,17 +177,21 @@ struct Live {
 
 impl Live {
     fn new(epochs: usize, validated: bool) -> Self {
-        Self { epochs, validated, bar: None, started: false, drawn: Instant::now() }
+        Self { epochs, validated, rated: false, bar: None, started: false, drawn: Instant::now() }
     }
 
     /// The bar of an epoch, after the table's head if it is the first.
     fn start(&self, progress: &Progress) -> ProgressBar {
-        let figures = (1 + progress.metrics.len()) * if self.validated { 2 } else { 1 };
+        let figures =
+            (1 + progress.metrics.len()) * if self.validated { 2 } else { 1 } + usize::from(self.rated);
         let columns = console::Term::stderr().size_checked().map_or(80, |(_, columns)| usize::from(columns));
         let width = columns.saturating_sub(FIXED_WIDTH + figures * FIGURE_WIDTH).clamp(4, 30);
         if !self.started {
             let mut head =
                 format!("{:<6}{:width$} {:>9}{:>10}{:>8}", "epoch", "", "step", "images/s", "time");
+            if self.rated {
+                head += &cell("rate");
+            }
             let names: Vec<&str> =
                 std::iter::once("loss").chain(progress.metrics.iter().map(|(name, _)| &**name)).collect();
             names.iter().for_each(|name| head += &cell(name));
@@ -190,9 +218,18 @@ fn cell(text: &str) -> String {
     format!("{:>FIGURE_WIDTH$}", text.chars().take(FIGURE_WIDTH - 1).collect::<String>())
 }
 
-/// Step, speed, time, figures.
-fn row(step: &str, rate: f64, time: &str, figures: impl IntoIterator<Item = f64>) -> String {
-    let mut row = format!("{step:>9}{:>10}{time:>8}", thousands(rate as u64));
+/// Step, speed, time, step size if it is told, figures.
+fn row(
+    step: &str,
+    speed: f64,
+    time: &str,
+    rated: Option<f32>,
+    figures: impl IntoIterator<Item = f64>,
+) -> String {
+    let mut row = format!("{step:>9}{:>10}{time:>8}", thousands(speed as u64));
+    if let Some(size) = rated {
+        row += &cell(&rate(size));
+    }
     figures.into_iter().for_each(|figure| row += &cell(&format!("{figure:.4}")));
     row
 }
@@ -210,9 +247,14 @@ impl Drop for Live {
 }
 
 impl Callback for Live {
+    fn train_begin(&mut self, model: &mut Model, _planned: &Planned) -> convnet::nn::Result<()> {
+        self.rated = is_scheduled(model);
+        Ok(())
+    }
+
     fn step_end(
         &mut self,
-        _model: &mut Model,
+        model: &mut Model,
         progress: &dyn Fn() -> Progress,
     ) -> convnet::nn::Result<ControlFlow<()>> {
         if self.bar.is_some() && self.drawn.elapsed() < DRAW_EVERY {
@@ -222,9 +264,11 @@ impl Callback for Live {
         let bar = self.bar.take().unwrap_or_else(|| self.start(&progress));
         let left = progress.seconds / progress.step as f64 * (progress.steps - progress.step) as f64;
         let figures = std::iter::once(progress.loss).chain(progress.metrics.iter().map(|(_, value)| *value));
-        let rate = progress.samples as f64 / progress.seconds;
+        let speed = progress.samples as f64 / progress.seconds;
         let step = format!("{}/{}", progress.step, progress.steps);
-        bar.set_message(row(&step, rate, &format!("-{}", duration(left)), figures));
+        let rated = if self.rated { Some(model.learning_rate()?) } else { None };
+        let row = row(&step, speed, &format!("-{}", duration(left)), rated, figures);
+        bar.set_message(row + &waiting(progress.waited, progress.seconds));
         bar.set_position(progress.step as u64);
         self.bar = Some(bar);
         self.started = true;
@@ -242,6 +286,7 @@ impl Callback for Live {
                 &step,
                 log.images_per_second,
                 &duration(log.seconds),
+                self.rated.then_some(log.learning_rate),
                 figures.chain(validation),
             ));
             bar.set_position(steps);
@@ -252,5 +297,21 @@ impl Callback for Live {
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_tells_what_is_out_of_the_ordinary() {
+        let log =
+            EpochLog { epoch: 2, seconds: 10.0, waited: 0.4, learning_rate: 9.76e-5, ..EpochLog::default() };
+        assert_eq!(line(&log, 3, false), "epoch 2/3: 10 s, 0 images/s, loss 0.0000");
+        assert!(line(&log, 3, true).ends_with(", rate 9.8e-5"));
+        let slow = EpochLog { waited: 4.2, ..log };
+        assert!(line(&slow, 3, false).ends_with(", waited 42 % of the time for data"));
+        assert_eq!([0.1, 0.001, 0.0, 12.0].map(rate), ["0.1", "0.001", "0", "12"]);
     }
 }

@@ -7,9 +7,10 @@ use convnet::prelude::*;
 
 use crate::models;
 use crate::output::note;
+use crate::remembered;
 
 /// What can stand for a data set, for help texts.
-pub const HELP: &str = "mnist, fashion-mnist, a folder with a folder of pictures for each class, a folder of IDX files, or a .csv, .npz or .h5 file";
+pub const HELP: &str = "mnist, fashion-mnist, a folder with a folder of pictures or texts for each class, a folder of IDX files, or a .csv, .npz or .h5 file";
 
 /// Share that is kept for validation where data has no images for tests and nobody said otherwise.
 const USUAL_SHARE: f64 = 0.2;
@@ -28,6 +29,29 @@ pub fn opening(size: Option<[usize; 3]>, seed: u64) -> Opening {
         interpolation: images::Resampling::Bilinear,
         seed: seed as u32,
         ..Opening::default()
+    }
+}
+
+/// How data is read for a model: pictures of its size, texts by the words that it learnt from, or as many as it has room for.
+///
+/// # Errors
+/// If what it keeps of its texts is damaged.
+pub fn opening_for(model: &Model, seed: u64) -> Result<Opening> {
+    let size = models::image_shape(model).ok().map(|shape| [shape.height, shape.width, shape.channels]);
+    let mut how = opening(size, seed);
+    how.words = remembered::words(model)?;
+    if let Some((words, length)) = models::text_sizes(model) {
+        (how.max_tokens, how.sequence_length) = (words, length);
+    }
+    Ok(how)
+}
+
+/// What samples are called in texts for people.
+pub fn noun(collection: &Collection) -> &'static str {
+    match (collection.image_shape(), collection.kind, &collection.words) {
+        (Some(_), ..) => "image",
+        (None, "IMDB", _) | (None, _, Some(_)) => "text",
+        _ => "sample",
     }
 }
 

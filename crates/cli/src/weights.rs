@@ -62,7 +62,7 @@ impl Weights {
     pub fn open_for_arrays(&self, name: &str) -> Result<ForArrays> {
         match self.weights {
             None => models::open_for_arrays(name),
-            Some(_) => Ok(ForArrays { model: self.open(name)?.0.model, is_whole: false }),
+            Some(_) => Ok(ForArrays::Model(Box::new(self.open(name)?.0.model))),
         }
     }
 }

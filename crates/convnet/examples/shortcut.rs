@@ -12,12 +12,13 @@ use convnet::vision::explain::{Average, Class, Explainer, Method};
 use ndarray::{Axis, Ix2, s};
 
 mod clutter;
-use clutter::{Random, SIDE, Scenes, scenes};
+use clutter::{Clutter, Random, Scenes};
 
 const KINDS: [u32; 2] = [3, 5];
 const NAMES: [&str; 2] = ["three", "five"];
 
-/// Rows of the picture that are sky.
+/// Side of a picture, and how many rows of it are sky.
+const SIDE: usize = 48;
 const SKY: usize = 10;
 
 /// What the sky tells of the class.
@@ -39,7 +40,7 @@ pub fn pictures(test: bool, count: usize, sky: Sky) -> Result<Scenes, Box<dyn st
     let mnist = convnet::data::load("mnist")?;
     let split = if test { mnist.test.ok_or("MNIST has test images")? } else { mnist.train };
     let seed = 1 + u64::from(test);
-    let mut scenes = scenes(&split, 0..split.len(), &KINDS, count, 4, seed);
+    let mut scenes = Clutter { side: SIDE, fragments: 4, piece: 7 }.scenes(&split, &KINDS, count, seed);
     let mut random = Random(seed + 10);
     for (mut picture, &class) in scenes.pictures.outer_iter_mut().zip(&scenes.classes) {
         let is_bright = match sky {

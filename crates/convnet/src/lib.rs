@@ -33,7 +33,8 @@ pub mod prelude {
     pub use convnet_nn::losses::{
         BinaryCrossentropy, CategoricalCrossentropy, MeanSquaredError, SparseCategoricalCrossentropy,
     };
-    pub use convnet_nn::optimizers::{Adam, RmsProp, Sgd};
+    pub use convnet_nn::metrics::Auc;
+    pub use convnet_nn::optimizers::{Adam, AdamW, RmsProp, Sgd, WithSettings};
     pub use convnet_nn::train::{Arrays, Callback, OneHot, Samples};
     pub use convnet_nn::utils::to_categorical;
     pub use convnet_nn::{

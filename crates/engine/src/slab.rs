@@ -1,5 +1,6 @@
 //! Flat memory whose first element lies on a cache line.
 
+use convnet_kernels::pages;
 use std::ops::{Deref, DerefMut};
 
 /// Floats of one cache line.
@@ -18,7 +19,8 @@ impl Slab {
     /// `len` zeros.
     pub fn new(len: usize) -> Self {
         // The system hands out zeroed pages lazily, so a large slab costs nothing until it is touched.
-        let data = vec![0.0; len + LINE - 1];
+        let mut data = vec![0.0; len + LINE - 1];
+        pages::prefer_large(&mut data);
         let start = data.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE - 1);
         Self { data, start, len }
     }

@@ -11,7 +11,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use hdf5_pure::{AttrValue, Datatype, DatatypeByteOrder, Error, FileBuilder, FormatError, Layout, LibVer};
+use hdf5_pure::{
+    AttrValue, Datatype, DatatypeByteOrder, Error, FileBuilder, FormatError, Layout, LibVer,
+    VlenStringReadOptions,
+};
 use ndarray::{ArrayD, ArrayViewD};
 
 use crate::numbers::{Encoding, Kind};
@@ -23,6 +26,9 @@ use stored::{OnDisk, Place};
 const FORMAT: &str = "HDF5 file";
 /// Bytes of numbers that any file may give, beyond eight times its own size: compressed files hold more than they weigh.
 const FREE_BYTES: u64 = 1 << 28;
+
+/// Bytes of an array's texts that are read.
+const MAX_TEXT: usize = 1 << 26;
 
 /// A file open for reading.
 #[derive(Debug)]
@@ -163,6 +169,25 @@ impl<'a> Group<'a> {
     /// As [`floats`](Self::floats), and when it holds other numbers than integers.
     pub fn integers(&self, path: &str) -> Result<ArrayD<i64>> {
         self.stored(path)?.integers()
+    }
+
+    /// The texts of the array at `path`: of fixed width, whose padding is left out, or of any.
+    ///
+    /// # Errors
+    /// When it is not there, damaged, larger than the file can hold, or holds no texts.
+    pub fn strings(&self, path: &str) -> Result<Vec<String>> {
+        let full = format!("{}/{path}", self.path);
+        let wrong = |error| malformed(&full, error);
+        let dataset = self.group.dataset(path).map_err(wrong)?;
+        let datatype = dataset.datatype().map_err(wrong)?;
+        let (shape, layout) = (dataset.shape().map_err(wrong)?, dataset.layout().map_err(wrong)?);
+        self.file.claim(&full, &shape, datatype.type_size() as usize, &layout)?;
+        if let Datatype::String { .. } = datatype {
+            return dataset.read_string().map_err(wrong);
+        }
+        let most = usize::try_from(self.file.budget.get()).unwrap_or(usize::MAX).min(MAX_TEXT);
+        let limits = VlenStringReadOptions::new().with_max_payload_bytes(most);
+        dataset.read_vlen_strings(limits).map_err(wrong)
     }
 
     /// The array at `path`, its numbers left where they are.

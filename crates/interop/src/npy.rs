@@ -1,7 +1,8 @@
 //! NumPy's `.npy` (versions 1 to 3) and `.npz`: arrays in and out.
 //!
 //! Reading takes floats, integers and booleans of either byte order, row- or column-major, and gives f32; writing makes
-//! little-endian f32, row-major. Text, dates, complex numbers, records and pickled objects are refused.
+//! little-endian f32, row-major. Text, dates, complex numbers, records and pickled objects are refused. Arrays of other numbers
+//! are read and written as [`Tensor`](crate::onnx::Tensor)s.
 
 use std::io::Write;
 use std::path::Path;
@@ -17,6 +18,61 @@ const FORMAT: &str = ".npy file";
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// NumPy's own bound on axes.
 const MAX_AXES: usize = 64;
+
+/// A kind of number that a file can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "letter and bits say it")]
+pub enum Number {
+    Bool,
+    I8,
+    I16,
+    I32,
+    I64,
+    U8,
+    U16,
+    U32,
+    U64,
+    F32,
+    F64,
+}
+
+impl Number {
+    /// NumPy's text for it, little-endian.
+    pub fn descr(self) -> &'static str {
+        match self {
+            Self::Bool => "|b1",
+            Self::I8 => "|i1",
+            Self::I16 => "<i2",
+            Self::I32 => "<i4",
+            Self::I64 => "<i8",
+            Self::U8 => "|u1",
+            Self::U16 => "<u2",
+            Self::U32 => "<u4",
+            Self::U64 => "<u8",
+            Self::F32 => "<f4",
+            Self::F64 => "<f8",
+        }
+    }
+}
+
+/// The numbers of a file, row-major: integers exactly, all else as f32.
+pub(crate) enum Numbers {
+    Floats(Vec<f32>),
+    Integers(Vec<i64>),
+}
+
+/// The sizes and numbers in the bytes of a file.
+pub(crate) fn read_numbers(bytes: &[u8]) -> Result<(Vec<usize>, Numbers)> {
+    let (header, data) = Header::checked(bytes)?;
+    if matches!(header.encoding.kind, Kind::Signed | Kind::Unsigned)
+        && let Some(values) = header.encoding.to_i64(data)
+    {
+        let array = header.array(values)?;
+        return Ok((header.shape, Numbers::Integers(array.into_raw_vec_and_offset().0)));
+    }
+    let array = read(bytes)?;
+    Ok((header.shape, Numbers::Floats(array.into_raw_vec_and_offset().0)))
+}
 
 /// Reads the `.npy` file `path`.
 ///
@@ -39,27 +95,12 @@ pub fn read_file(path: impl AsRef<Path>) -> Result<ArrayD<f32>> {
 /// # Errors
 /// See [`read_file`].
 pub fn read(bytes: &[u8]) -> Result<ArrayD<f32>> {
-    let (header, data) = Header::parse(bytes)?;
-    let count = header.shape.iter().try_fold(1usize, |product, &length| product.checked_mul(length));
-    let wanted = count.and_then(|count| count.checked_mul(header.encoding.size));
-    if wanted != Some(data.len()) {
-        let reason = format!(
-            "shape {:?} of {}-byte numbers needs {} bytes, the file has {}",
-            header.shape,
-            header.encoding.size,
-            wanted.map_or("too many".to_owned(), |bytes| bytes.to_string()),
-            data.len()
-        );
-        return Err(InteropError::malformed(FORMAT, reason));
-    }
+    let (header, data) = Header::checked(bytes)?;
     let values = header
         .encoding
         .to_f32(data)
         .ok_or_else(|| InteropError::unsupported(FORMAT, format!("{:?} elements", header.encoding)))?;
-    let shape = IxDyn(&header.shape).set_f(header.column_major);
-    let array = ArrayD::from_shape_vec(shape, values)
-        .map_err(|error| InteropError::malformed(FORMAT, format!("shape {:?}: {error}", header.shape)))?;
-    Ok(if header.column_major { array.as_standard_layout().into_owned() } else { array })
+    header.array(values)
 }
 
 /// Writes `array` as the `.npy` file `path`, whole or not at all.
@@ -68,14 +109,14 @@ pub fn read(bytes: &[u8]) -> Result<ArrayD<f32>> {
 /// When the file cannot be written.
 pub fn write_file(path: impl AsRef<Path>, array: ArrayViewD<'_, f32>) -> Result<()> {
     atomic::write_with(path, |file| {
-        file.write_all(&header_bytes(array.shape()))?;
+        file.write_all(&header_bytes(array.shape(), Number::F32))?;
         array.iter().try_for_each(|value| file.write_all(&value.to_le_bytes()))
     })
 }
 
 /// `array` as the bytes of a `.npy` file.
 pub fn to_bytes(array: ArrayViewD<'_, f32>) -> Vec<u8> {
-    let mut bytes = header_bytes(array.shape());
+    let mut bytes = header_bytes(array.shape(), Number::F32);
     bytes.reserve(array.len() * 4);
     array.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
     bytes
@@ -96,14 +137,16 @@ pub fn read_npz(bytes: Vec<u8>) -> Result<Vec<(String, ArrayD<f32>)>> {
     names.into_iter().map(member).collect()
 }
 
-fn header_bytes(shape: &[usize]) -> Vec<u8> {
+/// What stands before the numbers.
+pub(crate) fn header_bytes(shape: &[usize], number: Number) -> Vec<u8> {
     let mut axes: String = shape.iter().map(|length| format!("{length}, ")).collect();
     if shape.len() > 1 {
         axes.truncate(axes.len() - 2);
     } else if shape.len() == 1 {
         axes.truncate(axes.len() - 1);
     }
-    let text = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({axes}), }}");
+    let descr = number.descr();
+    let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({axes}), }}");
     // Padded with spaces so that the data begins at a multiple of 64; a shape of 64 axes still fits 16 bits.
     let total = (MAGIC.len() + 4 + text.len() + 1).next_multiple_of(64);
     let length = total - MAGIC.len() - 4;
@@ -123,6 +166,32 @@ struct Header {
 }
 
 impl Header {
+    /// As [`parse`](Self::parse), for data that has the length that the header gives it.
+    fn checked(bytes: &[u8]) -> Result<(Self, &[u8])> {
+        let (header, data) = Self::parse(bytes)?;
+        let count = header.shape.iter().try_fold(1usize, |product, &length| product.checked_mul(length));
+        let wanted = count.and_then(|count| count.checked_mul(header.encoding.size));
+        if wanted != Some(data.len()) {
+            let reason = format!(
+                "shape {:?} of {}-byte numbers needs {} bytes, the file has {}",
+                header.shape,
+                header.encoding.size,
+                wanted.map_or("too many".to_owned(), |bytes| bytes.to_string()),
+                data.len()
+            );
+            return Err(InteropError::malformed(FORMAT, reason));
+        }
+        Ok((header, data))
+    }
+
+    /// The numbers in their shape, row-major.
+    fn array<T: Clone>(&self, values: Vec<T>) -> Result<ArrayD<T>> {
+        let shape = IxDyn(&self.shape).set_f(self.column_major);
+        let array = ArrayD::from_shape_vec(shape, values)
+            .map_err(|error| InteropError::malformed(FORMAT, format!("shape {:?}: {error}", self.shape)))?;
+        Ok(if self.column_major { array.as_standard_layout().into_owned() } else { array })
+    }
+
     /// The header and the data behind it.
     fn parse(bytes: &[u8]) -> Result<(Self, &[u8])> {
         let malformed = |reason: &str| InteropError::malformed(FORMAT, reason);

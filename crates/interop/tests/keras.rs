@@ -252,3 +252,19 @@ fn what_is_not_known_of_a_file_is_told() {
     assert_eq!(model.compiled().unwrap().metrics().count(), 1);
     assert!(model.notes()[0].contains("my_metric"), "{:?}", model.notes());
 }
+
+#[test]
+fn what_a_model_remembers_is_in_both_formats() {
+    let mut model = load_model(golden("sequential.keras")).unwrap();
+    let words: Vec<String> = (0..20_000).map(|word| format!("wörd {word}")).collect();
+    model.set_class_names(vec!["no".into(), "yes".into()]);
+    model.remember("words", serde_json::json!(words));
+    for ending in ["keras", "h5"] {
+        let path = std::env::temp_dir().join(format!("convnet-remembered-{}.{ending}", std::process::id()));
+        convnet_interop::keras::save_model(&model, &path).unwrap();
+        let again = load_model(&path).unwrap();
+        std::fs::remove_file(path).unwrap();
+        assert_eq!(again.remembered("words"), model.remembered("words"), "{ending}");
+        assert_eq!((again.class_names(), again.notes().len()), (model.class_names(), 0));
+    }
+}

@@ -25,6 +25,7 @@ pub mod images;
 pub mod loss;
 pub mod norm;
 pub mod optimizer;
+pub mod pages;
 pub mod par;
 pub mod peak;
 pub mod pool;

@@ -10,8 +10,8 @@ use convnet_nn::layers::{Conv2D, Dense, Flatten};
 use convnet_nn::losses::MeanSquaredError;
 use convnet_nn::optimizers::{Adam, Sgd};
 use convnet_nn::train::{
-    Arrays, Callback, CsvLogger, EarlyStopping, Features, LearningRateScheduler, On, Place,
-    ReduceLROnPlateau, TerminateOnNaN,
+    Arrays, Callback, CsvLogger, EarlyStopping, LearningRateScheduler, On, Place, ReduceLROnPlateau,
+    TerminateOnNaN,
 };
 use convnet_nn::{Error, Fit, History, Model, Result, Sequential};
 use ndarray::{Array2, Array4};
@@ -216,18 +216,16 @@ fn a_head_trained_on_features_is_the_head_trained_in_its_place() {
     let data = Arrays::new(x.view(), y.view()).unwrap();
     let options = Fit::new().epochs(3).batch_size(8).seed(3);
     let mut whole = deep(2);
-    let features = Features::new(&whole, &["flatten"], &data).unwrap();
+    let features = whole.up_to(&["flatten"]).unwrap().predict(x.view()).unwrap();
     let mut head = whole.between(&["flatten"], &["dense"]).unwrap();
     head.compile(Adam::default(), MeanSquaredError, []).unwrap();
     freeze(&mut whole);
     let slow = whole.fit(&data, options).unwrap();
-    let fast = head.fit(&features, options).unwrap();
+    let fast = head.fit(&Arrays::new(features.view(), y.view()).unwrap(), options).unwrap();
     for (slow, fast) in slow.epochs.iter().zip(&fast.epochs) {
         assert!((slow.loss - fast.loss).abs() < 1e-5 * slow.loss, "{} and {}", slow.loss, fast.loss);
     }
-    assert!(
-        Features::new(&whole, &["flat"], &data).unwrap_err().to_string().contains("did you mean `flatten`")
-    );
+    assert!(whole.up_to(&["flat"]).unwrap_err().to_string().contains("did you mean `flatten`"));
 }
 
 #[test]

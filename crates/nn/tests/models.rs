@@ -210,6 +210,38 @@ fn texts_are_learned_through_embeddings_and_recurrent_layers() {
     }
 }
 
+#[test]
+fn words_that_an_embedding_does_not_have_are_refused_by_its_name() {
+    let ids = Symbol::named_input("ids", [2]);
+    let other = Symbol::named_input("other", [2]);
+    let table = |name: &str| LayerRef::new(Embedding::new(6, 4)).named(name);
+    let inner_ids = Symbol::input([2]);
+    let inner = Model::new(std::slice::from_ref(&inner_ids), &[inner_ids.apply(table("deep")).unwrap()]);
+    let inner = LayerRef::from(&inner.unwrap()).named("inner");
+    let words = Symbol::merge(
+        layers::Add::new(),
+        &[&ids.apply(table("words")).unwrap(), &other.apply(inner).unwrap()],
+    );
+    let y = words.unwrap().apply(Flatten::new()).unwrap().apply(Dense::new(1)).unwrap();
+    let mut model = Model::new(&[ids, other], &[y]).unwrap();
+    model.compile(Sgd::new(0.1), MeanSquaredError, []).unwrap();
+
+    let row = |a: f32, b: f32| Array2::from_shape_vec((1, 2), vec![a, b]).unwrap().into_dyn();
+    let good = row(0.0, 5.0);
+    assert!(model.predict_all(&[good.view(), row(5.9, -0.5).view()]).is_ok(), "fractions are cut off");
+    for bad in [6.0, -1.0, 1e30, f32::INFINITY, f32::NAN] {
+        let bad = row(1.0, bad);
+        let error = model.predict_all(&[bad.view(), good.view()]).unwrap_err().to_string();
+        assert!(error.contains("from 0 to 5") && error.contains("`words`"), "{error}");
+        let error = model.predict_all(&[good.view(), bad.view()]).unwrap_err().to_string();
+        assert!(error.contains("`inner/deep`"), "{error}");
+        let target = row(0.0, 0.0).slice_move(ndarray::s![.., ..1]).into_dyn();
+        let data = Arrays::with_targets(vec![good.view(), bad.view()], vec![target.view()]).unwrap();
+        let error = model.fit(&data, Fit::new().batch_size(1).epochs(1)).unwrap_err().to_string();
+        assert!(error.contains("`inner/deep`"), "{error}");
+    }
+}
+
 /// y = x · factor, with a trained factor.
 #[derive(Clone, Debug)]
 struct Gain;

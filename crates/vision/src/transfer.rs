@@ -152,6 +152,23 @@ pub fn freeze_base(model: &mut Model) -> Result<usize> {
     Ok(base.len())
 }
 
+/// Freezes all layers but these, such as those that [`replace_classifier`] made; tells how many layers with weights are frozen. A network such as
+/// VGG has dense layers of its own before the new one, which [`freeze_base`] would leave to be trained.
+///
+/// # Errors
+/// If there are no other layers to freeze, or none of these.
+pub fn freeze_all_but(model: &mut Model, layers: &[String]) -> Result<usize> {
+    layers.iter().try_for_each(|layer| model.get_layer(layer).map(drop))?;
+    let others = model.layers().iter().filter(|layer| !layers.iter().any(|kept| kept == layer.name()));
+    let base: Vec<String> =
+        others.filter(|layer| !layer.weights().is_empty()).map(|layer| layer.name().to_owned()).collect();
+    if base.is_empty() {
+        return Err(Error::argument(format!("model `{}`", model.name()), "there is nothing else to freeze"));
+    }
+    base.iter().try_for_each(|layer| model.set_trainable(layer, false))?;
+    Ok(base.len())
+}
+
 /// Which layers are trained from now on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unfreeze {
@@ -309,6 +326,14 @@ mod tests {
         assert_eq!(freeze_base(&mut model).unwrap(), 3);
         assert_eq!(trained(&model), ["hidden", "last"]);
         assert!(freeze_base(&mut Sequential::new([4]).add(Dense::new(2)).build().unwrap()).is_err());
+    }
+
+    #[test]
+    fn dense_layers_of_the_base_are_frozen_if_the_head_is_named() {
+        let mut model = small();
+        assert_eq!(freeze_all_but(&mut model, &["last".into()]).unwrap(), 4);
+        assert_eq!(trained(&model), ["last"]);
+        assert!(freeze_all_but(&mut model, &["lost".into()]).is_err());
     }
 
     #[test]

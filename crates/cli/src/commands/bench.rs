@@ -198,7 +198,7 @@ impl Args {
         if model.compiled().is_none() {
             models::compile_default(model)?;
         }
-        models::change_optimizer(model, None, Some(LEARNING_RATE))?;
+        model.set_learning_rate(LEARNING_RATE)?;
         RandomBatch::new(model, self.batch)
     }
 

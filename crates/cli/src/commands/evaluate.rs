@@ -24,7 +24,8 @@ was saved without a loss gets the cross-entropy that suits its output.
 
 Examples:
   convnet evaluate mnist.keras mnist --json
-  convnet evaluate run1/model.keras photos/ --validation-split 0.2 --report")]
+  convnet evaluate run1/model.keras photos/ --validation-split 0.2 --report
+  convnet evaluate reviews.keras reviews/ --report")]
 pub struct Args {
     #[arg(help = models::help(), long_help = models::long_help())]
     model: String,
@@ -65,6 +66,8 @@ struct Report {
     confusion: Option<Vec<Vec<u64>>>,
     #[serde(skip)]
     judgement: Option<Judgement>,
+    #[serde(skip)]
+    noun: &'static str,
 }
 
 impl Args {
@@ -76,8 +79,7 @@ impl Args {
         if model.compiled().is_none() {
             models::compile_default(&mut model)?;
         }
-        let size = models::image_shape(&model).ok().map(|shape| [shape.height, shape.width, shape.channels]);
-        let mut collection = samples::open(&self.dataset, &samples::opening(size, self.seed))?;
+        let mut collection = samples::open(&self.dataset, &samples::opening_for(&model, self.seed)?)?;
         if self.validation_split > 0.0 {
             samples::keep_back(&mut collection, Some(self.validation_split), self.seed)?;
         }
@@ -98,6 +100,7 @@ impl Args {
             classes: judgement.as_ref().map(Judgement::rows),
             confusion: judgement.as_ref().map(|judgement| judgement.counts.clone()),
             judgement,
+            noun: samples::noun(&collection),
         });
         output.finish()
     }
@@ -106,19 +109,18 @@ impl Args {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = match self.part {
-            "test" => "test image",
-            "validation" => "validation image",
-            _ => "training image",
+            "train" => format!("training {}", self.noun),
+            part => format!("{part} {}", self.noun),
         };
         if let Some(accuracy) = self.accuracy {
             write!(f, "Accuracy {accuracy:.4}, l")?;
         } else {
             write!(f, "L")?;
         }
-        write!(f, "oss {:.4}, on {} of {}", self.loss, count(self.images, part), self.dataset)?;
+        write!(f, "oss {:.4}, on {} of {}", self.loss, count(self.images, &part), self.dataset)?;
         write!(f, " in {}.", duration(self.seconds))?;
         if self.part == "train" {
-            write!(f, "\nThe data set has no test images; on images that it was trained on, a model looks better than it is.")?;
+            write!(f, "\nThe data set has no {0}s for tests; on {0}s that it was trained on, a model looks better than it is.", self.noun)?;
         }
         if let Some(judgement) = &self.judgement {
             write!(f, "\n\n{judgement}")?;

@@ -57,6 +57,8 @@ struct Report {
     images: usize,
     accuracy: f64,
     mistakes: usize,
+    #[serde(skip)]
+    noun: &'static str,
 }
 
 /// Classes whose curves are still told apart.
@@ -70,24 +72,33 @@ impl Args {
         let mut output = Output::new(self.json);
         self.threads.start()?;
         let (folder, settings) = RunFolder::open(&self.folder)?;
-        let outcome = folder.outcome().context("the run has not ended yet")?;
         let history = folder.read_history()?;
-        // Of a run that was interrupted the model of its best epoch is the last one there is.
-        let best = folder.file("best.keras");
-        let file = if outcome.finished || !best.exists() { folder.file("model.keras") } else { best };
-        convnet::vision::layers::register();
-        let mut model = load_model(&file).context("cannot open the model")?;
+        let (mut model, state) = kept_model(&folder)?;
+        let mut outcome = folder.outcome_or(&settings)?;
         if model.compiled().is_none() {
             models::compile_default(&mut model)?;
         }
-        let size = models::image_shape(&model).ok().map(|shape| [shape.height, shape.width, shape.channels]);
-        let mut collection = samples::open(&settings.dataset, &samples::opening(size, settings.seed))?;
+        let mut collection = samples::open(&settings.dataset, &samples::opening_for(&model, settings.seed)?)?;
+        if outcome.data.is_empty() {
+            outcome.data.clone_from(&collection.name);
+        }
+        if outcome.parameters == 0 {
+            outcome.parameters = model.count_params();
+        }
         samples::keep_back(&mut collection, settings.validation_split, settings.seed)?;
         let (set, part) = samples::judged(&collection);
         let fitted = samples::fit(set, &model, &collection)?;
         let judgement = Judgement::of(&model, &fitted, &collection.class_names)?;
         let worst = judgement.mistakes();
-        let page = Contents { settings: &settings, outcome: &outcome, history: &history, judgement: &judgement, part };
+        let page = Contents {
+            settings: &settings,
+            outcome: &outcome,
+            history: &history,
+            judgement: &judgement,
+            part,
+            noun: samples::noun(&collection),
+            state,
+        };
         let pictures = pictures(&collection, set, &worst[..worst.len().min(self.mistakes)], &judgement.classes)?;
         let file = self.output.clone().unwrap_or_else(|| folder.file("report.html"));
         atomic::write(&file, page.html(&model, pictures.as_deref()).as_bytes())?;
@@ -98,9 +109,33 @@ impl Args {
             images: fitted.len(),
             accuracy: judgement.accuracy(),
             mistakes: worst.len(),
+            noun: samples::noun(&collection),
         });
         output.finish()
     }
+}
+
+/// The model of a run as far as it has come, and what is to be said of it.
+///
+/// # Errors
+/// If there is none, or it cannot be read.
+fn kept_model(folder: &RunFolder) -> Result<(Model, &'static str)> {
+    convnet::vision::layers::register();
+    let open = |name: &str| load_model(folder.file(name)).context("cannot open the model");
+    if folder.outcome().is_ok_and(|outcome| outcome.finished) {
+        return Ok((open("model.keras")?, ""));
+    }
+    // Of a run that was ended before its time, model.keras is as it was at the beginning.
+    if folder.file("best.keras").exists() {
+        return Ok((open("best.keras")?, " The run has not been trained to its end; this is its best epoch so far."));
+    }
+    let mut model = open("model.keras")?;
+    let Some(checkpoint) = folder.checkpoint(None)? else {
+        return Ok((model, " The run ended before anything was kept of it; this is the model as it was at the beginning."));
+    };
+    // Of a frozen base only the head is in the checkpoint.
+    convnet::vision::transfer::copy_weights(&checkpoint.to_model()?, &mut model)?;
+    Ok((model, " The run has not been trained to its end; this is its last checkpoint."))
 }
 
 /// What stands on the page.
@@ -110,6 +145,9 @@ struct Contents<'r> {
     history: &'r [Map<String, Json>],
     judgement: &'r Judgement,
     part: &'static str,
+    noun: &'static str,
+    /// What the model is, if not that of a training that has ended.
+    state: &'static str,
 }
 
 impl Contents<'_> {
@@ -117,17 +155,16 @@ impl Contents<'_> {
         let (outcome, judgement) = (self.outcome, self.judgement);
         let title = format!("{} on {}", name(&self.settings.model), outcome.data);
         let part = match self.part {
-            "test" => "images for tests",
-            "validation" => "images kept back for validation",
-            _ => "images that were trained on",
+            "test" => "for tests",
+            "validation" => "kept back for validation",
+            _ => "that were trained on",
         };
-        let state = if outcome.finished { "" } else { " The run was interrupted; this is its best epoch so far." };
-        let lead = format!("Judged on {} {part}.{state}", thousands(judgement.verdicts.len() as u64));
+        let lead = format!("Judged on {} {part}.{}", count(judgement.verdicts.len(), self.noun), self.state);
         let mut page = Page::new(&title, &lead);
         let figures = vec![
             (format!("{:.2} %", 100.0 * judgement.accuracy()), "accuracy"),
             (count(judgement.mistakes().len(), "mistake"), "of the model"),
-            (count(outcome.images, "image"), "trained on"),
+            (count(outcome.images, self.noun), "trained on"),
             (self.history.len().to_string(), "epochs"),
             (duration(outcome.seconds), "of training"),
             (thousands(outcome.parameters as u64), "parameters"),
@@ -161,7 +198,7 @@ impl Contents<'_> {
                 vec![escaped(&row.class), share(row.precision), share(row.recall), share(row.f1), thousands(row.samples)]
             })
             .collect();
-        html::table(&["class", "#precision", "#recall", "#F1", "#images"], &rows)
+        html::table(&["class", "#precision", "#recall", "#F1", &format!("#{}s", self.noun)], &rows)
     }
 
     fn epochs(&self) -> String {
@@ -252,7 +289,7 @@ impl fmt::Display for Report {
             f,
             "Accuracy {:.4} on {} ({}), {}. Written to {}.",
             self.accuracy,
-            count(self.images, "image"),
+            count(self.images, self.noun),
             self.part,
             count(self.mistakes, "mistake"),
             self.output

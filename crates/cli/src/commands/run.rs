@@ -6,13 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use convnet::interop::npy;
-use ndarray::{ArrayD, Axis};
 use serde::Serialize;
 
 use crate::arguments::Threads;
 use crate::format::{count, duration};
-use crate::models::{self, ForArrays};
+use crate::models;
 use crate::output::Output;
 use crate::weights::Weights;
 
@@ -22,7 +20,8 @@ use crate::weights::Weights;
 The first axis of an array counts samples, of which there may be any number; the others are those of the model's input. Numbers go
 in as they are, of any type: nothing is scaled to 0 … 1. A model with several inputs takes --input as often, in its order or by
 name (NAME=X.npy). Outputs are files in its order, or one folder, which gets a file an output, named after it. A file is
-written whole or not at all. Arrays for an ONNX file have its own order of axes, such as (batch, channels, height, width).
+written whole or not at all. Arrays for an ONNX file have its own order of axes, such as (batch, channels, height, width); sizes that
+the file leaves open are those of the arrays, inputs may be such that say sizes, and outputs have the kind of numbers that it declares.
 
 Examples:
   convnet run mnist.keras --input x.npy --output y.npy
@@ -64,31 +63,30 @@ impl Args {
     pub fn run(self) -> Result<()> {
         let mut output = Output::new(self.json);
         self.threads.start()?;
-        let ForArrays { model, is_whole } = self.weights.open_for_arrays(&self.model)?;
-        let files = ordered(&self.input, &model.input_names())?;
-        let targets = targets(&self.output, &model.output_names())?;
-        let mut inputs = files.iter().map(npy::read_file).collect::<Result<Vec<_>, _>>()?;
-        if is_whole {
-            inputs = inputs.into_iter().map(|input| input.insert_axis(Axis(0))).collect();
-        }
-        let views: Vec<_> = inputs.iter().map(|input| input.view()).collect();
+        let opened = self.weights.open_for_arrays(&self.model)?;
+        let (names, ports) = (opened.inputs(), opened.outputs());
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let outputs: Vec<&str> = ports.iter().map(|port| port.name.as_str()).collect();
+        let files = ordered(&self.input, &names)?;
+        let targets = targets(&self.output, &outputs)?;
+        let read = |(index, file): (usize, &PathBuf)| opened.read(index, file);
+        let inputs = files.iter().enumerate().map(read).collect::<Result<Vec<_>>>()?;
+        let given = inputs.iter().map(|input| input.dims.clone()).collect::<Vec<_>>();
+        let ready = opened.with_arrays(inputs)?;
         let start = Instant::now();
-        let mut outputs = model.predict_all(&views)?;
-        if is_whole {
-            outputs = outputs.into_iter().map(|output| output.index_axis_move(Axis(0), 0)).collect();
-        }
+        let results = ready.run()?;
         let seconds = start.elapsed().as_secs_f64();
         if let [folder] = &self.output[..]
             && is_folder(folder)
         {
             std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         }
-        for (path, array) in targets.iter().zip(&outputs) {
-            npy::write_file(path, array.view())?;
+        for ((path, array), port) in targets.iter().zip(&results).zip(&ports) {
+            array.write_npy(path, port.number)?;
         }
         let report = Report {
-            inputs: describe(&model.input_names(), &files, &inputs),
-            outputs: describe(&model.output_names(), &targets, &outputs),
+            inputs: describe(&names, &files, given),
+            outputs: describe(&outputs, &targets, results.into_iter().map(|array| array.dims)),
             model: self.model,
             seconds,
         };
@@ -165,13 +163,13 @@ fn targets(given: &[PathBuf], names: &[&str]) -> Result<Vec<PathBuf>> {
     }
 }
 
-fn describe(names: &[&str], files: &[PathBuf], arrays: &[ArrayD<f32>]) -> Vec<Array> {
-    let describe = |((name, file), array): ((&&str, &PathBuf), &ArrayD<f32>)| Array {
+fn describe(names: &[&str], files: &[PathBuf], shapes: impl IntoIterator<Item = Vec<usize>>) -> Vec<Array> {
+    let describe = |((name, file), shape): ((&&str, &PathBuf), Vec<usize>)| Array {
         name: (*name).to_owned(),
         file: file.display().to_string(),
-        shape: array.shape().to_vec(),
+        shape,
     };
-    names.iter().zip(files).zip(arrays).map(describe).collect()
+    names.iter().zip(files).zip(shapes).map(describe).collect()
 }
 
 impl fmt::Display for Report {

@@ -17,7 +17,7 @@ use crate::training::folder::{self, Outcome, RunFolder};
 use crate::training::interrupt::{self, Interrupted};
 use crate::training::rate;
 use crate::training::session::{Ended, Session};
-use crate::training::settings::{RUNS, Settings};
+use crate::training::settings::{MACHINE, RUNS, Settings};
 
 /// Train a model on a data set and save it
 #[derive(Debug, clap::Args)]
@@ -25,18 +25,27 @@ use crate::training::settings::{RUNS, Settings};
 pub struct Args {
     #[command(flatten)]
     settings: Settings,
-    /// Keep all of the training in this new folder, so that it can go on after anything that ends it
+    /// Keep all of the training in this new folder, so that it can go on
+    ///
+    /// It can go on after anything that ends it; what the folder holds is said below.
     #[arg(long, value_name = "DIR", help_heading = RUNS)]
     run: Option<PathBuf>,
-    /// Go on with the training in a folder that --run made, to the same bits as if nothing had happened; --epochs may ask for more
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["run", "output", "find_rate"], help_heading = RUNS)]
+    /// Go on with the training in a folder that --run made
+    ///
+    /// It comes to the same bits as if nothing had happened; --epochs may ask for more. A file of DIR/checkpoints is where it goes on from instead of the
+    /// last moment that was kept.
+    #[arg(long, value_name = "DIR|FILE", conflicts_with_all = ["run", "output", "find_rate"], help_heading = RUNS)]
     resume: Option<PathBuf>,
-    /// Train nothing, but search for a learning rate: draw the loss at ever larger ones into this file, .png or .svg
+    /// Train nothing, but search for a learning rate and draw it: .png or .svg
+    ///
+    /// The loss is drawn at ever larger rates; the suggestion is where it falls fastest.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "output"])]
     find_rate: Option<PathBuf>,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = MACHINE)]
     threads: Threads,
-    /// Where to save the model, .keras or .h5 [default: the data set's name with .keras; with --run model.keras in its folder]
+    /// Where to save the model, .keras or .h5
+    ///
+    /// By default the data set's name with .keras; with --run model.keras in its folder.
     #[arg(long, value_name = "FILE", conflicts_with = "run")]
     output: Option<PathBuf>,
     /// Print an object a line: start, each epoch, end
@@ -47,14 +56,17 @@ pub struct Args {
 fn long_help() -> String {
     format!(
         "\
-After every epoch the model is validated on the images that --validation-split keeps back, or, when that is 0, on the test
-images. Images per second and time count training alone; while an epoch runs, a time with a minus is what is left of it. The same seed gives the same file, byte for byte, on any number of threads.
+After every epoch the model is validated on the samples that --validation-split keeps back, or, when that is 0, on those for
+tests. Images per second and time count training alone; while an epoch runs, a time with a minus is what is left of it. The same seed gives the same file, byte for byte, on any number of threads.
 
 Pictures of any size and kind (PNG, JPEG, GIF, BMP, WebP) are brought to the size that the model takes; a network of the zoo gets its own scaling of pixels as
 its first layers, so that the saved model takes pictures as they are. With --weights its base is what they were trained for, and its classifier is new.
 Where the base is frozen and nothing is augmented, its features are computed once and trained on at once.
 
-Schedules rise and fall with epochs: cosine:0.1,warmup=1  step:0.1,every=10,factor=0.1  step:0.1,at=30/60  exponential:0.1,factor=0.95
+Texts are files of a folder a class, or a table's column. The words that a model learns from are saved with it, so that `convnet predict MODEL --text \"…\"` and
+`convnet evaluate` know them.
+
+Schedules (--learning-rate) rise and fall with epochs: cosine:0.1,warmup=1  step:0.1,every=10,factor=0.1  step:0.1,at=30/60  exponential:0.1,factor=0.95
 polynomial:0.1,end=0.001  inverse:0.1,decay=1  restarts:0.1,first=10  one-cycle:0.1
 
 Ctrl-C finishes the step, saves, and says how to go on (exit code {}); a second one ends at once. A run goes on with --resume, also after it was killed. Its folder holds
@@ -67,6 +79,7 @@ Examples:
   convnet train ./my-idx-folder --model net.toml --validation-split 0.1 --json
   convnet train photos/ --model mobilenet-v2 --weights mobilenet_v2.h5 --freeze base --augment standard --run run1
   convnet train photos/ --model run1/model.keras --unfreeze last:20 --run run2
+  convnet train reviews/ --model text-cnn --sequence-length 60 --learning-rate 0.001
   convnet train --resume run1 --epochs 20
   convnet train photos/ --model run1/model.keras --find-rate rate.png",
         interrupt::EXIT_CODE,
@@ -116,6 +129,8 @@ struct End {
     run: Option<String>,
     #[serde(skip)]
     pictures: bool,
+    #[serde(skip)]
+    noun: &'static str,
 }
 
 /// A step size that a search suggests.
@@ -134,8 +149,13 @@ impl Args {
         if let Some(file) = &self.find_rate {
             return self.search(file, output);
         }
+        let mut from = None;
         let (resumed, mut settings) = match &self.resume {
-            Some(path) => RunFolder::open(path).map(|(folder, settings)| (Some(folder), settings))?,
+            Some(path) => {
+                let (path, chosen) = RunFolder::of_checkpoint(path);
+                from = chosen;
+                RunFolder::open(&path).map(|(folder, settings)| (Some(folder), settings))?
+            }
             None => (None, self.settings.clone()),
         };
         settings.epochs = self.settings.epochs.or(settings.epochs);
@@ -154,7 +174,11 @@ impl Args {
             save_model(&session.model, &file).context("cannot save the model")?;
         }
         announce(&session, folder.as_ref(), threads, &mut output);
-        let ended = session.train(folder.as_ref(), &mut output, interrupt::listen())?;
+        if let Some(folder) = &folder {
+            // So that it is known of a run that is killed.
+            folder.write_outcome(&outcome(&session, 0.0, None, threads, false))?;
+        }
+        let ended = session.train(folder.as_ref(), from.as_deref(), &mut output, interrupt::listen())?;
         finish(&session, &ended, folder.as_ref(), &file, threads, &mut output)?;
         output.finish()?;
         if ended.history.stopped.is_some() { Err(Interrupted.into()) } else { Ok(()) }
@@ -210,10 +234,11 @@ fn announce(session: &Session, folder: Option<&RunFolder>, threads: usize, outpu
         run: folder.map(|folder| folder.path().display().to_string()),
     });
     let is_cut = session.collection.test.is_none() || settings.validation_split.is_some_and(|share| share > 0.0);
+    let noun = samples::noun(&session.collection);
     let validation = match (counts.validation, is_cut) {
-        (0, _) => "no images to validate on".to_owned(),
-        (kept, true) => format!("validated on {} kept back", count(kept, "image")),
-        (test, false) => format!("validated on {}", count(test, "test image")),
+        (0, _) => format!("no {noun}s to validate on"),
+        (kept, true) => format!("validated on {} kept back", count(kept, noun)),
+        (test, false) => format!("validated on {}", count(test, &format!("test {noun}"))),
     };
     let frozen = if is_frozen { format!(", {} of them trained", thousands(trained as u64)) } else { String::new() };
     let lines = [
@@ -225,7 +250,7 @@ fn announce(session: &Session, folder: Option<&RunFolder>, threads: usize, outpu
         ),
         format!(
             "{}, {validation}; batches of {}; {}, {isa}.",
-            count(counts.train, "image"),
+            count(counts.train, noun),
             settings.batch_size,
             count(threads, "thread")
         ),
@@ -254,7 +279,7 @@ pub fn finish(
     if let (true, Some(folder)) = (interrupted, folder) {
         // The model of the folder stays as it was at the beginning; the state has been kept.
         folder.write_curves(&ended.history, &session.settings.title())?;
-        folder.write_outcome(&outcome(session, ended, None, threads, false))?;
+        folder.write_outcome(&outcome(session, seconds(&ended.history), None, threads, false))?;
         let text = format!("Interrupted; all is kept. To go on:\n  convnet train --resume {}", folder.path().display());
         folder.log(&text);
         note(text);
@@ -270,7 +295,7 @@ pub fn finish(
     if let Some(folder) = folder {
         folder.write_history(&ended.history)?;
         folder.write_curves(&ended.history, &session.settings.title())?;
-        folder.write_outcome(&outcome(session, ended, scores.as_ref(), threads, true))?;
+        folder.write_outcome(&outcome(session, seconds(&ended.history), scores.as_ref(), threads, true))?;
     }
     let end = end(session, ended, scores, folder, file);
     if let Some(folder) = folder {
@@ -282,7 +307,7 @@ pub fn finish(
 
 fn outcome(
     session: &Session,
-    ended: &Ended,
+    seconds: f64,
     scores: Option<&(Scores, usize, &'static str)>,
     threads: usize,
     finished: bool,
@@ -301,7 +326,7 @@ fn outcome(
         data: session.collection.name.clone(),
         images: session.counts().train,
         parameters: session.model.count_params(),
-        seconds: seconds(&ended.history),
+        seconds,
         scores: figures.unwrap_or_default(),
         part: scores.map_or("", |(_, _, part)| part).to_owned(),
     }
@@ -334,6 +359,7 @@ fn end(
         part,
         run: folder.map(|folder| folder.path().display().to_string()),
         pictures: samples::is_pictures(&session.collection),
+        noun: samples::noun(&session.collection),
     }
 }
 
@@ -346,12 +372,13 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f)?;
         let what = if self.part == "test" { "Test" } else { "Validation" };
+        let samples = count(self.test_images, self.noun);
         match (self.test_accuracy, self.test_loss) {
             (Some(accuracy), Some(loss)) => {
-                writeln!(f, "{what} accuracy {accuracy:.4}, loss {loss:.4}, on {}.", count(self.test_images, "image"))?;
+                writeln!(f, "{what} accuracy {accuracy:.4}, loss {loss:.4}, on {samples}.")?;
             }
-            (None, Some(loss)) => writeln!(f, "{what} loss {loss:.4}, on {}.", count(self.test_images, "image"))?,
-            _ => writeln!(f, "The data set has no test images, so there is no test accuracy.")?,
+            (None, Some(loss)) => writeln!(f, "{what} loss {loss:.4}, on {samples}.")?,
+            _ => writeln!(f, "The data set has no {}s for tests, so there is no test accuracy.", self.noun)?,
         }
         let rate = thousands(self.images_per_second as u64);
         writeln!(f, "Trained in {}, {rate} images/s.", duration(self.seconds))?;
@@ -362,12 +389,13 @@ impl fmt::Display for End {
         if let Some(run) = &self.run {
             writeln!(f, "  convnet report {run}")?;
         }
-        let picture = match (dataset.as_str(), self.pictures) {
+        let example = match (dataset.as_str(), self.noun) {
             ("mnist", _) => "digit.png",
-            (_, true) => "photo.jpg",
+            (_, "text") => "--text \"a few words\"",
+            _ if self.pictures => "photo.jpg",
             _ => "picture.png",
         };
-        write!(f, "  convnet predict {output} {picture}")
+        write!(f, "  convnet predict {output} {example}")
     }
 }
 

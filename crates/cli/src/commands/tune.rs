@@ -183,7 +183,7 @@ impl Args {
                 save_model(&session.model, &file).context("cannot save the model")?;
             }
             let mut silent = Output::silent();
-            let ended = match session.train(Some(&folder), &mut silent, stop) {
+            let ended = match session.train(Some(&folder), None, &mut silent, stop) {
                 Ok(ended) => ended,
                 // A step size that is too large is a result as well.
                 Err(problem) => {

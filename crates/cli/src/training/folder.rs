@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use convnet::interop::{atomic, checkpoint};
+use convnet::nn::Error;
 use convnet::nn::train::{Checkpoint, History};
 use convnet::vision::charts::{self, Chart};
 use serde::{Deserialize, Serialize};
@@ -19,9 +20,16 @@ pub const CONTENTS: &str = "\
   best.keras        the model of the epoch with the lowest validation loss
   settings.toml     the arguments; `convnet tune` and a later `--resume` read them
   checkpoint.safetensors  all of the training at the last moment that was kept
+  checkpoints/      with --keep-checkpoints the last few of them
   history.csv, history.json, curves.svg, curves.png
   result.json       machine, seed, times, scores
   log.txt           what was told";
+
+/// The last moment that was kept.
+const CHECKPOINT: &str = "checkpoint.safetensors";
+
+/// The folder of the last few of them.
+const CHECKPOINTS: &str = "checkpoints";
 
 /// A folder of a run.
 #[derive(Clone, Debug)]
@@ -93,6 +101,17 @@ impl RunFolder {
         Ok((folder, settings))
     }
 
+    /// The folder that is meant by itself or by one of its checkpoints, and that checkpoint.
+    pub fn of_checkpoint(path: &Path) -> (PathBuf, Option<PathBuf>) {
+        let is_checkpoint = path.is_file() && path.extension().is_some_and(|ending| ending == "safetensors");
+        let Some(inner) = path.parent().filter(|_| is_checkpoint) else { return (path.to_owned(), None) };
+        let inner = if inner.as_os_str().is_empty() { Path::new(".") } else { inner };
+        let is_inside = inner.file_name().is_some_and(|name| name == CHECKPOINTS);
+        let folder = if is_inside { inner.parent().unwrap_or(Path::new(".")) } else { inner };
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        (folder.to_owned(), Some(path.to_owned()))
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
@@ -103,16 +122,63 @@ impl RunFolder {
         self.path.join(name)
     }
 
-    /// The training at the last moment that was kept; `None` before there was one.
+    /// The training at the last moment that was kept, or at the one of this file; `None` before there was one.
     ///
     /// # Errors
     /// If the file is there and damaged.
-    pub fn checkpoint(&self) -> Result<Option<Checkpoint>> {
-        let file = self.file("checkpoint.safetensors");
+    pub fn checkpoint(&self, chosen: Option<&Path>) -> Result<Option<Checkpoint>> {
+        let last = self.file(CHECKPOINT);
+        let file = chosen.unwrap_or(&last);
         if !file.exists() {
             return Ok(None);
         }
-        checkpoint::load(&file).map(Some).context("cannot go on from the last moment that was kept")
+        checkpoint::load(file).map(Some).context("cannot go on from the moment that was kept")
+    }
+
+    /// Keeps a moment of the training: in a file of its own too, if the last few of them are to be kept.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn keep(&self, checkpoint: &Checkpoint, last: Option<usize>) -> convnet::nn::Result<()> {
+        let newest = self.file(CHECKPOINT);
+        let Some(last) = last else { return checkpoint::keep(&newest)(checkpoint) };
+        let failed = |problem: std::io::Error| {
+            Error::Saving(format!("{}: {problem}", self.file(CHECKPOINTS).display()))
+        };
+        let folder = self.file(CHECKPOINTS);
+        std::fs::create_dir_all(&folder).map_err(failed)?;
+        let place = checkpoint.place;
+        // The place is where training goes on: so many epochs are done, and so many steps of the next.
+        let file = folder.join(format!("epoch-{:04}-step-{:07}.safetensors", place.epoch - 1, place.step));
+        checkpoint::keep(&file)(checkpoint)?;
+        // The same under the name of the newest, by a second name of the file where the disk can do that.
+        let other = folder.join(format!(".newest-{}", std::process::id()));
+        let _not_there = std::fs::remove_file(&other);
+        std::fs::hard_link(&file, &other)
+            .or_else(|_| std::fs::copy(&file, &other).map(drop))
+            .map_err(failed)?;
+        std::fs::rename(&other, &newest).map_err(failed)?;
+        let mut kept = self.kept().map_err(failed)?;
+        // By their names, which rise with the training. Those behind this moment are of a training that went on from an earlier one.
+        kept.retain(|known| *known <= file);
+        for old in kept.iter().rev().skip(last) {
+            std::fs::remove_file(old).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// The moments that have files of their own, in order.
+    fn kept(&self) -> std::io::Result<Vec<PathBuf>> {
+        let mut kept = Vec::new();
+        for entry in std::fs::read_dir(self.file(CHECKPOINTS))? {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.starts_with("epoch-") && name.ends_with(".safetensors") {
+                kept.push(path);
+            }
+        }
+        kept.sort();
+        Ok(kept)
     }
 
     /// Adds a line to the log. That it cannot be written is no reason to lose a training.
@@ -153,12 +219,15 @@ impl RunFolder {
         Ok(())
     }
 
-    /// The figures of the epochs, as [`RunFolder::write_history`] wrote them.
+    /// The figures of the epochs, as [`RunFolder::write_history`] wrote them; none before the first epoch has ended.
     ///
     /// # Errors
-    /// If they are not there.
+    /// If the file is damaged.
     pub fn read_history(&self) -> Result<Vec<Map<String, Json>>> {
         let file = self.file("history.json");
+        if !file.exists() {
+            return Ok(Vec::new());
+        }
         let text =
             std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         serde_json::from_str(&text).with_context(|| format!("{} is damaged", file.display()))
@@ -170,6 +239,23 @@ impl RunFolder {
     /// If the file cannot be written.
     pub fn write_outcome(&self, outcome: &Outcome) -> Result<()> {
         self.write("result.json", serde_json::to_string_pretty(outcome)?.as_bytes())
+    }
+
+    /// What came of the run, or what is known of one that was ended from outside.
+    ///
+    /// # Errors
+    /// If a file is damaged.
+    pub fn outcome_or(&self, settings: &Settings) -> Result<Outcome> {
+        let mut outcome =
+            self.outcome().unwrap_or_else(|_| Outcome { seed: settings.seed, ..Outcome::default() });
+        if !outcome.finished
+            && let Some(checkpoint) = self.checkpoint(None)?
+        {
+            let epochs = checkpoint.history.epochs.iter().map(|log| log.seconds).sum::<f64>();
+            outcome.seconds = epochs + checkpoint.part.seconds;
+            outcome.images = checkpoint.regime.samples;
+        }
+        Ok(outcome)
     }
 
     /// What came of the run.

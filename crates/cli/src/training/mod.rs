@@ -1,8 +1,7 @@
-//! What `train`, `tune` and `report` share: [`settings`] of a training, the [`network`] and its [`features`], the [`session`] that trains it, the
+//! What `train`, `tune` and `report` share: [`settings`] of a training, the [`network`], the [`session`] that trains it, the
 //! [`folder`] of a run, what is kept of it while it runs ([`record`]), the search for a step size ([`rate`]), and how training is asked to stop
 //! ([`interrupt`]).
 
-pub mod features;
 pub mod folder;
 pub mod interrupt;
 pub mod network;

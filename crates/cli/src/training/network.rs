@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use convnet::data::Collection;
+use convnet::data::{Collection, Opening};
 use convnet::interop::keras;
 use convnet::nn::model::Compiled;
-use convnet::nn::schedules::ScheduleChoice;
 use convnet::prelude::*;
 use convnet::vision::imagenet::Preprocessing;
 use convnet::vision::transfer::{self, Unfreeze};
@@ -17,6 +16,7 @@ use super::settings::Settings;
 use crate::arguments::image_size;
 use crate::models::{self, Opened};
 use crate::output::note;
+use crate::remembered;
 use crate::samples;
 use crate::weights::{self, Origin, Weights};
 
@@ -38,6 +38,14 @@ impl Beginning {
     /// If there is no such model.
     pub fn open(settings: &Settings) -> Result<Self> {
         let name = &settings.model;
+        if name == models::TEXT_CNN && !Path::new(name).exists() {
+            let usual = Opening::default();
+            let words = settings.max_tokens.unwrap_or(usual.max_tokens);
+            let length = settings.sequence_length.unwrap_or(usual.sequence_length);
+            let model = models::text_cnn(words, length)
+                .with_context(|| format!("{name} with texts of {length} words"))?;
+            return Ok(Self::Model(Box::new(Opened { model, trained: false })));
+        }
         if let Some(network) = models::zoo_network(name).filter(|_| !Path::new(name).exists()) {
             return Ok(Self::Zoo(network));
         }
@@ -49,7 +57,7 @@ impl Beginning {
     ///
     /// # Errors
     /// If the size that was asked for is none.
-    pub fn image_size(&self, settings: &Settings) -> Result<Option<[usize; 3]>> {
+    fn image_size(&self, settings: &Settings) -> Result<Option<[usize; 3]>> {
         if let Some(text) = &settings.image_size {
             return image_size(text).map(Some).map_err(anyhow::Error::msg);
         }
@@ -59,6 +67,24 @@ impl Beginning {
                 .ok()
                 .map(|shape| [shape.height, shape.width, shape.channels]),
         })
+    }
+
+    /// How the data is read for the model.
+    ///
+    /// # Errors
+    /// If the size of pictures that was asked for is none, or what the model keeps of its texts is damaged.
+    pub fn opening(&self, settings: &Settings) -> Result<Opening> {
+        let mut how = match self {
+            Self::Zoo(_) => samples::opening(None, settings.seed),
+            Self::Model(opened) => samples::opening_for(&opened.model, settings.seed)?,
+        };
+        let size = samples::opening(self.image_size(settings)?, settings.seed);
+        (how.image_size, how.color_mode) = (size.image_size, size.color_mode);
+        if how.words.is_none() {
+            how.max_tokens = settings.max_tokens.unwrap_or(how.max_tokens);
+            how.sequence_length = settings.sequence_length.unwrap_or(how.sequence_length);
+        }
+        Ok(how)
     }
 
     /// The model for this data, compiled, initialised, and frozen as asked.
@@ -112,6 +138,7 @@ fn for_classes(opened: Opened, collection: &Collection) -> Result<Opened> {
         "note: the classifier of {outputs} classes is replaced by one of {classes} ({})",
         new.join(", ")
     ));
+    remembered::keep_head(&mut model, &new);
     if let Some(compiled) = compiled {
         let compiled = Compiled::from_config(&compiled, &model.output_names())?;
         model.compile_with(compiled)?;
@@ -150,14 +177,18 @@ fn of_zoo(network: Network<Box<dyn Family>>, settings: &Settings, collection: &C
     let new: Vec<&str> = missing
         .iter()
         .map(String::as_str)
-        .filter(|layer| *layer != "predictions" && !layer.contains("preprocessing"))
+        .filter(|layer| *layer != CLASSIFIER && !layer.contains("preprocessing"))
         .collect();
     if !new.is_empty() {
         bail!("{} has no weights for {}", file.display(), new.join(", "));
     }
+    remembered::keep_head(&mut model, &[CLASSIFIER.to_owned()]);
     model.compile(Adam::default(), SparseCategoricalCrossentropy::default(), [Metric::Accuracy])?;
     Ok(Opened { model, trained: true })
 }
+
+/// The layer that `transfer::on_base` puts behind a base.
+const CLASSIFIER: &str = "predictions";
 
 /// The network as its weights' makers had it, with their weights: whole, or without its top.
 fn donor(settings: &Settings, file: &Path, origin: Origin) -> Result<Model> {
@@ -178,7 +209,10 @@ fn donor(settings: &Settings, file: &Path, origin: Origin) -> Result<Model> {
 fn freeze(model: &mut Model, settings: &Settings) -> Result<()> {
     for name in &settings.freeze {
         if name == "base" {
-            transfer::freeze_base(model)?;
+            match remembered::head(model) {
+                Some(head) => transfer::freeze_all_but(model, &head)?,
+                None => transfer::freeze_base(model)?,
+            };
             continue;
         }
         let matching: Vec<String> = match name.strip_suffix('*') {
@@ -206,33 +240,28 @@ fn freeze(model: &mut Model, settings: &Settings) -> Result<()> {
 
 /// Optimizer, step size and loss as asked; the optimizer begins anew if one of them is.
 fn compile(model: &mut Model, settings: &Settings, steps: usize) -> Result<()> {
-    let finer =
-        settings.unfreeze.is_some() && settings.learning_rate.is_none() && settings.schedule.is_none();
-    let rate = model.compiled().map(|compiled| compiled.optimizer.learning_rate());
-    let rate = settings
-        .learning_rate
-        .or(rate.filter(|_| finer && settings.optimizer.is_none()).map(|rate| rate * FINE));
-    if finer && let Some(rate) = rate {
-        note(format!(
-            "note: layers that were frozen are trained at a tenth of the model's step size, {rate}; --learning-rate sets another"
-        ));
-    }
-    models::change_optimizer(model, settings.optimizer.as_deref(), rate)?;
+    let asked = settings.rate()?;
+    let finer = settings.unfreeze.is_some() && asked.is_none() && settings.optimizer.is_none();
+    let before = model.compiled().map(|compiled| compiled.optimizer.learning_rate()).filter(|_| finer);
+    // A schedule that rises from 0 says nothing here.
+    let rate = match before.map(|rate| rate * FINE).filter(|rate| *rate > 0.0) {
+        Some(rate) => {
+            note(format!(
+                "note: layers that were frozen are trained at a tenth of the model's step size, {rate}; --learning-rate sets another"
+            ));
+            Some(rate.to_string().parse()?)
+        }
+        None => asked,
+    };
+    let course = (steps as u64, settings.epochs() as u64);
+    models::change_optimizer(model, settings.optimizer.as_deref(), rate.as_ref(), course)?;
     // Mixtures of pictures have targets between classes, which a loss of class numbers does not know.
     let mixes = settings.pipeline()?.is_some_and(|pipeline| !pipeline.mixes().is_empty());
     let smoothing = settings.label_smoothing.or(mixes.then_some(0.0));
-    let changed = smoothing.is_some() || settings.schedule.is_some();
-    let Some(compiled) = model.compiled().filter(|_| changed) else { return Ok(()) };
+    let (Some(compiled), Some(smoothing)) = (model.compiled(), smoothing) else { return Ok(()) };
     let mut config = compiled.config();
-    if let Some(smoothing) = smoothing {
-        smooth(&mut config, smoothing)?;
-    }
-    let mut compiled = Compiled::from_config(&config, &model.output_names())?;
-    if let Some(text) = &settings.schedule {
-        let schedule: ScheduleChoice = text.parse().context("--schedule")?;
-        let epochs = settings.epochs() as u64;
-        compiled.optimizer = schedule.set(compiled.optimizer, steps as u64, epochs);
-    }
+    smooth(&mut config, smoothing)?;
+    let compiled = Compiled::from_config(&config, &model.output_names())?;
     model.compile_with(compiled).context("--label-smoothing")
 }
 

@@ -53,7 +53,7 @@ fn failed(what: &str, problem: impl std::fmt::Display) -> Error {
 impl Callback for Recorder<'_> {
     fn epoch_end(&mut self, model: &mut Model, log: &mut EpochLog) -> Result<ControlFlow<()>> {
         self.history.epochs.push(log.clone());
-        self.folder.log(&progress::line(log, self.epochs));
+        self.folder.log(&progress::line(log, self.epochs, progress::is_scheduled(model)));
         if let Some(loss) = log.val_loss.filter(|loss| *loss < self.best) {
             self.best = loss;
             let file = self.folder.file("best.keras");

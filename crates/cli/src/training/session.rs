@@ -1,26 +1,27 @@
 //! One training, from settings to a trained model.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use convnet::data::augment::{Augmented, Mixed};
 use convnet::data::{Collection, Labelled, SampleSet, balanced_class_weights};
-use convnet::interop::checkpoint;
 use convnet::nn::model::Compiled;
 use convnet::nn::train::{Callback, Checkpoint, EarlyStopping, History, Scores};
 use convnet::prelude::*;
 use convnet::vision::transfer::{self, Halves};
 
-use super::features::{self, Features};
 use super::folder::RunFolder;
 use super::network::Beginning;
 use super::record::{Recorder, TensorBoard};
 use super::settings::Settings;
+use crate::format::count;
 use crate::models;
 use crate::output::Output;
 use crate::progress;
+use crate::remembered;
 use crate::samples;
 
 /// A model with the data that it is to be trained on.
@@ -65,12 +66,12 @@ impl Session {
             Some(file) => Beginning::Model(Box::new(models::open(&file.display().to_string())?)),
             None => Beginning::open(&settings)?,
         };
-        let how = samples::opening(beginning.image_size(&settings)?, settings.seed);
+        let how = beginning.opening(&settings)?;
         let mut collection = samples::open(&settings.dataset, &how)?;
         samples::keep_back(&mut collection, settings.validation_split, settings.seed)?;
         let counts = counts(&settings, &collection);
         let steps = counts.train.div_ceil(settings.batch_size);
-        let model = match (&begun, &mut beginning) {
+        let mut model = match (&begun, &mut beginning) {
             // It was prepared when the run began.
             (Some(_), Beginning::Model(opened)) => {
                 let mut model =
@@ -83,6 +84,7 @@ impl Session {
             }
             _ => beginning.prepare(&settings, &collection, steps)?,
         };
+        remembered::keep(&mut model, &collection);
         let fit = |set: &SampleSet| samples::fit(set, &model, &collection);
         let train = fit(&collection.train)?;
         let validation = collection.validation.as_ref().map(fit).transpose()?;
@@ -110,20 +112,25 @@ impl Session {
         self.cut() == 0.0 && self.validation.is_none()
     }
 
-    /// Trains, and tells of it. What is needed to go on is kept in the folder.
+    /// Trains, and tells of it. What is needed to go on is kept in the folder; it goes on from there, or from the moment in the file `from`.
     ///
     /// # Errors
     /// If a sample cannot be read, a file cannot be written, or the loss is not finite any more.
     pub fn train(
         &mut self,
         folder: Option<&RunFolder>,
+        from: Option<&Path>,
         output: &mut Output,
         stop: &AtomicBool,
     ) -> Result<Ended> {
-        let kept = folder.map(RunFolder::checkpoint).transpose()?.flatten();
+        let kept = match folder {
+            Some(folder) => folder.checkpoint(from)?,
+            None => None,
+        };
         let pipeline = self.settings.pipeline()?;
-        let halves = transfer::split(&self.model)
-            .filter(|halves| pipeline.is_none() && features::fit_memory(&halves.base, self.train.len()));
+        let halves = transfer::split(&self.model).filter(|halves| {
+            pipeline.is_none() && are_kept(&halves.base, self.train.len(), folder.is_some())
+        });
         let validation =
             self.validation.clone().or_else(|| self.test.clone().filter(|_| self.validates_on_test()));
         if let Some(halves) = halves {
@@ -169,22 +176,22 @@ impl Session {
         head.compile_with(Compiled::from_config(&config, &head.output_names())?)?;
         let total = self.train.len() + validation.map_or(0, SampleSet::len);
         output.line(format!(
-            "The base is frozen and nothing is augmented: features of {total} samples are computed once."
+            "The base is frozen and nothing is augmented: features of {} are computed once.",
+            count(total, samples::noun(&self.collection))
         ));
         let mut bar = progress::counting(output, total);
-        let file = |name: &str| folder.map(|folder| folder.file(name));
-        let (train_file, validation_file) = (file("features-train.npy"), file("features-validation.npy"));
-        let train = Features::new(&base, &self.train, train_file.as_deref(), &mut |done| bar(done))?;
+        let base = Arc::new(base);
         let before = self.train.len();
+        let train = features(&base, &self.train, "train", folder, &mut |done| bar(done))?;
         let validation = validation
-            .map(|set| Features::new(&base, set, validation_file.as_deref(), &mut |done| bar(before + done)))
+            .map(|set| features(&base, set, "validation", folder, &mut |done| bar(before + done)))
             .transpose()?;
         drop(bar);
         let model = &self.model;
         let whole = |head: &Model| -> convnet::nn::Result<Model> {
             let symbols = model.symbols();
             let mut copy = Model::new(symbols.inputs(), symbols.outputs())?.named(model.name());
-            copy.set_class_names(model.class_names().to_vec());
+            copy.remember_all_of(model);
             transfer::copy_weights(head, &mut copy)?;
             copy.compile_with(Compiled::from_config(&config, &copy.output_names())?)?;
             Ok(copy)
@@ -240,6 +247,32 @@ impl Session {
     }
 }
 
+/// Features that are kept at most in memory, and in a file, in numbers; with more the base is run again in each epoch.
+const MAX_FEATURES: [u64; 2] = [1 << 28, 1 << 32];
+
+/// Whether the features of so many samples are computed once.
+fn are_kept(base: &Model, samples: usize, in_file: bool) -> bool {
+    let each: usize = base.output_shapes()[0].dims.iter().product();
+    each.checked_mul(samples).is_some_and(|numbers| numbers as u64 <= MAX_FEATURES[usize::from(in_file)])
+}
+
+/// What a base makes of samples, all of it computed now, and kept in the folder of a run or else in memory.
+fn features(
+    base: &Arc<Model>,
+    set: &SampleSet,
+    part: &str,
+    folder: Option<&RunFolder>,
+    told: &mut dyn FnMut(usize),
+) -> Result<SampleSet> {
+    let features = set.through(Arc::clone(base))?;
+    let features = match folder {
+        Some(folder) => features.cache_file(folder.file(&format!("features-{part}.cache")))?,
+        None => features.cache(),
+    };
+    features.visit_all(told).context("cannot compute the features")?;
+    Ok(features)
+}
+
 /// How many samples are trained on and validated on.
 fn counts(settings: &Settings, collection: &Collection) -> Counts {
     let cut = if samples::is_plain(collection) { settings.validation_split.unwrap_or(0.0) } else { 0.0 };
@@ -275,8 +308,10 @@ impl Course<'_> {
     ) -> Result<Ended> {
         let settings = self.settings;
         let epochs = settings.epochs();
-        let checkpoint_file = self.folder.map(|folder| folder.file("checkpoint.safetensors"));
-        let keep = checkpoint::keep(checkpoint_file.as_deref().unwrap_or(Path::new("")));
+        let keep = |checkpoint: &Checkpoint| match self.folder {
+            Some(folder) => folder.keep(checkpoint, settings.keep_checkpoints),
+            None => Ok(()),
+        };
         let mut options = Fit::new()
             .epochs(epochs)
             .batch_size(settings.batch_size)

@@ -151,7 +151,10 @@ fn what_cannot_be_explained_is_said_clearly() {
         &["no class is called `zero`", "0 to 2"],
     );
     fails(&["data.keras", "0.png", "--method", "grad-cam", "--layer", "conv2"], &["did you mean `conv2d`?"]);
-    fails(&["data.keras", "0.png", "--method", "grad-cam", "--layer", "flatten"], &["is not maps"]);
+    fails(
+        &["data.keras", "0.png", "--method", "grad-cam", "--layer", "flatten"],
+        &["layer `flatten`", "is not maps"],
+    );
     fails(
         &["data.keras", "text.png", "--method", "grad-cam"],
         &["text.png", "not PNG, JPEG, GIF, BMP or WebP"],

@@ -10,4 +10,5 @@ mod pictures;
 mod results;
 mod runs;
 mod support;
+mod texts;
 mod training;

@@ -85,7 +85,7 @@ fn a_frozen_base_is_run_once_and_trained_on_later() {
     ];
     let objects = folder.run(&frozen).objects();
     assert_eq!(objects[0]["trained_parameters"], 36 * 8 * 3 + 3);
-    assert!(folder.path("run/features-train.npy").is_file());
+    assert!(folder.path("run/features-train.cache").is_file());
     let kernel = |file: &str| {
         folder.run(&["convert", file, &file.replace(".keras", ".safetensors")]);
         folder.read(&file.replace(".keras", ".safetensors"))
@@ -208,4 +208,71 @@ fn a_network_of_the_zoo_brings_its_scaling_along() {
     );
     let summary = folder.run(&["summary", "zoo.keras"]).stdout;
     assert!(summary.contains("Rescaling"), "{summary}");
+}
+
+#[test]
+fn pictures_are_asked_about_as_they_were_learnt() {
+    // Dark on bright, as no picture of MNIST is: a model that learnt from them wants them so.
+    let folder = with_pictures("paper", 60);
+    for label in ["left", "middle", "right"] {
+        for entry in fs::read_dir(folder.path(&format!("photos/{label}"))).unwrap() {
+            let path = entry.unwrap().path();
+            let class = ["left", "middle", "right"].iter().position(|known| *known == label).unwrap();
+            let number: usize = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+            let inverted: Vec<u8> = image(class, number).into_iter().map(|value| 255 - value).collect();
+            let mut encoder = png::Encoder::new(fs::File::create(&path).unwrap(), SIDE as u32, SIDE as u32);
+            encoder.set_color(png::ColorType::Grayscale);
+            encoder.write_header().unwrap().write_image_data(&inverted).unwrap();
+        }
+    }
+    let train = ["train", "photos", "--model", "net.toml", "--epochs", "10", "--batch-size", "16", "--json"];
+    let end = folder.run(&train).last();
+    assert!(end["test_accuracy"].as_f64().unwrap() > 0.9, "{end}");
+    let told = folder.run(&["predict", "photos.keras", "photos/middle", "--top", "1", "--json"]).objects();
+    let right = told.iter().filter(|picture| picture["predictions"][0]["label"] == "middle").count();
+    assert!(right > 50 && told.iter().all(|picture| picture["notes"][0].is_null()), "{right}: {}", told[0]);
+}
+
+#[test]
+fn the_base_of_a_model_with_a_new_classifier_is_all_but_this() {
+    let folder = with_pictures("head", 20);
+    let hidden =
+        "[[layers]]\ntype = \"Dense\"\nunits = 5\nactivation = \"relu\"\n\n[[layers]]\ntype = \"Dropout\"";
+    folder.write("deep.toml", NET.replacen("[[layers]]\ntype = \"Dropout\"", hidden, 1));
+    folder
+        .run(&[
+            "train",
+            "photos",
+            "--model",
+            "deep.toml",
+            "--epochs",
+            "1",
+            "--output",
+            "deep.keras",
+            "--json",
+        ])
+        .last();
+    fs::create_dir(folder.path("two")).unwrap();
+    for label in ["left", "right"] {
+        fs::rename(folder.path(&format!("photos/{label}")), folder.path(&format!("two/{label}"))).unwrap();
+    }
+    let train =
+        ["train", "two", "--model", "deep.keras", "--freeze", "base", "--epochs", "1", "--run", "run"];
+    let outcome = folder.run(&train);
+    assert!(outcome.stdout.contains("12 of them trained"), "{}{}", outcome.stdout, outcome.stderr);
+    // It is known later, too, what the base is.
+    let again = [
+        "train",
+        "two",
+        "--model",
+        "run/model.keras",
+        "--freeze",
+        "base",
+        "--epochs",
+        "1",
+        "--output",
+        "again.keras",
+    ];
+    let outcome = folder.run(&again);
+    assert!(outcome.stdout.contains("12 of them trained"), "{}{}", outcome.stdout, outcome.stderr);
 }

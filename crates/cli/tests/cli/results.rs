@@ -30,6 +30,7 @@ fn train_prints_an_object_at_the_start_for_each_epoch_and_at_the_end() {
         "seconds",
         "images_per_second",
         "waited",
+        "learning_rate",
     ];
     assert_eq!(keys(&objects[2]), figures);
     let end = &objects[3];
@@ -246,4 +247,15 @@ fn a_model_converted_to_onnx_and_back_gives_the_same_numbers() {
     }
     let refused = folder.run(&["convert", "net.keras", "net.xyz"]);
     assert!(refused.code != Some(0) && refused.stderr.contains(".onnx"), "{}", refused.stderr);
+}
+
+#[test]
+fn the_short_help_of_training_is_short_and_in_parts() {
+    let folder = Folder::new("short-help");
+    let (short, long) = (folder.run(&["train", "-h"]).stdout, folder.run(&["train", "--help"]).stdout);
+    assert!(short.lines().count() < 70 && short.lines().all(|line| line.chars().count() < 170), "{short}");
+    for heading in ["Training:", "Transfer learning:", "Pictures:", "Texts:", "Runs:", "Machine:"] {
+        assert!(short.contains(&format!("\n{heading}\n")) && long.contains(heading), "{heading}: {short}");
+    }
+    assert!(long.contains("convnet train --resume run1") && long.len() > 2 * short.len());
 }

@@ -196,3 +196,56 @@ fn a_search_tries_all_and_goes_on_where_it_was() {
     folder.write("wrong.toml", search.replace("epochs = 2", "epoch = 2"));
     folder.run(&["tune", "wrong.toml", "--run", "out2"]).fails(1, &["[settings]", "epoch"]);
 }
+
+#[test]
+fn a_training_goes_on_from_any_moment_that_was_kept() {
+    let folder = Folder::with_data("moments");
+    let more = ["--checkpoint", "7steps", "--keep-checkpoints", "4", "--run", "run", "--json"];
+    folder.run(&train("3", &more)).last();
+    let whole = folder.read("run/model.keras");
+    let mut kept: Vec<String> = std::fs::read_dir(folder.path("run/checkpoints"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    kept.sort();
+    // 240 images in batches of 8 are 30 steps: after step 7 · 10, 11 and 12 of all, and after the last.
+    let expected = [(2, 10), (2, 17), (2, 24), (3, 0)];
+    let expected = expected.map(|(epoch, step)| format!("epoch-{epoch:04}-step-{step:07}.safetensors"));
+    assert_eq!(kept, expected);
+    let newest = format!("run/checkpoints/{}", kept[3]);
+    assert!(folder.read("run/checkpoint.safetensors") == folder.read(&newest));
+    let chosen = format!("run/checkpoints/{}", kept[1]);
+    folder.run(&["train", "--resume", &chosen, "--json"]).last();
+    assert!(folder.read("run/model.keras") == whole);
+    assert_eq!(String::from_utf8(folder.read("run/history.csv")).unwrap().lines().count(), 4);
+    folder
+        .run(&["train", "--resume", "run/checkpoints/epoch-0009-step-0000000.safetensors"])
+        .fails(1, &["not the folder"]);
+}
+
+#[test]
+fn a_run_that_was_killed_has_a_report() {
+    let folder = Folder::with_data("killed-report");
+    folder.run(&train("2", &["--run", "run", "--json"])).last();
+    let report = |gone: &[&str]| {
+        gone.iter().for_each(|file| std::fs::remove_file(folder.path("run").join(file)).unwrap());
+        folder.run(&["report", "run", "--json"]).last();
+        String::from_utf8(folder.read("run/report.html")).unwrap()
+    };
+    assert!(!report(&[]).contains("The run"));
+    assert!(report(&["result.json"]).contains("its best epoch so far"));
+    let page = report(&["best.keras"]);
+    assert!(page.contains("its last checkpoint") && page.contains(">240 images<"), "{page}");
+    assert!(report(&["checkpoint.safetensors", "history.json"]).contains("as it was at the beginning"));
+}
+
+#[test]
+fn a_step_size_that_changes_is_told() {
+    let folder = Folder::with_data("scheduled");
+    let told = folder.run(&train("2", &["--learning-rate", "cosine:0.01", "--run", "run"])).stdout;
+    assert!(told.contains(", rate 0.005\n") && told.contains(", rate 0\n"), "{told}");
+    let settings = String::from_utf8(folder.read("run/settings.toml")).unwrap();
+    assert!(settings.contains("learning-rate = \"cosine:0.01\""), "{settings}");
+    let told = folder.run(&train("1", &["--learning-rate", "0.01", "--output", "plain.keras"])).stdout;
+    assert!(!told.contains(", rate"), "{told}");
+}

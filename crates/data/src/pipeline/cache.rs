@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use convnet_nn::Samples;
 use convnet_nn::train::{Batch, Visit};
 
-use super::stage::Stage;
+use super::stage::{Filled, Stage};
 use crate::{Labelled, SampleSet};
 
 /// Each sample as it was made first.
@@ -91,13 +91,7 @@ pub(super) fn scatter(values: &[f32], batch: &mut Batch, place: usize, count: us
 }
 
 impl Stage for Cache {
-    fn fill(
-        &self,
-        set: &SampleSet,
-        visit: Visit,
-        indices: &[usize],
-        batch: &mut Batch,
-    ) -> convnet_nn::Result<()> {
+    fn fill(&self, set: &SampleSet, visit: Visit, indices: &[usize], batch: &mut Batch) -> Filled {
         let missing: Vec<usize> =
             indices.iter().copied().filter(|&index| self.kept[index].get().is_none()).collect();
         let pictured = set.input_dims().first().map_or(0, |dims| dims.iter().product());

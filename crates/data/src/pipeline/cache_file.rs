@@ -13,7 +13,7 @@ use convnet_nn::Samples;
 use convnet_nn::train::{Batch, Visit};
 
 use super::cache::{gather, sample_len, scatter};
-use super::stage::Stage;
+use super::stage::{Filled, Stage};
 use crate::{DataError, Result, SampleSet};
 
 const MAGIC: &[u8; 8] = b"CVNCACHE";
@@ -123,13 +123,7 @@ fn hash(bytes: &[u8]) -> u64 {
 }
 
 impl Stage for CacheFile {
-    fn fill(
-        &self,
-        set: &SampleSet,
-        visit: Visit,
-        indices: &[usize],
-        batch: &mut Batch,
-    ) -> convnet_nn::Result<()> {
+    fn fill(&self, set: &SampleSet, visit: Visit, indices: &[usize], batch: &mut Batch) -> Filled {
         let (mut bytes, mut values, mut missing) = (Vec::new(), Vec::new(), Vec::new());
         for (place, &index) in indices.iter().enumerate() {
             if self.read(index, &mut bytes, &mut values)? {

@@ -5,7 +5,7 @@ use convnet_nn::engine::kernels::random::Philox;
 use convnet_nn::train::{Batch, Visit};
 use rayon::prelude::*;
 
-use super::stage::Stage;
+use super::stage::{Filled, Stage};
 use crate::{Labelled, SampleSet};
 
 /// One sample, to read.
@@ -108,13 +108,7 @@ fn examples(batch: &Batch, count: usize) -> Vec<Example<'_>> {
 }
 
 impl Stage for Map {
-    fn fill(
-        &self,
-        set: &SampleSet,
-        visit: Visit,
-        indices: &[usize],
-        batch: &mut Batch,
-    ) -> convnet_nn::Result<()> {
+    fn fill(&self, set: &SampleSet, visit: Visit, indices: &[usize], batch: &mut Batch) -> Filled {
         set.fill(visit, indices, batch)?;
         let samples = examples_mut(batch, indices.len()).into_par_iter().zip(indices);
         samples.for_each(|(mut sample, &index)| (self.0)(visit, index, &mut sample));
@@ -139,13 +133,7 @@ impl Stage for MapInto {
         None
     }
 
-    fn fill(
-        &self,
-        set: &SampleSet,
-        visit: Visit,
-        indices: &[usize],
-        batch: &mut Batch,
-    ) -> convnet_nn::Result<()> {
+    fn fill(&self, set: &SampleSet, visit: Visit, indices: &[usize], batch: &mut Batch) -> Filled {
         let mut from = Batch::new(set, indices.len());
         set.fill(visit, indices, &mut from)?;
         let pairs = examples(&from, indices.len()).into_par_iter().zip(examples_mut(batch, indices.len()));
@@ -160,13 +148,7 @@ impl Stage for White {
         Some(self.0)
     }
 
-    fn fill(
-        &self,
-        set: &SampleSet,
-        visit: Visit,
-        indices: &[usize],
-        batch: &mut Batch,
-    ) -> convnet_nn::Result<()> {
+    fn fill(&self, set: &SampleSet, visit: Visit, indices: &[usize], batch: &mut Batch) -> Filled {
         set.fill(visit, indices, batch)?;
         let now = set.white().unwrap_or(1.0);
         for value in batch.inputs[0].iter_mut() {

@@ -24,6 +24,7 @@ mod map;
 mod split;
 mod stage;
 mod targets;
+mod through;
 mod view;
 mod weights;
 

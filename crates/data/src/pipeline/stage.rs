@@ -5,6 +5,9 @@ use convnet_nn::train::{Batch, Visit};
 
 use crate::{Labelled, SampleSet};
 
+/// A batch was filled, or why not.
+pub(super) type Filled = convnet_nn::Result<()>;
+
 /// A change to a set. What a stage does not say is as in the set below.
 pub(super) trait Stage: Send + Sync + 'static {
     fn len(&self, set: &SampleSet) -> usize {
@@ -39,13 +42,7 @@ pub(super) trait Stage: Send + Sync + 'static {
         set.white()
     }
 
-    fn fill(
-        &self,
-        set: &SampleSet,
-        visit: Visit,
-        indices: &[usize],
-        batch: &mut Batch,
-    ) -> convnet_nn::Result<()>;
+    fn fill(&self, set: &SampleSet, visit: Visit, indices: &[usize], batch: &mut Batch) -> Filled;
 }
 
 struct Staged<T> {

@@ -4,7 +4,7 @@ use convnet_nn::Samples;
 use convnet_nn::engine::Slab;
 use convnet_nn::train::{Batch, Visit};
 
-use super::stage::Stage;
+use super::stage::{Filled, Stage};
 use crate::{DataError, Result, SampleSet};
 
 /// A row with a 1 at the class.
@@ -80,13 +80,7 @@ impl Stage for OneHot {
         None
     }
 
-    fn fill(
-        &self,
-        set: &SampleSet,
-        visit: Visit,
-        indices: &[usize],
-        batch: &mut Batch,
-    ) -> convnet_nn::Result<()> {
+    fn fill(&self, set: &SampleSet, visit: Visit, indices: &[usize], batch: &mut Batch) -> Filled {
         let numbers = fill_numbers(set, visit, indices, batch)?;
         for (rows, numbers) in batch.targets.iter_mut().zip(numbers) {
             rows.fill(0.0);
@@ -112,13 +106,7 @@ impl Stage for Column {
         None
     }
 
-    fn fill(
-        &self,
-        set: &SampleSet,
-        visit: Visit,
-        indices: &[usize],
-        batch: &mut Batch,
-    ) -> convnet_nn::Result<()> {
+    fn fill(&self, set: &SampleSet, visit: Visit, indices: &[usize], batch: &mut Batch) -> Filled {
         set.fill(visit, indices, batch)
     }
 }
@@ -132,13 +120,7 @@ impl Stage for Itself {
         None
     }
 
-    fn fill(
-        &self,
-        set: &SampleSet,
-        visit: Visit,
-        indices: &[usize],
-        batch: &mut Batch,
-    ) -> convnet_nn::Result<()> {
+    fn fill(&self, set: &SampleSet, visit: Visit, indices: &[usize], batch: &mut Batch) -> Filled {
         fill_numbers(set, visit, indices, batch)?;
         batch.targets[0].copy_from_slice(&batch.inputs[0]);
         Ok(())

@@ -249,3 +249,32 @@ fn a_stream_gives_its_samples_in_order_and_begins_anew() {
     );
     assert!(fill(&wide).contains("sample of a stream"));
 }
+
+#[test]
+fn features_are_made_once_and_go_on_where_they_were() {
+    use convnet_nn::Sequential;
+    use convnet_nn::layers::Dense;
+    let base = Arc::new(Sequential::new([2]).add(Dense::new(3)).build().unwrap());
+    let set = ten().repeat(7).with_weights((0..70).map(|i| i as f32).collect()).unwrap();
+    let features = set.through(Arc::clone(&base)).unwrap();
+    assert_eq!((features.input_dims(), features.labels()), (vec![vec![3]], set.labels()));
+    let indices: Vec<usize> = (0..70).rev().collect();
+    let (inputs, made) =
+        (filled(&set, Visit::default(), &indices), filled(&features, Visit::default(), &indices));
+    let x = Array2::from_shape_vec((70, 2), inputs.inputs[0].to_vec()).unwrap();
+    let expected = base.predict(x.view()).unwrap();
+    assert!(expected.iter().zip(&*made.inputs[0]).all(|(a, b)| (a - b).abs() < 1e-5));
+    assert_eq!((&*made.targets[0], &*made.weights), (&*inputs.targets[0], &*inputs.weights));
+
+    let path = std::env::temp_dir().join(format!("convnet-features-{}.cache", std::process::id()));
+    let half = features.cache_file(&path).unwrap();
+    filled(&half, Visit::default(), &[3, 4, 40, 69]);
+    let mut told = Vec::new();
+    features.cache_file(&path).unwrap().visit_all(&mut |done| told.push(done)).unwrap();
+    assert_eq!(told, [32, 64, 70]);
+    let kept = filled(&half, Visit::default(), &indices);
+    assert_eq!(&*kept.inputs[0], &*made.inputs[0], "to the bit, whichever were made together");
+    std::fs::remove_file(path).unwrap();
+    let wrong = Sequential::new([5]).add(Dense::new(3)).build().unwrap();
+    assert!(ten().through(wrong).unwrap_err().to_string().contains("[[5]]"));
+}

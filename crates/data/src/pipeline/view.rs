@@ -3,7 +3,7 @@
 use convnet_nn::Samples;
 use convnet_nn::train::{Batch, Visit};
 
-use super::stage::Stage;
+use super::stage::{Filled, Stage};
 use crate::pictures::numpy_shuffle;
 use crate::{DataError, Labelled, Result, SampleSet};
 
@@ -45,13 +45,7 @@ impl Stage for View {
         if index < self.len(set) { set.origin(self.number(index)) } else { None }
     }
 
-    fn fill(
-        &self,
-        set: &SampleSet,
-        visit: Visit,
-        indices: &[usize],
-        batch: &mut Batch,
-    ) -> convnet_nn::Result<()> {
+    fn fill(&self, set: &SampleSet, visit: Visit, indices: &[usize], batch: &mut Batch) -> Filled {
         let numbers: Vec<usize> = indices.iter().map(|&index| self.number(index)).collect();
         set.fill(visit, &numbers, batch)
     }

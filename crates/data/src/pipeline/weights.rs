@@ -3,7 +3,7 @@
 use convnet_nn::Samples;
 use convnet_nn::train::{Batch, Visit};
 
-use super::stage::Stage;
+use super::stage::{Filled, Stage};
 use crate::{DataError, Labelled, Result, SampleSet};
 
 /// Weights that make classes count alike however many samples they have: samples / (classes · samples of the class), so that the mean over samples is 1;
@@ -77,13 +77,7 @@ impl Stage for Weights {
         true
     }
 
-    fn fill(
-        &self,
-        set: &SampleSet,
-        visit: Visit,
-        indices: &[usize],
-        batch: &mut Batch,
-    ) -> convnet_nn::Result<()> {
+    fn fill(&self, set: &SampleSet, visit: Visit, indices: &[usize], batch: &mut Batch) -> Filled {
         if !set.weighted() {
             batch.weights.fill(1.0);
         }

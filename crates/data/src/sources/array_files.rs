@@ -35,6 +35,10 @@ const TARGETS: &[&str] = &["y", "labels", "label", "targets", "target", "classes
 /// Words that say nothing: `train_set_x`.
 const FILLERS: &[&str] = &["set", "orig", "arr"];
 
+/// Arrays of texts that name the classes.
+const CLASS_NAMES: &[&str] =
+    &["list_classes", "class_names", "classes", "label_names", "classes_names", "labels_names", "names"];
+
 /// What arrays a file has, in memory.
 #[derive(Clone, Debug)]
 pub struct ArraySets {
@@ -44,6 +48,8 @@ pub struct ArraySets {
     pub validation: Option<ArraySamples>,
     /// To test with.
     pub test: Option<ArraySamples>,
+    /// The classes' names, where an HDF5 file has an array of texts for them: `list_classes`, `class_names`, `label_names`, …
+    pub class_names: Vec<String>,
 }
 
 /// What a name says: the split (train, validation, test, or none) and whether it is samples or targets.
@@ -108,6 +114,14 @@ impl Arrays {
         }
     }
 
+    /// The names of so many classes, if the file tells them.
+    fn class_names(&self, classes: usize) -> Vec<String> {
+        let Self::Hdf5(file) = self else { return Vec::new() };
+        let texts = CLASS_NAMES.iter().find_map(|name| file.root().strings(name).ok());
+        // Fewer would leave a class without a name; an odd array is not worth failing for.
+        texts.filter(|texts| classes > 0 && texts.len() >= classes).unwrap_or_default()
+    }
+
     fn read(&mut self, path: &Path, name: &str) -> Result<ArrayD<f32>> {
         match self {
             Self::Hdf5(file) => Ok(file.root().floats(name)?),
@@ -165,8 +179,9 @@ pub fn read_arrays(path: &Path, keys: Option<&Keys>) -> Result<ArraySets> {
     let counts =
         [Some(&train), validation.as_ref(), test.as_ref()].map(|set| set.and_then(ArraySamples::class_count));
     let classes = counts.into_iter().flatten().max().unwrap_or(0);
-    let fit = |samples: ArraySamples| samples.at_least_classes(classes);
-    Ok(ArraySets { train: fit(train), validation: validation.map(fit), test: test.map(fit) })
+    let class_names = file.as_ref().map_or_else(Vec::new, |file| file.class_names(classes));
+    let fit = |samples: ArraySamples| samples.at_least_classes(classes.max(class_names.len()));
+    Ok(ArraySets { train: fit(train), validation: validation.map(fit), test: test.map(fit), class_names })
 }
 
 /// The names of the `.npy` files of a folder, without the ending.

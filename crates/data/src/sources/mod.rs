@@ -31,7 +31,7 @@ pub use imdb::{ImdbRules, read_imdb};
 pub use labelled::{Columns, ImageTable, Labels, read_labels};
 pub use opening::{Collection, KINDS, Kind, Opening, open, open_with};
 pub use published::{MIRROR_VARIABLE, Published};
-pub use texts::{TextFolder, read_text_folder};
+pub use texts::{TextFolder, read_text_file, read_text_folder};
 
 /// Told, in a line of plain text, of what takes long (a download).
 pub type Notify<'a> = &'a mut dyn FnMut(&str);

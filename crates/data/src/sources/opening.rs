@@ -67,6 +67,8 @@ pub struct Opening {
     pub max_tokens: usize,
     /// Words that texts are cut or filled up to.
     pub sequence_length: usize,
+    /// The words of texts and their numbers, if they are known already: those that a model learnt from. They come before the two above.
+    pub words: Option<TextVectorization>,
 }
 
 impl Default for Opening {
@@ -85,6 +87,7 @@ impl Default for Opening {
             columns: Columns::default(),
             max_tokens: 10_000,
             sequence_length: 500,
+            words: None,
         }
     }
 }
@@ -346,13 +349,15 @@ fn open_pictures(path: &Path, how: &Opening) -> Result<Collection> {
 fn open_arrays(path: &Path, how: &Opening) -> Result<Collection> {
     let sets = read_arrays(path, how.keys.as_ref())?;
     let classes = sets.train.class_count().unwrap_or(0);
+    let numbered = || (0..classes).map(|class| class.to_string()).collect();
+    let class_names = if sets.class_names.is_empty() { numbered() } else { sets.class_names };
     Ok(Collection {
         name: String::new(),
         kind: if path.is_dir() { "npy folder" } else { "arrays" },
         train: SampleSet::new(sets.train),
         validation: sets.validation.map(SampleSet::new),
         test: sets.test.map(SampleSet::new),
-        class_names: (0..classes).map(|class| class.to_string()).collect(),
+        class_names,
         words: None,
         notes: Vec::new(),
     })
@@ -378,9 +383,16 @@ fn open_imdb(path: &Path, how: &Opening) -> Result<Collection> {
 }
 
 /// Texts to numbers, by the vocabulary of those to train on.
-fn vectorize(words: &TextVectorization, texts: &Labels, classes: usize, how: &Opening) -> Result<SampleSet> {
-    let sequences = texts.inputs.iter().map(|text| words.vectorize(text));
-    let samples = TextSamples::new(sequences, texts.labels.clone(), classes, how.sequence_length)?;
+fn vectorize(words: &TextVectorization, texts: &Labels, classes: usize, length: usize) -> Result<SampleSet> {
+    // Padding is added batch by batch.
+    let numbers = |text: &String| -> Vec<u32> {
+        let mut numbers = words.vectorize(text);
+        let padding = numbers.iter().rev().take_while(|number| **number == 0).count();
+        numbers.truncate(numbers.len() - padding);
+        numbers
+    };
+    let sequences = texts.inputs.iter().map(numbers);
+    let samples = TextSamples::new(sequences, texts.labels.clone(), classes, length)?;
     Ok(SampleSet::new(samples.sides(Side::Post, Side::Post)))
 }
 
@@ -391,9 +403,16 @@ fn from_texts(
     how: &Opening,
     kind: &'static str,
 ) -> Result<Collection> {
-    let words = TextVectorization::new().max_tokens(how.max_tokens).adapt(&train.inputs);
+    let words = match &how.words {
+        Some(known) => known.clone(),
+        None => TextVectorization::new()
+            .max_tokens(how.max_tokens)
+            .output_sequence_length(how.sequence_length)
+            .adapt(&train.inputs),
+    };
+    let length = words.sequence_length().unwrap_or(how.sequence_length);
     let classes = train.class_names.len();
-    let samples = |texts: &Labels| vectorize(&words, texts, classes, how);
+    let samples = |texts: &Labels| vectorize(&words, texts, classes, length);
     let (train_set, validation) = (samples(train)?, validation.map(samples).transpose()?);
     let test = test.map(samples).transpose()?;
     Ok(Collection {
@@ -403,7 +422,7 @@ fn from_texts(
         validation,
         test,
         class_names: train.class_names.clone(),
-        words: Some(words.output_sequence_length(how.sequence_length)),
+        words: Some(words),
         notes: Vec::new(),
     })
 }

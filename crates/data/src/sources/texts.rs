@@ -48,6 +48,14 @@ pub fn read_text_folder(folder: &Path) -> Result<TextFolder> {
     Ok(TextFolder { train, validation, test, passed_over })
 }
 
+/// The text in a file; what is not UTF-8 is taken for Latin-1.
+///
+/// # Errors
+/// [`DataError::Missing`], [`DataError::Io`], or [`DataError::TooLarge`] over 16 MiB.
+pub fn read_text_file(path: &Path) -> Result<String> {
+    super::read_text(path, MAX_FILE, "expected a text file")
+}
+
 /// Whether a folder's classes hold text files.
 pub(super) fn recognises(folder: &Path) -> bool {
     let Ok([train, ..]) = split_folders(folder) else { return false };
@@ -71,7 +79,7 @@ fn read(folder: &Path, class_names: &[String], passed: &mut PassedOver) -> Resul
         let mut names = Names::default();
         files_below(&inner, &["txt"], &mut names, passed)?;
         for file in 0..names.len() {
-            inputs.push(super::read_text(&names.path(file), MAX_FILE, "expected a text file")?);
+            inputs.push(read_text_file(&names.path(file))?);
             labels.push(label as u32);
         }
     }

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use serde_json::{Map, Value as Json, json};
+
 use crate::{DataError, Result};
 
 /// What is done to a text before it is split.
@@ -29,6 +31,9 @@ pub enum Split {
     /// Characters.
     Character,
 }
+
+/// Words that a text may be filled up to; a file that asks for more is not believed.
+const MAX_LENGTH: usize = 1 << 24;
 
 const PADDING: &str = "";
 const UNKNOWN: &str = "[UNK]";
@@ -136,6 +141,100 @@ impl TextVectorization {
         Err(wrong("words that differ".into(), format!("`{}` twice", twice.map_or("", String::as_str))))
     }
 
+    /// All that it is, as Keras's layer writes it down: `keras.layers.TextVectorization.from_config` makes the layer that gives the same numbers.
+    pub fn config(&self) -> Map<String, Json> {
+        let standardize = match self.standardize {
+            Standardize::None => Json::Null,
+            Standardize::Lower => "lower".into(),
+            Standardize::StripPunctuation => "strip_punctuation".into(),
+            Standardize::LowerAndStripPunctuation => "lower_and_strip_punctuation".into(),
+        };
+        let split = match self.split {
+            Split::None => Json::Null,
+            Split::Whitespace => "whitespace".into(),
+            Split::Character => "character".into(),
+        };
+        let ngrams = if self.ngrams.is_empty() { Json::Null } else { json!(self.ngrams) };
+        let config = json!({
+            "max_tokens": self.max_tokens,
+            "standardize": standardize,
+            "split": split,
+            "ngrams": ngrams,
+            "output_mode": "int",
+            "output_sequence_length": self.length,
+            "vocabulary": &self.vocabulary[2..],
+        });
+        match config {
+            Json::Object(config) => config,
+            _ => unreachable!("it is an object"),
+        }
+    }
+
+    /// From what [`config`](Self::config) or Keras's layer wrote down.
+    ///
+    /// # Errors
+    /// [`DataError::Shape`] when it is no such configuration, or of a layer that gives other things than numbers of words.
+    pub fn from_config(config: &Json) -> Result<Self> {
+        let wrong = |key: &str, value: &Json| DataError::Shape {
+            what: "configuration of a TextVectorization",
+            expected: format!("`{key}` as Keras's layer writes it, with output_mode \"int\""),
+            received: value.to_string().chars().take(60).collect(),
+        };
+        let size = |key: &str| match config.get(key).unwrap_or(&Json::Null) {
+            Json::Null => Ok(None),
+            value => match value.as_u64().and_then(|size| usize::try_from(size).ok()) {
+                Some(size) if size <= MAX_LENGTH => Ok(Some(size)),
+                _ => Err(wrong(key, value)),
+            },
+        };
+        let text = |key: &str, default: &'static str| match config.get(key) {
+            None => Ok(default.to_owned()),
+            Some(Json::Null) => Ok("none".to_owned()),
+            Some(value) => value.as_str().map(str::to_owned).ok_or_else(|| wrong(key, value)),
+        };
+        let standardize = match &*text("standardize", "lower_and_strip_punctuation")? {
+            "none" => Standardize::None,
+            "lower" => Standardize::Lower,
+            "strip_punctuation" => Standardize::StripPunctuation,
+            "lower_and_strip_punctuation" => Standardize::LowerAndStripPunctuation,
+            other => return Err(wrong("standardize", &other.into())),
+        };
+        let split = match &*text("split", "whitespace")? {
+            "none" => Split::None,
+            "whitespace" => Split::Whitespace,
+            "character" => Split::Character,
+            other => return Err(wrong("split", &other.into())),
+        };
+        let mode = text("output_mode", "int")?;
+        if mode != "int" {
+            return Err(wrong("output_mode", &mode.into()));
+        }
+        let ngrams = match config.get("ngrams").unwrap_or(&Json::Null) {
+            Json::Null => Vec::new(),
+            Json::Array(widths) => {
+                let width = |width: &Json| width.as_u64().map(|width| width as usize);
+                widths
+                    .iter()
+                    .map(width)
+                    .collect::<Option<_>>()
+                    .ok_or_else(|| wrong("ngrams", &json!(widths)))?
+            }
+            other => return Err(wrong("ngrams", other)),
+        };
+        let list = config.get("vocabulary").unwrap_or(&Json::Null);
+        let word = |word: &Json| word.as_str().map(str::to_owned);
+        let words: Option<Vec<String>> = list.as_array().and_then(|words| words.iter().map(word).collect());
+        let made = Self {
+            max_tokens: size("max_tokens")?,
+            standardize,
+            split,
+            ngrams,
+            length: size("output_sequence_length")?,
+            ..Self::new()
+        };
+        made.set_vocabulary(words.ok_or_else(|| wrong("vocabulary", list))?)
+    }
+
     fn with_words(self, words: Vec<String>) -> Self {
         let special = [PADDING, UNKNOWN].map(str::to_owned);
         let vocabulary: Vec<String> = special.into_iter().chain(words).collect();
@@ -147,6 +246,11 @@ impl TextVectorization {
     /// The words by number, from padding (an empty word) and `[UNK]` on.
     pub fn vocabulary(&self) -> &[String] {
         &self.vocabulary
+    }
+
+    /// Whether a token has a number of its own.
+    pub fn knows(&self, token: &str) -> bool {
+        self.numbers.get(token).is_some_and(|number| *number > 1)
     }
 
     /// The tokens of a text: standardised, split and grouped.
@@ -190,5 +294,36 @@ impl TextVectorization {
         let words = numbers.iter().filter(|&&number| number != 0);
         let word = |&number: &u32| self.vocabulary.get(number as usize).map_or(UNKNOWN, String::as_str);
         words.map(word).collect::<Vec<_>>().join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_comes_back_from_its_configuration() {
+        let texts = ["A fine, fine film!", "a dull film"];
+        let words = TextVectorization::new().max_tokens(5).output_sequence_length(4).adapt(texts);
+        let again = TextVectorization::from_config(&Json::Object(words.config())).unwrap();
+        assert_eq!(again, words);
+        let other =
+            TextVectorization::new().standardize(Standardize::Lower).split(Split::Character).ngrams(2);
+        let other = other.adapt(texts);
+        assert_eq!(TextVectorization::from_config(&Json::Object(other.config())).unwrap(), other);
+    }
+
+    #[test]
+    fn what_is_no_configuration_is_refused() {
+        for wrong in [
+            json!({}),
+            json!({ "vocabulary": [1] }),
+            json!({ "vocabulary": ["a", "a"] }),
+            json!({ "vocabulary": ["a"], "output_mode": "tf_idf" }),
+            json!({ "vocabulary": ["a"], "output_sequence_length": 1_u64 << 60 }),
+            json!({ "vocabulary": ["a"], "split": "syllable" }),
+        ] {
+            assert!(TextVectorization::from_config(&wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -35,6 +35,15 @@ pub struct MaxPoolGradient {
     pub input: Shape,
 }
 
+/// Where the winners of a [`MaxPool`] stand among the elements of their channel, the last axis fastest. Input: the winning taps.
+#[derive(Clone, Debug)]
+pub struct WinnerPlaces {
+    /// The pool.
+    pub pool: MaxPool,
+    /// Shape of what was pooled.
+    pub input: Shape,
+}
+
 /// y = mean over each window, channel by channel; padding does not count.
 #[derive(Clone, Debug)]
 pub struct AveragePool {
@@ -165,6 +174,35 @@ impl Op for MaxPoolGradient {
         Lowered::new(move |call| {
             let winners = &bytemuck::cast_slice(call.inputs[1])[..bytes];
             pool::max_backward(&geometry, winners, call.inputs[0], call.outputs[0]);
+        })
+    }
+}
+
+impl Op for WinnerPlaces {
+    fn name(&self) -> &'static str {
+        "places of winners"
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, Mismatch> {
+        match inputs {
+            [taps] if taps.element == Element::U8 => Ok(vec![taps.shape.clone().into()]),
+            _ => Err(Mismatch::new("the winning taps", inputs.len())),
+        }
+    }
+
+    /// Places do not change with the elements, almost everywhere.
+    fn gradient(&self, at: &mut GradientContext<'_>) -> Result<Vec<Option<Value>>> {
+        at.constant()
+    }
+
+    fn lower(&self, sizes: &Sizes<'_>) -> Lowered {
+        let batch = if self.input.batched { sizes.inputs[0].batch() } else { 1 };
+        let geometry = geometry(&self.pool.window, &self.pool.sliding, batch, &self.input.dims)
+            .expect("shapes were checked when the pool was added");
+        let bytes = sizes.inputs[0].len();
+        Lowered::new(move |call| {
+            let winners = &bytemuck::cast_slice(call.inputs[0])[..bytes];
+            pool::winner_places(&geometry, winners, call.outputs[0]);
         })
     }
 }

@@ -14,15 +14,21 @@ use super::{FORMAT, KERAS_VERSION, KerasFile, LayerWeights, OptimizerState};
 use crate::h5::{Group, GroupWriter, H5File, StoredArray, Text};
 use crate::{InteropError, Result};
 
+/// What the object of a model has beside Keras's keys. Legacy files have no room for it there, so that it is an attribute beside the model's.
+const OWN: &str = "convnet";
+
 pub(super) fn read(file: &H5File) -> Result<KerasFile<StoredArray>> {
     let root = file.root();
-    let config = json_attribute(&root, "model_config")?.ok_or_else(|| {
+    let mut config = json_attribute(&root, "model_config")?.ok_or_else(|| {
         let reason =
             "it has no model_config: perhaps weights without a model, or data, are in this HDF5 file";
         InteropError::unsupported(FORMAT, reason)
     })?;
     if layer_list(&config).is_none() {
         return Err(InteropError::malformed(FORMAT, "its model_config has no list of layers"));
+    }
+    if let Some(own) = json_attribute(&root, OWN)? {
+        config[OWN] = own;
     }
     let places = places(&config)?;
     let weights = root.required_group("model_weights")?;
@@ -102,11 +108,10 @@ pub(super) fn write(file: &KerasFile) -> Result<Vec<u8>> {
     let mut root = GroupWriter::default();
     root.attribute("backend", Text::Utf8("tensorflow".into()));
     root.attribute("keras_version", Text::Utf8(KERAS_VERSION.into()));
-    let mut config = plain_model(&file.config);
-    if let Some(own) = file.config.get("convnet") {
-        config["convnet"] = own.clone();
+    root.attribute("model_config", Text::Ascii(plain_model(&file.config).to_string()));
+    if let Some(own) = file.config.get(OWN) {
+        root.attribute(OWN, Text::Utf8(own.to_string()));
     }
-    root.attribute("model_config", Text::Ascii(config.to_string()));
     if let Some(compiled) = &file.compile_config {
         root.attribute("training_config", Text::Ascii(to_training_config(compiled).to_string()));
     }

@@ -1,15 +1,16 @@
 //! From a file's bytes to a graph whose form is known to be sound.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use prost::Message;
 use prost::bytes::Bytes;
 
-use super::proto::{GraphProto, ModelProto, NodeProto};
+use super::proto::{GraphProto, ModelProto, NodeProto, ValueInfoProto, type_proto};
 use super::tensor::Tensor;
 use super::{FORMAT, Imported, import};
 use crate::error::file_bytes;
+use crate::npy::Number;
 use crate::{InteropError, Result};
 
 /// How a file is to be read.
@@ -27,6 +28,25 @@ pub struct Import {
     pub(super) dimensions: Vec<(String, usize)>,
     pub(super) shapes: Vec<(String, Vec<usize>)>,
     pub(super) constants: Vec<(String, Tensor)>,
+    /// Sizes of inputs, for those that the file leaves open.
+    pub(super) open: Vec<(String, Vec<usize>)>,
+}
+
+/// A file that was read and checked, but is no model yet: what it takes and gives can be asked first.
+#[derive(Debug)]
+pub struct File {
+    pub(super) graph: GraphProto,
+    pub(super) opset: i64,
+    path: Option<PathBuf>,
+}
+
+/// An input or output as a file declares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// The kind of its numbers; those that NumPy lacks or that are computed with more bits here are 32-bit floating point.
+    pub number: Number,
 }
 
 impl Import {
@@ -63,9 +83,7 @@ impl Import {
     /// # Errors
     /// As [`super::load_model`].
     pub fn read(&self, path: impl AsRef<Path>) -> Result<Imported> {
-        let path = path.as_ref();
-        let folder = path.parent();
-        self.import(file_bytes(path)?, folder).map_err(|error| error.in_file(path))
+        File::open(path)?.import(self)
     }
 
     /// Reads a file's bytes.
@@ -73,17 +91,73 @@ impl Import {
     /// # Errors
     /// As [`read`](Self::read), without a name.
     pub fn from_bytes(&self, bytes: Vec<u8>) -> Result<Imported> {
-        self.import(bytes, None)
+        File::from_bytes(bytes)?.import(self)
+    }
+}
+
+impl File {
+    /// Reads the file `path`; files beside it that it names are read when it becomes a model.
+    ///
+    /// # Errors
+    /// With the file's name: it cannot be read, or is damaged.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let file = file_bytes(path).and_then(Self::from_bytes).map_err(|error| error.in_file(path))?;
+        Ok(Self { path: Some(path.to_owned()), ..file })
     }
 
-    fn import(&self, bytes: Vec<u8>, folder: Option<&Path>) -> Result<Imported> {
+    /// Reads a file's bytes.
+    ///
+    /// # Errors
+    /// If they are damaged.
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self> {
         let model = decode(bytes)?;
         let opset = opset(&model)?;
         let mut graph = model.graph.ok_or_else(|| InteropError::malformed(FORMAT, "it has no graph"))?;
         check(&graph)?;
         sort(&mut graph)?;
-        import::import(self, &graph, opset, folder)
+        Ok(Self { graph, opset, path: None })
     }
+
+    /// What it takes, without the inputs that have initial values.
+    pub fn inputs(&self) -> Vec<Port> {
+        let is_initial = |name: &str| self.graph.initializer.iter().any(|initial| initial.name == name);
+        self.graph.input.iter().filter(|input| !is_initial(&input.name)).map(port).collect()
+    }
+
+    /// What it gives.
+    pub fn outputs(&self) -> Vec<Port> {
+        self.graph.output.iter().map(port).collect()
+    }
+
+    /// The model.
+    ///
+    /// # Errors
+    /// As [`super::load_model`].
+    pub fn import(&self, options: &Import) -> Result<Imported> {
+        import::import(options, self).map_err(|error| self.name(error))
+    }
+
+    /// Where files lie that it names.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.path.as_deref().and_then(Path::parent)
+    }
+
+    /// An error with the file's name, if it has one.
+    pub(super) fn name(&self, error: InteropError) -> InteropError {
+        match &self.path {
+            Some(path) => error.in_file(path),
+            None => error,
+        }
+    }
+}
+
+fn port(info: &ValueInfoProto) -> Port {
+    let number = match info.r#type.as_ref().and_then(|known| known.value.as_ref()) {
+        Some(type_proto::Value::TensorType(tensor)) => super::tensor::number(tensor.elem_type),
+        _ => Number::F32,
+    };
+    Port { name: info.name.clone(), number }
 }
 
 fn decode(bytes: Vec<u8>) -> Result<ModelProto> {
@@ -98,16 +172,31 @@ fn decode(bytes: Vec<u8>) -> Result<ModelProto> {
 /// The version of ONNX's own operators.
 fn opset(model: &ModelProto) -> Result<i64> {
     let own = model.opset_import.iter().find(|set| matches!(set.domain.as_str(), "" | "ai.onnx"));
+    let nodes = model.graph.iter().flat_map(|graph| &graph.node);
     match own.map(|set| set.version) {
         Some(version @ 7..) => Ok(version),
-        Some(version) => {
-            let reason = format!(
-                "operator set {version}; sets from 7 on are read (onnx.version_converter changes files)"
-            );
-            Err(InteropError::unsupported(FORMAT, reason))
-        }
+        Some(version @ 1..) => match nodes.clone().find(|node| has_old_meaning(node)) {
+            None => Ok(version),
+            Some(node) => {
+                let reason = format!(
+                    "operator {} as sets before 7 have it (the set is {version}); onnx.version_converter changes files",
+                    node.op_type
+                );
+                Err(InteropError::unsupported(FORMAT, reason))
+            }
+        },
+        Some(version) => Err(InteropError::malformed(FORMAT, format!("operator set {version}"))),
         None => Err(InteropError::malformed(FORMAT, "it does not say which operator set it uses")),
     }
+}
+
+/// Whether a node of a set before 7 asks for what sets from 7 on do in another way: values were repeated to match only where an
+/// attribute said so, from an axis on that another one gave, and statistics could be those of single pixels.
+fn has_old_meaning(node: &NodeProto) -> bool {
+    let is = |name: &str, value: i64| {
+        node.attribute.iter().any(|attribute| attribute.name == name && attribute.i == value)
+    };
+    is("broadcast", 1) || is("spatial", 0) || node.op_type == "Upsample"
 }
 
 /// Every value is made once, and no node has a graph inside.

@@ -3,8 +3,13 @@
 //! [`load_model`] gives the model of a file; [`Import`] does so with choices. A file's nodes become the layers of Keras that do the same,
 //! and [`Operation`](convnet_nn::layers::Operation)s where there is none, so that what was read is trained, explained and saved like
 //! any other model. Images have their channels last in it, whichever way the file has them. The format is described at
-//! <https://onnx.ai/onnx/>; operator sets 7 and newer are read.
+//! <https://onnx.ai/onnx/>; operator sets 7 and newer are read, and older ones but for what they did otherwise.
+//!
+//! A [`File`] can be asked for its inputs and outputs before it becomes a model, and computes its outputs once for values of its inputs
+//! ([`File::with_values`]), of which some may say sizes.
 
+mod arrays;
+mod evaluate;
 mod export;
 mod external;
 mod file;
@@ -19,7 +24,8 @@ use std::path::Path;
 
 use convnet_nn::Model;
 
-pub use file::Import;
+pub use evaluate::Evaluation;
+pub use file::{File, Import, Port};
 pub use tensor::{Data, Element, Tensor};
 
 use crate::Result;

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use ndarray::{ArrayD, IxDyn};
 use prost::Message;
 use prost::bytes::Bytes;
 
-use super::proto::{ModelProto, TensorProto, tensor_proto::DataType};
+use super::File;
+use super::proto::{TensorProto, tensor_proto::DataType};
 use super::tensor::{Element, Tensor};
-use super::{Import, Imported};
 use crate::error::file_bytes;
 use crate::{InteropError, Result};
 
@@ -16,7 +15,10 @@ use crate::{InteropError, Result};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// All outputs of all sets of data are right.
-    Passed,
+    Passed {
+        /// The inputs whose values had to be known before the model was made, as those that say sizes.
+        known: Vec<String>,
+    },
     /// The model was read, but gives something else.
     Wrong(String),
     /// The model is not read; the reason is the error's.
@@ -25,35 +27,30 @@ pub enum Outcome {
 
 /// Runs the test in a folder; returns its operator and what became of it.
 pub fn run(folder: &Path) -> (String, Outcome) {
-    let model = file_bytes(&folder.join("model.onnx")).and_then(|bytes| {
-        ModelProto::decode(Bytes::from(bytes))
-            .map_err(|problem| InteropError::malformed(super::FORMAT, problem.to_string()))
-    });
-    let graph = match model {
-        Ok(ModelProto { graph: Some(graph), .. }) => graph,
-        Ok(_) => return ("?".into(), Outcome::Refused("no graph".into())),
+    let file = match File::open(folder.join("model.onnx")) {
+        Ok(file) => file,
         Err(problem) => return ("?".into(), Outcome::Refused(problem.to_string())),
     };
-    let operator = graph.node.last().map_or("?", |node| &node.op_type).to_owned();
-    let names: Vec<String> = graph.input.iter().map(|input| input.name.clone()).collect();
-    let mut set = 0;
-    loop {
-        let data = folder.join(format!("test_data_set_{set}"));
-        if !data.exists() {
-            break;
-        }
-        set += 1;
-        match check(&folder.join("model.onnx"), &data, &names, graph.output.len()) {
-            Ok(None) => {}
-            Ok(Some(problem)) => return (operator, Outcome::Wrong(problem)),
+    let operator = file.graph.node.last().map_or("?", |node| &node.op_type).to_owned();
+    let sets: Vec<_> = (0..)
+        .map(|set| folder.join(format!("test_data_set_{set}")))
+        .take_while(|data| data.exists())
+        .collect();
+    if sets.is_empty() {
+        return (operator, Outcome::Refused("it has no data".into()));
+    }
+    let mut known = Vec::new();
+    for data in &sets {
+        match check(&file, data) {
+            Ok(Ok(inputs)) => known = inputs,
+            Ok(Err(problem)) => return (operator, Outcome::Wrong(problem)),
             Err(problem) => return (operator, Outcome::Refused(problem.to_string())),
         }
     }
-    let outcome = if set == 0 { Outcome::Refused("it has no data".into()) } else { Outcome::Passed };
-    (operator, outcome)
+    (operator, Outcome::Passed { known })
 }
 
-/// How far a result may be off, relative to its size.
+/// How far a result may be off, relative to its size. That of onnx's own runner; narrow kinds of numbers are computed with as 32-bit ones.
 fn tolerance(data_type: i32) -> f32 {
     match DataType::try_from(data_type) {
         Ok(DataType::Bfloat16) => 1e-2,
@@ -69,74 +66,38 @@ fn tensor(path: &Path) -> Result<(Tensor, i32)> {
     Ok((Tensor::of_proto(&proto, None)?, proto.data_type))
 }
 
-/// Runs a set of data; gives what is wrong.
-fn check(model: &Path, data: &Path, names: &[String], outputs: usize) -> Result<Option<String>> {
-    let inputs: Vec<(String, Tensor)> = names
-        .iter()
-        .enumerate()
-        .map(|(index, name)| (name.clone(), data.join(format!("input_{index}.pb"))))
-        .filter(|(_, path)| path.exists())
-        .map(|(name, path)| Ok((name, tensor(&path)?.0)))
-        .collect::<Result<_>>()?;
-    let imported = import(model, &inputs)?;
-    let arrays: Vec<ArrayD<f32>> = imported
-        .inputs
-        .iter()
-        .map(|end| {
-            let (_, tensor) =
-                inputs.iter().find(|(name, _)| *name == end.name).expect("the model has the test's inputs");
-            let mut dims = tensor.dims.clone();
-            if !imported.has_batch {
-                dims.insert(0, 1);
-            }
-            ArrayD::from_shape_vec(IxDyn(&dims), tensor.to_floats()).expect("a tensor has its own sizes")
-        })
-        .collect();
-    let views: Vec<_> = arrays.iter().map(|array| array.view()).collect();
-    let results = imported.model.predict_all(&views)?;
-    for index in 0..outputs {
+/// Runs a set of data; gives the inputs that had to be known, or what is wrong.
+fn check(file: &File, data: &Path) -> Result<std::result::Result<Vec<String>, String>> {
+    let inputs = (file.inputs().into_iter().enumerate())
+        .map(|(index, port)| Ok((port.name, tensor(&data.join(format!("input_{index}.pb")))?.0)))
+        .collect::<Result<Vec<_>>>()?;
+    let evaluation = file.with_values(inputs)?;
+    let results = evaluation.run()?;
+    for (index, result) in results.iter().enumerate() {
         let (expected, data_type) = tensor(&data.join(format!("output_{index}.pb")))?;
-        let Some(result) = results.get(index) else { return Ok(Some(format!("output {index} is missing"))) };
-        let dims = if imported.has_batch { result.shape() } else { &result.shape()[1..] };
-        if dims != expected.dims {
-            return Ok(Some(format!("output {index} has sizes {dims:?}, not {:?}", expected.dims)));
-        }
-        // That of onnx's own runner; narrow kinds of numbers are computed with as 32-bit ones.
-        let tolerance = match expected.element() {
-            Element::Float => tolerance(data_type),
-            _ => 0.0,
-        };
-        for (place, (&actual, &wanted)) in result.iter().zip(&expected.to_floats()).enumerate() {
-            let close = (actual - wanted).abs() <= tolerance * (0.01 + wanted.abs());
-            let same = actual == wanted || actual.is_nan() && wanted.is_nan();
-            if !close && !same {
-                return Ok(Some(format!("output {index}, element {place} is {actual}, not {wanted}")));
-            }
+        if let Some(problem) = difference(result, &expected, data_type) {
+            return Ok(Err(format!("output {index} {problem}")));
         }
     }
-    Ok(None)
+    Ok(Ok(evaluation.known().to_vec()))
 }
 
-/// Reads the model with as many inputs left open as possible: what gives sizes and places must be constant.
-fn import(model: &Path, inputs: &[(String, Tensor)]) -> Result<Imported> {
-    let shaped = || {
-        inputs.iter().fold(Import::new().keep_layout(true), |import, (name, tensor)| {
-            import.shape(name, tensor.dims.clone())
-        })
-    };
-    let constant = |which: &dyn Fn(usize, &Tensor) -> bool| {
-        let chosen = inputs.iter().enumerate().filter(|(index, (_, tensor))| which(*index, tensor));
-        chosen.fold(shaped(), |import, (_, (name, tensor))| import.constant(name, tensor.clone()))
-    };
-    let first = shaped().read(model);
-    if first.is_ok() || inputs.is_empty() {
-        return first;
+/// How a result differs from what it should be.
+fn difference(result: &Tensor, expected: &Tensor, data_type: i32) -> Option<String> {
+    if result.dims != expected.dims {
+        return Some(format!("has sizes {:?}, not {:?}", result.dims, expected.dims));
     }
-    let integers = constant(&|index, tensor| index > 0 && tensor.element() == Element::Integer).read(model);
-    let rest = integers.or_else(|_| constant(&|index, _| index > 0).read(model));
-    rest.or_else(|problem| match inputs.len() {
-        // Of three, such as in a choice, the first may be the one to be known.
-        2.. => constant(&|index, _| index + 1 != inputs.len()).read(model).map_err(|_| problem),
-        _ => Err(problem),
-    })
+    if result.element() != expected.element() {
+        return Some(format!("is {:?}, not {:?}", result.element(), expected.element()));
+    }
+    let tolerance = if expected.element() == Element::Float { tolerance(data_type) } else { 0.0 };
+    let pairs = result.to_floats().into_iter().zip(expected.to_floats());
+    for (place, (actual, wanted)) in pairs.enumerate() {
+        let close = (actual - wanted).abs() <= tolerance * (0.01 + wanted.abs());
+        let same = actual == wanted || actual.is_nan() && wanted.is_nan();
+        if !close && !same {
+            return Some(format!("has element {place} {actual}, not {wanted}"));
+        }
+    }
+    None
 }

@@ -6,6 +6,7 @@ use convnet_nn::engine::kernels::elementwise::{self, AxisOrder};
 
 use super::FORMAT;
 use super::proto::{TensorProto, tensor_proto::DataType};
+use crate::npy::Number;
 use crate::numbers::{Encoding, Kind};
 use crate::{InteropError, Result};
 
@@ -50,6 +51,23 @@ impl Element {
     }
 }
 
+/// What NumPy calls numbers of a type of a file. Those of 16 and fewer bits of floating point are computed with as 32-bit ones.
+pub(super) fn number(data_type: i32) -> Number {
+    match DataType::try_from(data_type) {
+        Ok(DataType::Bool) => Number::Bool,
+        Ok(DataType::Int8) => Number::I8,
+        Ok(DataType::Int16) => Number::I16,
+        Ok(DataType::Int32) => Number::I32,
+        Ok(DataType::Int64) => Number::I64,
+        Ok(DataType::Uint8) => Number::U8,
+        Ok(DataType::Uint16) => Number::U16,
+        Ok(DataType::Uint32) => Number::U32,
+        Ok(DataType::Uint64) => Number::U64,
+        Ok(DataType::Double) => Number::F64,
+        _ => Number::F32,
+    }
+}
+
 /// A tensor whose numbers are known.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
@@ -68,6 +86,12 @@ impl Tensor {
     /// Integers.
     pub fn integers(dims: impl Into<Vec<usize>>, values: Vec<i64>) -> Self {
         Self { dims: dims.into(), data: Data::Integers(values) }
+    }
+
+    /// One number everywhere.
+    pub(super) fn filled(dims: Vec<usize>, element: Element, value: f32) -> Self {
+        let len = dims.iter().product();
+        Self::floats(dims, vec![value; len]).cast(element)
     }
 
     /// Number of elements.
@@ -99,6 +123,14 @@ impl Tensor {
             Data::Floats(values) => values.clone(),
             Data::Integers(values) => values.iter().map(|&value| value as f32).collect(),
             Data::Booleans(values) => values.iter().map(|&value| f32::from(u8::from(value))).collect(),
+        }
+    }
+
+    /// The numbers as floating point, without a copy if they are.
+    pub fn into_floats(self) -> Vec<f32> {
+        match self.data {
+            Data::Floats(values) => values,
+            _ => self.to_floats(),
         }
     }
 
@@ -150,6 +182,9 @@ impl Tensor {
     pub fn transposed(&self, order: &[usize]) -> Self {
         let strides = strides(&self.dims);
         let dims: Vec<usize> = order.iter().map(|&axis| self.dims[axis]).collect();
+        if self.is_empty() {
+            return self.clone().reshaped(dims);
+        }
         if let Data::Floats(values) = &self.data
             && order.len() > 1
         {
@@ -168,8 +203,7 @@ impl Tensor {
         let refuse = |reason: String| InteropError::malformed(FORMAT, format!("tensor `{name}`: {reason}"));
         let dims: Option<Vec<usize>> = proto.dims.iter().map(|&size| usize::try_from(size).ok()).collect();
         let dims = dims.ok_or_else(|| refuse(format!("sizes {:?} are negative", proto.dims)))?;
-        let len = dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size));
-        let len = len.ok_or_else(|| refuse(format!("sizes {dims:?} are too large")))?;
+        let len = len(&dims).ok_or_else(|| refuse(format!("sizes {dims:?} are too large")))?;
         let Some(element) = Element::of(proto.data_type) else {
             let data_type = DataType::try_from(proto.data_type)
                 .map_or("of an unknown number", |data_type| data_type.as_str_name());
@@ -250,6 +284,12 @@ fn of_fields(proto: &TensorProto, element: Element, len: usize) -> Option<Data> 
         Data::Booleans(values) => values.len(),
     };
     (found == len).then_some(data)
+}
+
+/// The number of elements; `None` if it is no number of the machine, nor would be if axes without elements were not there.
+pub(super) fn len(dims: &[usize]) -> Option<usize> {
+    let some = dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size.max(1)))?;
+    Some(if dims.contains(&0) { 0 } else { some })
 }
 
 /// For each axis the distance of neighbours.

@@ -7,7 +7,7 @@
 use super::forward::WHOLE_WEIGHTS;
 use super::work::{self, PIECE, PIECES, for_each_tile};
 use crate::elementwise::Bounds;
-use crate::gemm::brgemm::{Run, Tile};
+use crate::gemm::brgemm::{Ahead, Run, Tile};
 use crate::gemm::{Kernels, MAX_ROWS, pack};
 use crate::geometry::{Axis, ConvGeometry};
 use crate::par::{self, Shared};
@@ -233,6 +233,7 @@ impl Call<'_> {
             length: g.out_channels,
             offsets: &[],
             b: self.packed.as_ptr(),
+            ahead: Ahead::none(self.packed.as_ptr()),
             columns: 0,
             bias: std::ptr::null(),
             residual: [std::ptr::null(); MAX_ROWS],

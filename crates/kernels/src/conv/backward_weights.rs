@@ -11,7 +11,7 @@
 use super::layout::Layout;
 use super::work::{self, PIECE, PIECES, for_each_tile};
 use crate::gemm::Kernels;
-use crate::gemm::outer::{Ahead, LINE, Rows, Tile};
+use crate::gemm::outer::{Ahead, Rows, STEP, Tile};
 use crate::geometry::ConvGeometry;
 use crate::par::{self, Shared};
 use std::mem::MaybeUninit;
@@ -22,20 +22,21 @@ const CHUNK: usize = 128;
 /// Output pixels of a chunk where the gradient is too large for a sum for each part, and too large for the cache: each
 /// chunk reads and writes all of it.
 const LONG_CHUNK: usize = 200;
-/// Rows from one packed panel to the next: one more than a chunk has, so that panels do not lie a power of two apart.
-const PANEL_ROWS: usize = LONG_CHUNK + 1;
-/// Row tiles of a block.
-const BLOCK: usize = 8;
-/// Fewest panels of a piece, if there are so many.
+/// Elements of a block of packed rows, and of a group of packed columns: both stay in the second-level cache, or nearly so.
+const BLOCK: usize = 64 << 10;
+const COLUMNS: usize = GROUP * (LONG_CHUNK + 1);
+/// Fewest row tiles, and fewest panels, of a piece, if there are so many.
+const FEWEST_TILES: usize = 8;
 const FEWEST_PANELS: usize = 4;
 /// Columns of the output gradient that are packed together, for a chunk.
 const GROUP: usize = 256;
 /// Most elements of a vector.
 const MAX_LANES: usize = 16;
-/// Elements between the packed rows of two tiles: a vector for each pixel, and one that copies may write beyond them.
-const TILE: usize = MAX_LANES * (LONG_CHUNK + 1);
-/// Fewest output pixels of a part.
+/// Fewest output pixels of a part, and of one of many: each part writes a sum of its own.
 const PART: usize = 768;
+const LONG_PART: usize = 2 * PART;
+/// Parts that are many.
+const MANY: usize = 8;
 /// Most elements that the sums of all parts may have together.
 const PART_SUMS: usize = 1 << 19;
 
@@ -51,6 +52,10 @@ pub(super) struct WeightsPlan {
     part_len: usize,
     /// Most output pixels of a chunk.
     chunk: usize,
+    /// Elements between the packed rows of two tiles: a vector for each pixel, and one that copies may write beyond them.
+    tile_len: usize,
+    /// Elements between two packed panels: a row more than a chunk has, so that they do not lie a power of two apart.
+    panel_len: usize,
     /// Row tiles of a piece.
     tiles_per_piece: usize,
     /// Panels of a piece.
@@ -81,7 +86,8 @@ impl WeightsPlan {
         let pixels = g.batch * layout.windows.len();
         let part = rows * panels * width;
         let wanted = (g.multiply_adds() / PIECE).clamp(1, PIECES as u64) as usize;
-        let parts = wanted.min(pixels / PART).min(PART_SUMS / part).max(1);
+        let most = Some(pixels / LONG_PART).filter(|&parts| parts >= MANY).unwrap_or(pixels / PART);
+        let parts = wanted.min(most).min(PART_SUMS / part).max(1);
         let part_len = pixels.div_ceil(parts);
         let parts = pixels.div_ceil(part_len);
         let [row_pieces, panel_pieces] = cut(wanted.div_ceil(parts), tiles.len(), panels);
@@ -90,10 +96,13 @@ impl WeightsPlan {
         } else {
             Sums { len: parts * part, part, panel: rows * width, row: width }
         };
+        let chunk = part_len.div_ceil(part_len.div_ceil(if parts == 1 { LONG_CHUNK } else { CHUNK }));
         Self {
             parts,
             part_len,
-            chunk: if parts == 1 { LONG_CHUNK } else { CHUNK },
+            chunk,
+            tile_len: kernels.lanes * (chunk + 1),
+            panel_len: width * (chunk + 1),
             tiles_per_piece: tiles.len().div_ceil(row_pieces),
             panels_per_piece: panels.div_ceil(panel_pieces),
             sums,
@@ -183,7 +192,7 @@ impl WeightsPlan {
 /// Cuts a part in at least so many pieces along row tiles and panels, if it has so many. Each piece packs what it reads:
 /// a tile's rows take about half as long as a panel's columns, per pixel.
 fn cut(pieces: usize, tiles: usize, panels: usize) -> [usize; 2] {
-    let most = [tiles.div_ceil(BLOCK), panels.div_ceil(FEWEST_PANELS)];
+    let most = [tiles.div_ceil(FEWEST_TILES), panels.div_ceil(FEWEST_PANELS)];
     let ways = (1..=pieces.min(most[0])).map(|rows| [rows, pieces.div_ceil(rows).min(most[1])]);
     let packing = |&[row_pieces, panel_pieces]: &[usize; 2]| {
         let missing = pieces.saturating_sub(row_pieces * panel_pieces);
@@ -208,12 +217,53 @@ fn row_tiles(layout: &Layout, kernels: &Kernels) -> (Vec<usize>, Vec<Rows>) {
 /// What is packed for a chunk. On the stack, where each piece of a thread finds the cache lines of the one before.
 #[repr(align(64))]
 struct Packed {
-    /// Rows of the windows: tiles [`TILE`] apart, each `(pixel, row)`.
-    rows: [f32; BLOCK * TILE],
+    /// Rows of the windows: tiles, each `(pixel, row)`.
+    rows: [f32; BLOCK],
     /// Columns of the output gradient: panels, each `(pixel, column)`.
-    panels: [f32; PANEL_ROWS * GROUP],
+    panels: [f32; COLUMNS],
     /// Sums of the columns.
     sums: [f32; GROUP],
+}
+
+/// Rows of memory that are brought into the cache before they are packed, in the order in which they lie: memory gives that faster
+/// than the same columns of many rows.
+struct Rest {
+    /// The row that is next, and its part that is next.
+    row: *const f32,
+    part: usize,
+    /// Rows that are left.
+    rows: usize,
+    /// Elements from one row to the next.
+    stride: usize,
+    /// Parts of a row, one for each tile, and elements of a part.
+    parts: usize,
+    len: usize,
+}
+
+impl Rest {
+    /// Rows of `width` elements that are wanted after so many tiles.
+    fn new(row: *const f32, stride: usize, rows: usize, width: usize, tiles: usize) -> Self {
+        // Whole rows are one long one.
+        let [rows, width] = if stride == width { [rows.min(1), rows * width] } else { [rows, width] };
+        let parts = (tiles / rows.max(1)).max(1);
+        Self { row, part: 0, rows, stride, parts, len: width.div_ceil(parts) }
+    }
+
+    /// What is brought while a tile of `count` pixels is computed.
+    #[inline]
+    fn next(&mut self, count: usize) -> Ahead {
+        if self.rows == 0 {
+            return Ahead::none(self.row);
+        }
+        let start = self.row.wrapping_add(self.part * self.len);
+        self.part += 1;
+        if self.part == self.parts {
+            self.row = self.row.wrapping_add(self.stride);
+            self.part = 0;
+            self.rows -= 1;
+        }
+        Ahead { start, step: self.len.div_ceil((count / STEP).max(1)) }
+    }
 }
 
 /// One call, shared by its pieces.
@@ -254,8 +304,9 @@ impl Call<'_> {
         let pixels = range(part, plan.part_len, g.batch * self.layout.windows.len());
         let mut packed = MaybeUninit::<Packed>::uninit();
         let packed = packed.as_mut_ptr();
-        let chunk = pixels.len().div_ceil(pixels.len().div_ceil(plan.chunk));
+        let chunk = plan.chunk;
         let panels_per_group = panels.len().div_ceil(panels.len().div_ceil(GROUP / width));
+        let with_bias = row_piece == 0 && self.bias_sums.is_some();
         let mut tables = [[0; LONG_CHUNK]; 2];
         let [mut offsets, mut next_offsets] = tables.each_mut();
         self.windows(pixels.start, &mut next_offsets[..chunk.min(pixels.len())]);
@@ -275,8 +326,12 @@ impl Call<'_> {
                     Next { group, offsets: next_offsets }
                 };
                 // SAFETY: the group's panels are at most `GROUP` columns, and the pixels at most `LONG_CHUNK`.
-                unsafe { self.pack_panels(&group, &raw mut (*packed).panels, &raw mut (*packed).sums) };
-                if row_piece == 0 {
+                unsafe {
+                    let sums =
+                        if with_bias { (&raw mut (*packed).sums).cast() } else { std::ptr::null_mut() };
+                    self.pack_panels(&group, &raw mut (*packed).panels, sums);
+                }
+                if with_bias {
                     // SAFETY: the sums of the group's columns have been written.
                     unsafe {
                         self.add_bias(part, &group, start > pixels.start, (&raw const (*packed).sums).cast())
@@ -325,11 +380,13 @@ impl Call<'_> {
         // SAFETY: fields of `packed`.
         let (rows, panels) = unsafe { (&raw mut (*packed).rows, &raw mut (*packed).panels) };
         let (rows, panels) = (rows.cast::<f32>(), panels.cast::<f32>());
-        let ahead_of_columns = next.group.pixels.len().div_ceil(tiles.len());
-        let ahead_of_rows = next.offsets.len().div_ceil(group.panels.len());
-        for start in tiles.clone().step_by(BLOCK) {
-            let block = start..tiles.end.min(start + BLOCK);
-            // SAFETY: the block has at most `BLOCK` tiles, and the pixels are at most `LONG_CHUNK`.
+        let all = tiles.len() * group.panels.len();
+        let mut rest = [self.columns_ahead(&next.group, all), self.rows_ahead(next.offsets, tiles, all)];
+        let most = BLOCK / plan.tile_len;
+        let len = tiles.len().div_ceil(tiles.len().div_ceil(most));
+        for start in tiles.clone().step_by(len) {
+            let block = start..tiles.end.min(start + len);
+            // SAFETY: the block has at most `BLOCK` elements, and the pixels are at most those of a chunk.
             unsafe { self.pack_rows(offsets, block.clone(), rows) };
             for (index, panel) in group.panels.clone().enumerate() {
                 let sums = part * plan.sums.part + panel * plan.sums.panel;
@@ -337,24 +394,16 @@ impl Call<'_> {
                 let table = self.kernels.outer[self.kernels.width_index(columns)];
                 for tile in block.clone() {
                     let call = Tile {
-                        x: rows.wrapping_add((tile - start) * TILE),
+                        x: rows.wrapping_add((tile - start) * plan.tile_len),
                         x_stride: self.kernels.lanes,
-                        b: panels.wrapping_add(index * PANEL_ROWS * width),
+                        b: panels.wrapping_add(index * plan.panel_len),
                         b_stride: width,
                         count: offsets.len(),
                         c: self.sums.pointer_at(sums + plan.starts[tile] * plan.sums.row),
                         c_stride: plan.sums.row,
                         // The part's first chunk starts the sums.
                         accumulate: group.pixels.start > part * plan.part_len,
-                        ahead: [
-                            self.columns_ahead(
-                                &next.group,
-                                index,
-                                (tile - tiles.start) * ahead_of_columns,
-                                ahead_of_columns,
-                            ),
-                            self.rows_ahead(next.offsets, tile, index * ahead_of_rows, ahead_of_rows),
-                        ],
+                        ahead: rest.each_mut().map(|rest| rest.next(offsets.len())),
                     };
                     // SAFETY: the kernels are of a supported instruction set; rows and panel were packed just now for all
                     // the chunk's pixels; the tile of sums is this piece's own.
@@ -364,30 +413,30 @@ impl Call<'_> {
         }
     }
 
-    /// Some columns of the next group: those of panel `index` of pixels from `first` on.
-    fn columns_ahead(&self, next: &Group, index: usize, first: usize, count: usize) -> Ahead {
-        let (pixel, panel) = (next.pixels.start + first, next.panels.start + index);
-        if pixel >= next.pixels.end || panel >= next.panels.end {
-            return Ahead::NONE;
-        }
-        let stride = self.g.out_channels;
-        let start = pixel * stride + panel * self.kernels.columns();
-        let count = count.min(next.pixels.end - pixel);
-        Ahead { start: self.output_gradient.as_ptr().wrapping_add(start), stride, count }
+    /// The columns of the next group, wanted after so many tiles; the first one, if it is several.
+    fn columns_ahead(&self, next: &Group, all: usize) -> Rest {
+        let (width, stride) = (self.kernels.columns(), self.g.out_channels);
+        let columns = next.panels.start * width..stride.min(next.panels.end * width);
+        let start = self.output_gradient.as_ptr().wrapping_add(next.pixels.start * stride + columns.start);
+        Rest::new(start, stride, next.pixels.len(), columns.len().min(GROUP), all)
     }
 
-    /// Some rows under the next chunk's windows: the cache line that begins in a tile, for windows from `first` on. With
-    /// several taps rows are read often, and soon in the cache.
-    fn rows_ahead(&self, next_offsets: &[usize], tile: usize, first: usize, count: usize) -> Ahead {
-        let (start, height) = (self.plan.starts[tile], self.plan.tiles[tile].height);
-        let line = (start + height - 1) / LINE * LINE;
-        if first >= next_offsets.len() || line < start || self.layout.rows.len() > self.g.in_channels {
-            return Ahead::NONE;
-        }
-        let offsets = &next_offsets[first..next_offsets.len().min(first + count)];
-        let stride = offsets.get(1).map_or(0, |second| second - offsets[0]);
-        let start = self.input.as_ptr().wrapping_add(offsets[0] + line);
-        Ahead { start, stride, count: offsets.len() }
+    /// The rows under the next chunk's windows. With several taps rows are read often, and soon in the cache.
+    fn rows_ahead(&self, next_offsets: &[usize], tiles: &Range<usize>, all: usize) -> Rest {
+        let Some(&first) = next_offsets.first().filter(|_| self.layout.rows.len() == self.g.in_channels)
+        else {
+            return Rest::new(self.input.as_ptr(), 0, 0, 0, all);
+        };
+        let stride = next_offsets.get(1).map_or(0, |second| second - first);
+        let start = self.plan.starts[tiles.start];
+        let end = self.plan.starts[tiles.end - 1] + self.plan.tiles[tiles.end - 1].height;
+        Rest::new(
+            self.input.as_ptr().wrapping_add(first + start),
+            stride,
+            next_offsets.len(),
+            end - start,
+            all,
+        )
     }
 
     /// Where the windows of the output pixels from `start` on begin in the input.
@@ -403,31 +452,26 @@ impl Call<'_> {
         }
     }
 
-    /// Copies columns of the output gradient: `packed[panel][pixel, column]`, panels [`PANEL_ROWS`] rows apart, the last one
-    /// filled up with zeros; and sums them over the pixels.
+    /// Copies columns of the output gradient: `packed[panel][pixel, column]`, the last panel filled up with zeros; and sums them
+    /// over the pixels unless `sums` is null.
     ///
     /// # Safety
     /// The group must have at most `GROUP` columns, and as many pixels as panels have room for.
-    unsafe fn pack_panels(
-        &self,
-        group: &Group,
-        packed: *mut [f32; PANEL_ROWS * GROUP],
-        sums: *mut [f32; GROUP],
-    ) {
+    unsafe fn pack_panels(&self, group: &Group, packed: *mut [f32; COLUMNS], sums: *mut f32) {
         let (width, stride) = (self.kernels.columns(), self.g.out_channels);
         let columns = group.panels.start * width..stride.min(group.panels.end * width);
         let source = &self.output_gradient[group.pixels.start * stride..group.pixels.end * stride];
         let rows = source[columns.start..].as_ptr();
-        let (count, distance) = (group.pixels.len(), PANEL_ROWS * width);
+        let (count, distance) = (group.pixels.len(), self.plan.panel_len);
         // SAFETY: the kernels are of a supported instruction set; the pixels have all these columns; there is room by
         // contract.
         unsafe {
             let pack = self.kernels.pack_columns;
-            pack(rows, stride, count, columns.len(), packed.cast(), distance, sums.cast());
+            pack(rows, stride, count, columns.len(), packed.cast(), distance, sums);
         }
     }
 
-    /// Copies the rows of the tiles under each window: `packed[tile][pixel, row]`, tiles [`TILE`] apart.
+    /// Copies the rows of the tiles under each window: `packed[tile][pixel, row]`.
     ///
     /// # Safety
     /// `packed` must have room for all tiles.
@@ -438,16 +482,17 @@ impl Call<'_> {
             Some(limit) => offsets.partition_point(|&offset| offset <= limit),
             None => 0,
         };
-        let (input, rows) = (self.input.as_ptr(), &self.plan.tiles[tiles.clone()]);
+        let (input, rows, tile_len) =
+            (self.input.as_ptr(), &self.plan.tiles[tiles.clone()], self.plan.tile_len);
         // SAFETY: the kernels are of a supported instruction set; all copies stay in the input by the limit, and in a
         // tile and its margin.
-        unsafe { (self.kernels.pack_rows)(input, rows, &offsets[..whole], packed, TILE) };
+        unsafe { (self.kernels.pack_rows)(input, rows, &offsets[..whole], packed, tile_len) };
         for (index, (tile, start)) in rows.iter().zip(&self.plan.starts[tiles]).enumerate() {
             for (pixel, &offset) in offsets.iter().enumerate().skip(whole) {
                 for row in 0..tile.height {
                     let value = self.input[offset + self.layout.rows[start + row]];
                     // SAFETY: inside the tile.
-                    unsafe { packed.add(index * TILE + pixel * self.kernels.lanes + row).write(value) };
+                    unsafe { packed.add(index * tile_len + pixel * self.kernels.lanes + row).write(value) };
                 }
             }
         }

@@ -5,7 +5,7 @@ use super::vector;
 use super::work::{self, Cut, for_each_tile};
 use super::{Epilogue, Residual};
 use crate::elementwise::{Bounds, activate_piece_in_place};
-use crate::gemm::brgemm::Tile;
+use crate::gemm::brgemm::{Ahead, Tile};
 use crate::gemm::{Kernels, MAX_ROWS, pack};
 use crate::geometry::ConvGeometry;
 use crate::par::{self, Shared};
@@ -164,6 +164,7 @@ impl Call<'_> {
             length: self.layout.run_len,
             offsets: &self.layout.rows,
             b: self.packed.as_ptr(),
+            ahead: Ahead::none(self.packed.as_ptr()),
             columns: 0,
             bias: std::ptr::null(),
             residual: [std::ptr::null(); MAX_ROWS],
@@ -178,15 +179,31 @@ impl Call<'_> {
         } else {
             for block in (0..rows).step_by(self.plan.block) {
                 for panel in panels.clone() {
-                    for_each_tile(self.plan.block.min(rows - block), self.plan.tile_rows, |start, height| {
+                    let (rows, mut index) = (self.plan.block.min(rows - block), 0);
+                    let tiles = rows.div_ceil(self.plan.tile_rows);
+                    for_each_tile(rows, self.plan.tile_rows, |start, height| {
                         self.set_rows(&mut tile, first + block + start, height);
+                        tile.ahead = self.ahead(panel, index, tiles);
                         self.run(&mut tile, height, panel);
+                        index += 1;
                     });
                 }
             }
         }
         let columns = panels.start * width..(panels.end * width).min(g.out_channels);
         self.activate(first - self.origin, rows, columns.start, columns.end);
+    }
+
+    /// While a panel's tiles are computed the next panel is fetched, of which memory would otherwise keep the first tile waiting:
+    /// where few rows pass, for a good part of the panel's time.
+    #[inline]
+    fn ahead(&self, panel: usize, index: usize, tiles: usize) -> Ahead {
+        let (width, products) = (self.kernels.columns(), self.layout.rows.len());
+        let next = (panel + 1) * width * products;
+        if next >= self.packed.len() {
+            return Ahead::none(self.packed.as_ptr());
+        }
+        Ahead::share(self.packed[next..].as_ptr(), width, products, index, tiles)
     }
 
     /// Points the tile's rows at `height` output pixels and their windows.

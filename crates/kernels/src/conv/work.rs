@@ -3,9 +3,8 @@
 /// Multiply-adds of a piece that is worth its own start: some 20 µs.
 pub(crate) const PIECE: u64 = 1 << 20;
 
-/// The same for a [`Cut`], which shares nothing among its pieces: some 5 µs, so that threads have about the same number of
-/// them in small layers too.
-const CUT_PIECE: u64 = 1 << 18;
+/// The same where pieces share nothing: some 5 µs, so that threads have about the same number of them in small layers too.
+pub(crate) const CUT_PIECE: u64 = 1 << 18;
 
 /// Pieces that keep a good number of threads busy.
 pub(crate) const PIECES: usize = 32;

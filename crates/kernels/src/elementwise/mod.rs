@@ -2,6 +2,7 @@
 
 mod activate;
 mod activation;
+mod along;
 mod arithmetic;
 mod bf16;
 mod border;
@@ -17,6 +18,7 @@ pub(crate) use activate::activate_piece_in_place;
 pub use activate::{activate, activate_in_place, activation_gradient, activation_gradient_in_place};
 pub use activation::Activation;
 pub(crate) use activation::Bounds;
+pub use along::{pick_along, place_along};
 pub use arithmetic::{
     add, add_assign, add_bias, affine_channels, affine_channels_in_place, multiply, scale_in_place,
     scale_shift, sum,

@@ -16,6 +16,39 @@ pub(crate) struct Run {
     pub b: usize,
 }
 
+/// Memory that is brought into the second-level cache while a tile is computed, a little for every few products: all at
+/// once would hold up what the tile itself reads. It may lie anywhere: nothing but time is lost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ahead {
+    /// The first element.
+    start: *const f32,
+    /// Elements for each [`STEP`] products.
+    step: usize,
+}
+
+/// Products that are computed in one go.
+const STEP: usize = 4;
+
+impl Ahead {
+    /// Nothing but what is there, at any address.
+    pub(crate) const fn none(start: *const f32) -> Self {
+        Self { start, step: 0 }
+    }
+
+    /// The share of call number `index` of `calls` in a panel `start`, whose rows have `width` elements. Each of the calls has
+    /// `products`, one for each row of the panel.
+    pub(crate) fn share(
+        start: *const f32,
+        width: usize,
+        products: usize,
+        index: usize,
+        calls: usize,
+    ) -> Self {
+        let step = (STEP * width).div_ceil(calls);
+        Self { start: start.wrapping_add(index * (products / STEP) * step), step }
+    }
+}
+
 /// One call.
 pub(crate) struct Tile<'a> {
     /// Starts of the rows of A.
@@ -32,6 +65,8 @@ pub(crate) struct Tile<'a> {
     pub offsets: &'a [usize],
     /// The packed panel of B, its rows as wide as a full tile.
     pub b: *const f32,
+    /// What calls after this one will read; kernels of short runs have no use for it.
+    pub ahead: Ahead,
     /// Columns of C that are stored.
     pub columns: usize,
     /// Added to each row; null for none.
@@ -85,18 +120,21 @@ pub(super) unsafe fn run<S: Simd, const ROWS: usize, const VECTORS: usize, const
                 b = b.add(stride);
             }
         } else {
+            let mut ahead = tile.ahead.start;
             for part in tile.runs {
                 for row in 0..ROWS {
                     a[row] = tile.a[row].offset(part.a);
                 }
                 let mut b = tile.b.add(part.b * stride);
                 let mut k = 0;
-                while k + 4 <= tile.length {
-                    for step in 0..4 {
+                while k + STEP <= tile.length {
+                    S::prefetch_far(ahead);
+                    ahead = ahead.wrapping_add(tile.ahead.step);
+                    for step in 0..STEP {
                         multiply_add::<S, ROWS, VECTORS>(&mut sums, &a, k + step, b.add(step * stride));
                     }
-                    b = b.add(4 * stride);
-                    k += 4;
+                    b = b.add(STEP * stride);
+                    k += STEP;
                 }
                 while k < tile.length {
                     multiply_add::<S, ROWS, VECTORS>(&mut sums, &a, k, b);

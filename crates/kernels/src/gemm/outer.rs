@@ -26,21 +26,24 @@ pub(crate) struct Tile {
     pub ahead: [Ahead; 2],
 }
 
-/// Rows of memory that are brought into the cache while a tile is computed, each as far as a tile is wide. They may lie
-/// anywhere: nothing but time is lost.
+/// Outer products that are added in one go.
+pub(crate) const STEP: usize = 2;
+
+/// Memory that is brought into the second-level cache while a tile is computed, a little for each [`STEP`] outer products: all at once
+/// would hold up what the tile itself reads. It may lie anywhere: nothing but time is lost.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ahead {
-    /// The first row.
+    /// The first element.
     pub start: *const f32,
-    /// Elements from one row to the next.
-    pub stride: usize,
-    /// Number of rows.
-    pub count: usize,
+    /// Elements for each [`STEP`].
+    pub step: usize,
 }
 
 impl Ahead {
-    /// No rows.
-    pub(crate) const NONE: Self = Self { start: std::ptr::null(), stride: 0, count: 0 };
+    /// Nothing but what is there, at any address.
+    pub(crate) const fn none(start: *const f32) -> Self {
+        Self { start, step: 0 }
+    }
 }
 
 /// A compiled kernel.
@@ -49,9 +52,6 @@ impl Ahead {
 /// The machine must have the instruction set. X and B must be readable as their shapes say; the tile of C must be
 /// writable (and readable, to be added to) in full and overlap nothing else.
 pub(crate) type Kernel = unsafe fn(&Tile);
-
-/// Elements of a cache line.
-pub(crate) const LINE: usize = 16;
 
 /// The kernel's one text, for `ROWS × VECTORS·LANES`.
 ///
@@ -67,25 +67,22 @@ pub(super) unsafe fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(tile:
                 S::prefetch(tile.c.wrapping_add(row * tile.c_stride + v * S::LANES));
             }
         }
-        for ahead in &tile.ahead {
-            for row in 0..ahead.count {
-                for column in (0..VECTORS * S::LANES).step_by(LINE) {
-                    S::prefetch(ahead.start.wrapping_add(row * ahead.stride + column));
-                }
+        let (mut x, mut b) = (tile.x, tile.b);
+        let [mut first, mut second] = tile.ahead.map(|ahead| ahead.start);
+        let [first_step, second_step] = tile.ahead.map(|ahead| ahead.step);
+        for _ in 0..tile.count / STEP {
+            S::prefetch_far(first);
+            S::prefetch_far(second);
+            first = first.wrapping_add(first_step);
+            second = second.wrapping_add(second_step);
+            for _ in 0..STEP {
+                multiply_add::<S, ROWS, VECTORS>(&mut sums, x, b);
+                x = x.add(tile.x_stride);
+                b = b.add(tile.b_stride);
             }
         }
-        let (mut x, mut b) = (tile.x, tile.b);
-        for _ in 0..tile.count {
-            let mut columns = [S::splat(0.0); VECTORS];
-            for v in 0..VECTORS {
-                columns[v] = S::load(b.add(v * S::LANES));
-            }
-            for row in 0..ROWS {
-                let x = S::splat(*x.add(row));
-                for v in 0..VECTORS {
-                    sums[row][v] = S::multiply_add(x, columns[v], sums[row][v]);
-                }
-            }
+        for _ in 0..tile.count % STEP {
+            multiply_add::<S, ROWS, VECTORS>(&mut sums, x, b);
             x = x.add(tile.x_stride);
             b = b.add(tile.b_stride);
         }
@@ -94,6 +91,28 @@ pub(super) unsafe fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(tile:
                 let c = tile.c.add(row * tile.c_stride + v * S::LANES);
                 let sum = if tile.accumulate { S::add(S::load(c), sums[row][v]) } else { sums[row][v] };
                 S::store(c, sum);
+            }
+        }
+    }
+}
+
+/// `sums[row] += x[row] · b[..]`.
+#[inline(always)]
+unsafe fn multiply_add<S: Simd, const ROWS: usize, const VECTORS: usize>(
+    sums: &mut [[S::V; VECTORS]; ROWS],
+    x: *const f32,
+    b: *const f32,
+) {
+    // SAFETY: passed on from `run`.
+    unsafe {
+        let mut columns = [S::splat(0.0); VECTORS];
+        for v in 0..VECTORS {
+            columns[v] = S::load(b.add(v * S::LANES));
+        }
+        for row in 0..ROWS {
+            let x = S::splat(*x.add(row));
+            for v in 0..VECTORS {
+                sums[row][v] = S::multiply_add(x, columns[v], sums[row][v]);
             }
         }
     }
@@ -118,7 +137,7 @@ pub(crate) type Pack =
     unsafe fn(input: *const f32, tiles: &[Rows], offsets: &[usize], x: *mut f32, distance: usize);
 
 /// A compiled packing of B: panels of two vectors of columns, `distance` apart, `b[panel][m, column] = rows[m, column]`,
-/// the last one filled up with zeros, and `sums[column] = Σ_m rows[m, column]`.
+/// the last one filled up with zeros, and, unless the sums are null, `sums[column] = Σ_m rows[m, column]`.
 ///
 /// # Safety
 /// The machine must have the instruction set. `count` rows of `columns` elements, `stride` apart, must be readable, and
@@ -192,6 +211,12 @@ pub(super) unsafe fn pack_columns<S: Simd>(
             let have = columns.saturating_sub(column);
             // SAFETY: the contract of `PackColumns` covers every access.
             unsafe {
+                if have >= S::LANES && sums.is_null() {
+                    for m in 0..together {
+                        S::store(b.add(2 * m * S::LANES), S::load(rows.add(m * stride)));
+                    }
+                    continue;
+                }
                 let mut sum = S::splat(0.0);
                 for m in 0..together {
                     let row = rows.wrapping_add(m * stride);
@@ -202,6 +227,9 @@ pub(super) unsafe fn pack_columns<S: Simd>(
                     };
                     S::store(b.add(2 * m * S::LANES), value);
                     sum = S::add(sum, value);
+                }
+                if sums.is_null() {
+                    continue;
                 }
                 let to = sums.add(column);
                 S::store(to, if first == 0 { sum } else { S::add(S::load(to), sum) });

@@ -3,7 +3,7 @@
 use super::bands::{self, Band};
 use super::taps::{TapList, Taps};
 use super::{BLOCK, check, is_disjoint, line_len, line_place};
-use crate::geometry::PoolGeometry;
+use crate::geometry::{Axis, PoolGeometry};
 use crate::par::{self, Shared};
 use crate::simd::vectorized;
 
@@ -38,6 +38,32 @@ pub fn rectified_argmax_fits(g: &PoolGeometry) -> bool {
 pub fn max_forward_rectified(g: &PoolGeometry, input: &[f32], output: &mut [f32], argmax: &mut [u8]) {
     assert!(rectified_argmax_fits(g), "max_forward_rectified: {} taps are too many", g.window.taps());
     forward(g, input, output, Some(argmax), clear_of_nonpositive);
+}
+
+/// Where the taps that [`max_forward`] names stand in the input: `places[n,o,c]` counts the elements of one channel of one image, the
+/// last axis fastest.
+///
+/// # Panics
+/// If the lengths do not fit.
+pub fn winner_places(g: &PoolGeometry, argmax: &[u8], places: &mut [f32]) {
+    check(g, g.input_len(), places.len(), "winner_places");
+    assert_eq!(argmax.len(), places.len(), "winner_places: one argmax for each place");
+    let [d, h, w] = &g.window.axes;
+    let line = line_len(g);
+    par::for_each_chunk(places, line, places.len() as u64, |start, places| {
+        let (_, od, oh) = line_place(g, start / line);
+        for (index, (to, &tap)) in places.iter_mut().zip(&argmax[start..]).enumerate() {
+            let tap = usize::from(tap);
+            // A window wholly in the padding names its first tap, which may lie before the input.
+            let at = |axis: &Axis, output: usize, tap: usize| {
+                (output * axis.stride + tap * axis.dilation).saturating_sub(axis.pad_before)
+            };
+            let depth = at(d, od, tap / (h.kernel * w.kernel));
+            let height = at(h, oh, tap / w.kernel % h.kernel);
+            let width = at(w, index / g.channels, tap % w.kernel);
+            *to = ((depth * h.input + height) * w.input + width) as f32;
+        }
+    });
 }
 
 vectorized! {

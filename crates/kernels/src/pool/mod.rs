@@ -16,7 +16,7 @@ pub use channels::{channel_max_backward, channel_max_forward};
 pub use average::{average_backward, average_forward};
 pub use max::{
     argmax_fits, max_backward, max_backward_recompute, max_forward, max_forward_rectified,
-    rectified_argmax_fits,
+    rectified_argmax_fits, winner_places,
 };
 
 use crate::geometry::PoolGeometry;

@@ -93,4 +93,10 @@ impl Simd for Avx2 {
         // SAFETY: a hint never faults.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(pointer.cast()) };
     }
+
+    #[inline(always)]
+    fn prefetch_far(pointer: *const f32) {
+        // SAFETY: a hint never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(pointer.cast()) };
+    }
 }

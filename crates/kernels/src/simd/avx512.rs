@@ -89,4 +89,10 @@ impl Simd for Avx512 {
         // SAFETY: a hint never faults.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(pointer.cast()) };
     }
+
+    #[inline(always)]
+    fn prefetch_far(pointer: *const f32) {
+        // SAFETY: a hint never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(pointer.cast()) };
+    }
 }

@@ -30,4 +30,7 @@ pub(crate) trait Simd: Copy {
     /// Hints that the cache line at `pointer` will be used soon. It may lie anywhere.
     #[inline(always)]
     fn prefetch(_pointer: *const f32) {}
+    /// Hints that the cache line at `pointer` will be used, but not before others: the second-level cache is near enough.
+    #[inline(always)]
+    fn prefetch_far(_pointer: *const f32) {}
 }

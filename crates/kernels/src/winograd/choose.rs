@@ -199,6 +199,19 @@ mod tests {
     }
 
     #[test]
+    fn few_pixels_with_packed_weights_are_not_tiled() {
+        let axis = Axis::new(5, 3, 1, 1, Padding::Valid).unwrap();
+        let g = ConvGeometry {
+            batch: 1,
+            in_channels: 64,
+            out_channels: 128,
+            groups: 1,
+            window: Window::image(axis, axis),
+        };
+        assert_eq!(model(&g, Pass::ForwardPacked, Isa::Avx2), Method::Direct);
+    }
+
+    #[test]
     fn sums_over_many_channels_are_kept_from_the_largest_tiles() {
         let six = Method::Winograd(TileSize::Six);
         for pass in [Pass::Forward, Pass::ForwardPacked, Pass::BackwardData] {

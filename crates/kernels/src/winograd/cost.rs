@@ -21,6 +21,8 @@ struct Constants {
     direct: [f64; 3],
     /// Weights that these passes pack, transpose or collect.
     direct_weights: [f64; 3],
+    /// Weights that were packed before, which the forward pass streams.
+    packed_weights: f64,
     /// Multiply-adds at the points: of the forward pass and the gradient of the input, and of that of the weights.
     products: [f64; 2],
     /// Elements at the points of tiles that are read, and of those that are written.
@@ -44,6 +46,7 @@ struct Constants {
 const CONSTANTS: Constants = Constants {
     direct: [21.4, 21.8, 25.7],
     direct_weights: [680.0, 928.0, 682.0],
+    packed_weights: 80.0,
     products: [25.4, 22.9],
     data: 141.0,
     results: 229.0,
@@ -58,6 +61,9 @@ const CONSTANTS: Constants = Constants {
 
 /// Elements of taps or sums that stay in the caches from one use to the next.
 const NEAR: usize = 3 << 19;
+
+/// Fewer rows of a product take as long, since each sum waits for the multiply-add before.
+const FEWEST_ROWS: usize = 4;
 
 /// How the constants change with the instruction set. Only AVX2 was measured in full: products follow the lanes and
 /// whether multiply-adds are fused; transforms are partly bound by the caches, and packing by memory.
@@ -103,8 +109,9 @@ fn direct(g: &ConvGeometry, pass: Pass, isa: Isa, scale: &Scale) -> f64 {
     };
     let filters = filters.next_multiple_of(Kernels::of(isa).columns());
     let multiply_adds = (g.batch * taps) as f64 * (channels * filters) as f64;
-    CONSTANTS.direct[index] * scale.products * multiply_adds
-        + CONSTANTS.direct_weights[index] * g.weights_len() as f64
+    let is_packed = pass == Pass::ForwardPacked;
+    let weights = if is_packed { CONSTANTS.packed_weights } else { CONSTANTS.direct_weights[index] };
+    CONSTANTS.direct[index] * scale.products * multiply_adds + weights * g.weights_len() as f64
 }
 
 fn length((start, end): (usize, usize)) -> usize {
@@ -117,7 +124,8 @@ fn product(g: &ConvGeometry, pass: Pass, isa: Isa, size: TileSize, scale: &Scale
     let kernels = Kernels::of(isa);
     let plan = ProductPlan::new(picture, g.batch, size, kernels);
     let (channels, filters) = (picture.channels, picture.filters.next_multiple_of(kernels.columns()));
-    let tile_points = (g.batch * picture.tiles() * size.points()) as f64;
+    let all_tiles = g.batch * picture.tiles();
+    let tile_points = (all_tiles * size.points()) as f64;
     let mut tiles = CONSTANTS.data * channels as f64 + CONSTANTS.results * picture.filters as f64;
     tiles *= tile_points * scale.transforms;
     let mut taps = CONSTANTS.far_taps * plan.packed_len().saturating_sub(NEAR) as f64;
@@ -127,7 +135,8 @@ fn product(g: &ConvGeometry, pass: Pass, isa: Isa, size: TileSize, scale: &Scale
     if !is_forward {
         taps += CONSTANTS.transposed * g.weights_len() as f64;
     }
-    let products = CONSTANTS.products[0] * scale.products * tile_points * (channels * filters) as f64;
+    let rows = (all_tiles.max(FEWEST_ROWS) * size.points()) as f64;
+    let products = CONSTANTS.products[0] * scale.products * rows * (channels * filters) as f64;
     CONSTANTS.call + products + tiles + taps
 }
 

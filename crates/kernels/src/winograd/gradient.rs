@@ -208,7 +208,7 @@ impl Products<'_> {
                 c: self.sums.pointer_at(point * plan.sums_point + (panel * channels + start) * width),
                 c_stride: width,
                 accumulate: tiles.start > 0,
-                ahead: [Ahead::NONE; 2],
+                ahead: [Ahead::none(results.as_ptr()); 2],
             };
             // SAFETY: the kernels are of a supported instruction set; tiles have all channels and, of the output's
             // gradient, whole panels; these rows of the sums are this piece's own.

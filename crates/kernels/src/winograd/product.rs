@@ -7,10 +7,10 @@
 use super::picture::Picture;
 use super::transform::{Gather, Scatter, Taps, Transforms};
 use super::{TileSize, odd_lines};
-use crate::conv::work::{self, PIECE, PIECES, for_each_tile};
+use crate::conv::work::{self, CUT_PIECE, PIECES, for_each_tile};
 use crate::conv::{Epilogue, Residual};
 use crate::elementwise::{Bounds, activate_piece_in_place};
-use crate::gemm::brgemm::{Run, Tile};
+use crate::gemm::brgemm::{Ahead, Run, Tile};
 use crate::gemm::{Kernels, MAX_ROWS};
 use crate::par::slots::Slots;
 use crate::par::{self, Shared};
@@ -70,7 +70,7 @@ impl ProductPlan {
         let product_stride = odd_lines(block * width);
         let panels = picture.filters.div_ceil(width);
         let multiply_adds = (points * tiles) as u64 * (picture.channels * picture.filters) as u64;
-        let wanted = (multiply_adds / PIECE).clamp(1, PIECES as u64) as usize;
+        let wanted = (multiply_adds / CUT_PIECE).clamp(1, PIECES as u64) as usize;
         let is_shared = blocks < MANY_BLOCKS;
         let most = (GROUP / (points * product_stride)).max(1);
         let group = if is_shared { most.min(panels * blocks / wanted.min(panels * blocks)) } else { most };
@@ -289,7 +289,14 @@ impl Call<'_> {
         for point in 0..plan.points {
             for (index, panel) in panels.clone().enumerate() {
                 let target = &mut products[index * per_panel + point * plan.product_stride..];
-                self.multiply(tiles.len(), &data[point * plan.point_stride..], point, panel, target);
+                let next =
+                    if panel + 1 < panels.end { (point, panel + 1) } else { (point + 1, panels.start) };
+                self.multiply(
+                    tiles.len(),
+                    &data[point * plan.point_stride..],
+                    [(point, panel), next],
+                    target,
+                );
             }
         }
         for (index, panel) in panels.clone().enumerate() {
@@ -301,26 +308,31 @@ impl Call<'_> {
         self.activate(tiles, panels);
     }
 
-    /// `target = data · taps` at one point for one panel.
+    /// `target = data · taps` at one point for one panel, and those that come next.
     #[inline]
-    fn multiply(&self, rows: usize, data: &[f32], point: usize, panel: usize, target: &mut [f32]) {
+    fn multiply(&self, rows: usize, data: &[f32], places: [(usize, usize); 2], target: &mut [f32]) {
         let plan = self.plan;
-        let width = self.kernels.columns();
-        let packed = &self.packed[(panel * plan.points + point) * plan.packed_stride..];
+        let (width, channels) = (self.kernels.columns(), plan.picture.channels);
+        let [packed, next] = places.map(|(point, panel)| (panel * plan.points + point) * plan.packed_stride);
+        let (packed, next) = (&self.packed[packed..], self.packed.as_ptr().wrapping_add(next));
         let mut tile = Tile {
             a: [std::ptr::null(); MAX_ROWS],
             c: [std::ptr::null_mut(); MAX_ROWS],
             c_offset: 0,
             runs: &[Run { a: 0, b: 0 }],
-            length: plan.picture.channels,
+            length: channels,
             offsets: &[],
-            b: packed[..plan.picture.channels * width].as_ptr(),
+            b: packed[..channels * width].as_ptr(),
+            ahead: Ahead::none(packed.as_ptr()),
             columns: width,
             bias: std::ptr::null(),
             residual: [std::ptr::null(); MAX_ROWS],
             bounds: Bounds::NONE,
         };
+        let (tiles, mut index) = (rows.div_ceil(self.kernels.rows), 0);
         for_each_tile(rows, self.kernels.rows, |start, height| {
+            tile.ahead = Ahead::share(next, width, channels, index, tiles);
+            index += 1;
             for row in 0..height {
                 tile.a[row] = data[(start + row) * plan.tile_stride..].as_ptr();
                 tile.c[row] = target[(start + row) * width..].as_mut_ptr();

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::config::{self, channels, setters, to_map};
+use super::filters::{check_filters, with_bias};
 use super::{Padding, Size};
 use crate::activation::Activation;
 use crate::initializers::Initializer;
@@ -133,18 +134,14 @@ impl<const RANK: usize> Layer for Conv<RANK> {
 
     fn weights(&self, inputs: &[Shape]) -> Result<Vec<WeightSpec>, Mismatch> {
         let channels = channels::<RANK>(inputs)?;
-        if self.filters == 0 {
-            return Err(Mismatch::new("at least 1 filter", 0));
-        }
+        check_filters(self.filters)?;
         if !channels.is_multiple_of(self.groups) || !self.filters.is_multiple_of(self.groups) {
             let expected = format!("channels and filters that divide into {} groups", self.groups);
             return Err(Mismatch::new(expected, format!("{channels} and {}", self.filters)));
         }
         let dims = [&self.kernel_size.0[..], &[channels / self.groups, self.filters]].concat();
         let kernel = WeightSpec::trainable("kernel", dims, self.kernel_initializer);
-        let bias =
-            self.use_bias.then(|| WeightSpec::trainable("bias", [self.filters], self.bias_initializer));
-        Ok(std::iter::once(kernel).chain(bias).collect())
+        Ok(with_bias(vec![kernel], self.use_bias, self.filters, self.bias_initializer))
     }
 
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {

@@ -1,12 +1,13 @@
 //! Transposed convolution over one, two or three spatial axes.
 
 use convnet_engine::error::Mismatch;
-use convnet_engine::ops::{BiasAdd, ConvolutionDataGradient, Sliding};
+use convnet_engine::ops::{BiasAdd, ConvolutionDataGradient};
 use convnet_engine::{EngineError, Shape, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::config::{self, channels, setters, to_map};
+use super::filters::{check_filters, sliding, with_bias};
 use super::{Padding, Size};
 use crate::activation::Activation;
 use crate::initializers::Initializer;
@@ -133,22 +134,14 @@ impl<const RANK: usize> Layer for ConvTranspose<RANK> {
 
     fn weights(&self, inputs: &[Shape]) -> Result<Vec<WeightSpec>, Mismatch> {
         let channels = channels::<RANK>(inputs)?;
-        if self.filters == 0 {
-            return Err(Mismatch::new("at least 1 filter", 0));
-        }
+        check_filters(self.filters)?;
         let dims = [&self.kernel_size.0[..], &[self.filters, channels]].concat();
         let kernel = WeightSpec::trainable("kernel", dims, self.kernel_initializer);
-        let bias =
-            self.use_bias.then(|| WeightSpec::trainable("bias", [self.filters], self.bias_initializer));
-        Ok(std::iter::once(kernel).chain(bias).collect())
+        Ok(with_bias(vec![kernel], self.use_bias, self.filters, self.bias_initializer))
     }
 
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
-        let sliding = Sliding {
-            strides: self.strides.of_axes(),
-            dilation: self.dilation_rate.of_axes(),
-            padding: self.padding.of_axes(at)?,
-        };
+        let sliding = sliding(at, self.strides, self.dilation_rate, self.padding)?;
         let output_padding = self.output_padding.map_or([None; 3], |added| added.of_axes().map(Some));
         let (x, w) = (at.graph.shape(inputs[0]), at.graph.shape(at.weights[0]));
         let op = ConvolutionDataGradient::transposed(x, w, sliding, 1, output_padding)

@@ -6,8 +6,9 @@ use convnet_engine::{EngineError, Shape, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::config::{self, to_map};
+use super::config::{self, setters, to_map};
 use super::conv::convolve;
+use super::filters::with_bias;
 use crate::activation::Activation;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, LayerContext, WeightSpec};
@@ -57,24 +58,15 @@ impl Dense {
         }
     }
 
-    /// Sets the function that is applied to the result.
-    pub fn activation(self, activation: Activation) -> Self {
-        Self { activation, ..self }
-    }
-
-    /// Says whether there is a bias.
-    pub fn use_bias(self, use_bias: bool) -> Self {
-        Self { use_bias, ..self }
-    }
-
-    /// Sets how the kernel is filled at first.
-    pub fn kernel_initializer(self, kernel_initializer: Initializer) -> Self {
-        Self { kernel_initializer, ..self }
-    }
-
-    /// Sets how the bias is filled at first.
-    pub fn bias_initializer(self, bias_initializer: Initializer) -> Self {
-        Self { bias_initializer, ..self }
+    setters! {
+        /// Sets the function that is applied to the result.
+        activation: Activation,
+        /// Says whether there is a bias.
+        use_bias: bool,
+        /// Sets how the kernel is filled at first.
+        kernel_initializer: Initializer,
+        /// Sets how the bias is filled at first.
+        bias_initializer: Initializer,
     }
 
     pub(super) fn examples() -> Vec<(Self, Vec<Vec<usize>>)> {
@@ -105,8 +97,7 @@ impl Layer for Dense {
             return Err(Mismatch::new("at least 1 unit", 0));
         }
         let kernel = WeightSpec::trainable("kernel", [size, self.units], self.kernel_initializer);
-        let bias = self.use_bias.then(|| WeightSpec::trainable("bias", [self.units], self.bias_initializer));
-        Ok(std::iter::once(kernel).chain(bias).collect())
+        Ok(with_bias(vec![kernel], self.use_bias, self.units, self.bias_initializer))
     }
 
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {

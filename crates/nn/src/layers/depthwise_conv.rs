@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use super::config::{self, channels, setters, to_map};
 use super::conv::convolve;
+use super::filters::{sliding, with_bias};
 use super::{Padding, Size};
 use crate::activation::Activation;
 use crate::initializers::Initializer;
@@ -126,16 +127,11 @@ impl<const RANK: usize> Layer for DepthwiseConv<RANK> {
         let dims = depthwise_dims(self.kernel_size, channels, self.depth_multiplier)?;
         let filters = channels * self.depth_multiplier;
         let kernel = WeightSpec::trainable("kernel", dims, self.depthwise_initializer);
-        let bias = self.use_bias.then(|| WeightSpec::trainable("bias", [filters], self.bias_initializer));
-        Ok(std::iter::once(kernel).chain(bias).collect())
+        Ok(with_bias(vec![kernel], self.use_bias, filters, self.bias_initializer))
     }
 
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
-        let sliding = Sliding {
-            strides: self.strides.of_axes(),
-            dilation: self.dilation_rate.of_axes(),
-            padding: self.padding.of_axes(at)?,
-        };
+        let sliding = sliding(at, self.strides, self.dilation_rate, self.padding)?;
         convolve_depthwise(at.graph, sliding, self.activation, inputs[0], at.weights)
     }
 }

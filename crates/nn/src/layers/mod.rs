@@ -24,6 +24,7 @@ mod dot;
 mod dropout;
 mod elu;
 mod embedding;
+mod filters;
 mod flatten;
 mod global_pooling;
 mod group_normalization;

@@ -188,6 +188,20 @@ fn between(interpolation: Interpolation) -> Between {
     }
 }
 
+/// Setters of what all warps say of the pixels they show.
+macro_rules! setters_of_pixels {
+    () => {
+        setters! {
+            /// Sets what is shown where the image has no pixels.
+            fill_mode: FillMode,
+            /// Sets how values between pixels are found.
+            interpolation: Interpolation,
+            /// Sets the value of [`FillMode::Constant`].
+            fill_value: f32,
+        }
+    };
+}
+
 impl RandomFlip {
     /// Exchanges these sides.
     pub fn new(mode: FlipMode) -> Self {
@@ -211,14 +225,7 @@ impl RandomRotation {
         }
     }
 
-    setters! {
-        /// Sets what is shown where the image has no pixels.
-        fill_mode: FillMode,
-        /// Sets how values between pixels are found.
-        interpolation: Interpolation,
-        /// Sets the value of [`FillMode::Constant`].
-        fill_value: f32,
-    }
+    setters_of_pixels!();
 
     pub(super) fn examples() -> Vec<(Self, Vec<Vec<usize>>)> {
         let constant = Self::new((-0.1, 0.2)).fill_mode(FillMode::Constant).fill_value(0.5);
@@ -238,14 +245,7 @@ impl RandomTranslation {
         }
     }
 
-    setters! {
-        /// Sets what is shown where the image has no pixels.
-        fill_mode: FillMode,
-        /// Sets how values between pixels are found.
-        interpolation: Interpolation,
-        /// Sets the value of [`FillMode::Constant`].
-        fill_value: f32,
-    }
+    setters_of_pixels!();
 
     pub(super) fn examples() -> Vec<(Self, Vec<Vec<usize>>)> {
         let wrap =
@@ -269,13 +269,9 @@ impl RandomZoom {
     setters! {
         /// Gives the width a factor of its own.
         width_factor: into Option<Factor>,
-        /// Sets what is shown where the image has no pixels.
-        fill_mode: FillMode,
-        /// Sets how values between pixels are found.
-        interpolation: Interpolation,
-        /// Sets the value of [`FillMode::Constant`].
-        fill_value: f32,
     }
+
+    setters_of_pixels!();
 
     pub(super) fn examples() -> Vec<(Self, Vec<Vec<usize>>)> {
         let nearest = Self::new((-0.3, 0.3)).width_factor(Factor::Both(0.1)).fill_mode(FillMode::Nearest);

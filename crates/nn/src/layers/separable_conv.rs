@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json};
 use super::config::{self, channels, setters, to_map};
 use super::conv::convolve;
 use super::depthwise_conv::{convolve_depthwise, depthwise_dims};
+use super::filters::{check_filters, sliding, with_bias};
 use super::{Padding, Size};
 use crate::activation::Activation;
 use crate::initializers::Initializer;
@@ -133,29 +134,20 @@ impl<const RANK: usize> Layer for SeparableConv<RANK> {
 
     fn weights(&self, inputs: &[Shape]) -> Result<Vec<WeightSpec>, Mismatch> {
         let channels = channels::<RANK>(inputs)?;
-        if self.filters == 0 {
-            return Err(Mismatch::new("at least 1 filter", 0));
-        }
+        check_filters(self.filters)?;
         let depthwise = depthwise_dims(self.kernel_size, channels, self.depth_multiplier)?;
         let pointwise =
             Size::<RANK>::one().0.into_iter().chain([channels * self.depth_multiplier, self.filters]);
         let pointwise: Vec<usize> = pointwise.collect();
-        let mut weights = vec![
+        let kernels = vec![
             WeightSpec::trainable("depthwise_kernel", depthwise, self.depthwise_initializer),
             WeightSpec::trainable("pointwise_kernel", pointwise, self.pointwise_initializer),
         ];
-        weights.extend(
-            self.use_bias.then(|| WeightSpec::trainable("bias", [self.filters], self.bias_initializer)),
-        );
-        Ok(weights)
+        Ok(with_bias(kernels, self.use_bias, self.filters, self.bias_initializer))
     }
 
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
-        let sliding = Sliding {
-            strides: self.strides.of_axes(),
-            dilation: self.dilation_rate.of_axes(),
-            padding: self.padding.of_axes(at)?,
-        };
+        let sliding = sliding(at, self.strides, self.dilation_rate, self.padding)?;
         let (depthwise, rest) = at.weights.split_at(1);
         let x = convolve_depthwise(at.graph, sliding, Activation::Linear, inputs[0], depthwise)?;
         let inputs: Vec<Value> = std::iter::once(x).chain(rest.iter().copied()).collect();

@@ -13,6 +13,7 @@ use maths::Maths;
 
 mod binary_crossentropy;
 mod categorical_crossentropy;
+mod counted;
 mod focal;
 mod hinge;
 mod maths;
@@ -23,6 +24,7 @@ mod sparse_categorical_crossentropy;
 
 pub use binary_crossentropy::BinaryCrossentropy;
 pub use categorical_crossentropy::CategoricalCrossentropy;
+pub(crate) use counted::Counted;
 pub use focal::{BinaryFocalCrossentropy, CategoricalFocalCrossentropy};
 pub use hinge::{CategoricalHinge, Hinge, SquaredHinge};
 pub use mean_squared_error::MeanSquaredError;

@@ -55,6 +55,11 @@ pub trait Measure: Debug + Send + Sync + 'static {
         true
     }
 
+    /// Whether it passes over time steps that a mask leaves out, as Keras's means over predictions do and its other metrics do not.
+    fn heeds_mask(&self) -> bool {
+        false
+    }
+
     /// Adds to a graph what the meter wants to see of each batch. The predictions themselves, if nothing else is said.
     ///
     /// # Errors
@@ -72,7 +77,8 @@ pub trait Measure: Debug + Send + Sync + 'static {
 
 /// What a metric has gathered.
 pub trait Meter: Debug + Send {
-    /// Counts a batch in: what [`Measure::build`] asked for, the targets, and a weight for each sample (none: all count 1).
+    /// Counts a batch in: what [`Measure::build`] asked for, the targets, and a weight for each sample or each of its time steps
+    /// (none: all count 1).
     fn add(&mut self, fetched: &[f32], targets: &[f32], weights: &[f32]);
 
     /// All that it has gathered, to be brought back by [`Meter::restore`] when a training goes on.
@@ -139,6 +145,15 @@ impl Metric {
             Self::Weighted(_) => true,
             Self::Named(_, inner) => inner.is_weighted(),
             _ => false,
+        }
+    }
+
+    /// Whether it passes over time steps that a mask leaves out.
+    pub(crate) fn heeds_mask(&self) -> bool {
+        match self {
+            Self::Of(measure) => measure.heeds_mask(),
+            Self::Named(_, inner) | Self::Weighted(inner) => inner.heeds_mask(),
+            _ => true,
         }
     }
 

@@ -47,6 +47,10 @@ impl Measure for OfLoss {
         config
     }
 
+    fn heeds_mask(&self) -> bool {
+        true
+    }
+
     fn build(&self, graph: &mut Graph, predictions: Value, targets: Value) -> Result<Value, EngineError> {
         let losses = self.loss.build(graph, predictions, targets)?;
         if !self.negative {

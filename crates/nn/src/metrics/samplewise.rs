@@ -103,6 +103,10 @@ impl Measure for TopK {
         to_map(self)
     }
 
+    fn heeds_mask(&self) -> bool {
+        true
+    }
+
     fn meter(&self, predictions: &Shape, targets: &Shape) -> Result<Box<dyn Meter>> {
         let k = self.k;
         let rows = Rows::new(self.name(), predictions, targets)?;
@@ -150,21 +154,39 @@ impl Measure for RootMeanSquaredError {
     }
 }
 
-fn last_axis_only(metric: &str, axis: i64) -> Result<()> {
-    match axis {
-        -1 => Ok(()),
-        other => Err(Error::argument(
-            format!("metric {metric}"),
-            format!("axis {other} is not supported, only -1"),
-        )),
+/// The pairs of a prediction and a target of a row, one after another.
+type Pairs<'r> = &'r mut dyn ExactSizeIterator<Item = (f64, f64)>;
+
+/// The mean over rows of a number that `each` makes of a row's pairs, and of the mean and spread of predictions and of targets.
+fn correlation(
+    metric: &impl Measure,
+    axis: i64,
+    predictions: &Shape,
+    targets: &Shape,
+    each: impl Fn(Pairs<'_>, (f64, f64), (f64, f64)) -> f64 + Send + 'static,
+) -> Result<Box<dyn Meter>> {
+    if axis != -1 {
+        let problem = format!("axis {axis} is not supported, only -1");
+        return Err(Error::argument(format!("metric {}", metric.name()), problem));
     }
+    let rows = Rows::new(metric.name(), predictions, targets)?;
+    let each = move |y: &[f32], t: &dyn Fn(usize) -> f32| {
+        let y = y.iter().map(|&y| f64::from(y));
+        let t = (0..y.len()).map(|place| f64::from(t(place)));
+        each(&mut y.clone().zip(t.clone()), moments(y), moments(t))
+    };
+    Ok(Box::new(Shown(RowMean::new(rows, each))))
+}
+
+fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let count = values.len() as f64;
+    values.sum::<f64>() / count
 }
 
 /// Mean, and mean square of the distance from it.
-fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
-    let count = values.clone().count() as f64;
-    let mean = values.clone().sum::<f64>() / count;
-    (mean, values.map(|x| (x - mean).powi(2)).sum::<f64>() / count)
+fn moments(values: impl ExactSizeIterator<Item = f64> + Clone) -> (f64, f64) {
+    let middle = mean(values.clone());
+    (middle, mean(values.map(|x| (x - middle).powi(2))))
 }
 
 /// The correlation of predictions and targets along the last axis.
@@ -197,17 +219,10 @@ impl Measure for PearsonCorrelation {
     }
 
     fn meter(&self, predictions: &Shape, targets: &Shape) -> Result<Box<dyn Meter>> {
-        last_axis_only(self.name(), self.axis)?;
-        let rows = Rows::new(self.name(), predictions, targets)?;
-        let each = |y: &[f32], t: &dyn Fn(usize) -> f32| {
-            let y = y.iter().map(|&y| f64::from(y));
-            let t = (0..y.len()).map(|place| f64::from(t(place)));
-            let ((mean_y, spread_y), (mean_t, spread_t)) = (moments(y.clone()), moments(t.clone()));
-            let count = y.len() as f64;
-            let both = y.zip(t).map(|(y, t)| (y - mean_y) * (t - mean_t)).sum::<f64>() / count;
+        correlation(self, self.axis, predictions, targets, |pairs, (mean_y, spread_y), (mean_t, spread_t)| {
+            let both = mean(pairs.map(|(y, t)| (y - mean_y) * (t - mean_t)));
             both / (spread_y * spread_t).sqrt()
-        };
-        Ok(Box::new(Shown(RowMean::new(rows, each))))
+        })
     }
 }
 
@@ -242,16 +257,9 @@ impl Measure for ConcordanceCorrelation {
     }
 
     fn meter(&self, predictions: &Shape, targets: &Shape) -> Result<Box<dyn Meter>> {
-        last_axis_only(self.name(), self.axis)?;
-        let rows = Rows::new(self.name(), predictions, targets)?;
-        let each = |y: &[f32], t: &dyn Fn(usize) -> f32| {
-            let y = y.iter().map(|&y| f64::from(y));
-            let t = (0..y.len()).map(|place| f64::from(t(place)));
-            let ((mean_y, spread_y), (mean_t, spread_t)) = (moments(y.clone()), moments(t.clone()));
+        correlation(self, self.axis, predictions, targets, |pairs, (mean_y, spread_y), (mean_t, spread_t)| {
             let norm = spread_t + spread_y + (mean_t - mean_y).powi(2) + 1e-7;
-            let count = y.len() as f64;
-            y.zip(t).map(|(y, t)| 2.0 * (t - mean_y) * (y - mean_y) / norm).sum::<f64>() / count
-        };
-        Ok(Box::new(Shown(RowMean::new(rows, each))))
+            mean(pairs.map(|(y, t)| 2.0 * (t - mean_y) * (y - mean_y) / norm))
+        })
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use convnet_engine::{Graph, Precision, Shape, Slab, Value};
+use serde_json::Map;
 
 use super::network::NetworkWeight;
 use super::symbol::{CallNode, Origin};
@@ -20,8 +21,8 @@ pub(crate) struct Additions {
     pub(crate) updates: Vec<(Value, usize)>,
     /// Scalars that are added to the loss.
     pub(crate) penalties: Vec<Value>,
-    /// The mask of the first output.
-    pub(crate) mask: Option<Value>,
+    /// The outputs' masks: which time steps count.
+    pub(crate) masks: Vec<Option<Value>>,
 }
 
 impl Model {
@@ -80,6 +81,7 @@ impl Model {
             training: None,
             runtime: Mutex::default(),
             class_names: Vec::new(),
+            remembered: Map::new(),
             max_memory: None,
             precision: Precision::default(),
             notes: Vec::new(),
@@ -107,8 +109,8 @@ impl Model {
             mask: None,
             output_mask: None,
         };
-        let values = self.network.add_to(&mut at, "", inputs)?;
-        additions.mask = at.output_mask;
+        let (values, masks) = self.network.add_to(&mut at, "", inputs)?;
+        additions.masks = self.network.outputs.iter().map(|&tensor| masks[tensor]).collect();
         for (weight, value) in updates {
             if let Slot::State(start) = self.weights[weight].slot {
                 additions.updates.push((value, start));

@@ -60,6 +60,11 @@ impl Objective {
     pub(crate) fn wants_targets(&self) -> bool {
         self.loss.is_some() || !self.metrics.is_empty()
     }
+
+    /// Whether one of its metrics passes over time steps that a mask leaves out.
+    pub(crate) fn heeds_mask(&self) -> bool {
+        self.metrics.iter().any(Metric::heeds_mask)
+    }
 }
 
 impl Compiled {

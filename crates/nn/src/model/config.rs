@@ -27,6 +27,9 @@ impl Model {
         if !self.rates.is_empty() {
             own.insert("rates".into(), json!(self.rates));
         }
+        if !self.remembered.is_empty() {
+            own.insert("remembered".into(), Json::Object(self.remembered.clone()));
+        }
         let schedule =
             self.compiled.as_ref().and_then(|compiled| compiled.optimizer.settings().schedule.as_ref());
         if let Some(schedule) = schedule.filter(|schedule| !schedule.is_keras() && schedule.steps().is_some())
@@ -239,12 +242,14 @@ pub fn from_config_within(json: &Json, max_numbers: usize) -> Result<Model> {
         return Err(Error::argument("model configuration", problem));
     }
     let mut model = Model::of_network(network);
-    if let Some(names) = json.get("convnet").and_then(|own| own.get("class_names")).and_then(Json::as_array) {
+    let own = |key: &str| json.get("convnet").and_then(|own| own.get(key));
+    if let Some(names) = own("class_names").and_then(Json::as_array) {
         model.class_names = names.iter().map(|name| name.as_str().unwrap_or_default().to_owned()).collect();
     }
-    for pair in
-        json.get("convnet").and_then(|own| own.get("rates")).and_then(Json::as_array).into_iter().flatten()
-    {
+    if let Some(remembered) = own("remembered").and_then(Json::as_object) {
+        model.remembered.clone_from(remembered);
+    }
+    for pair in own("rates").and_then(Json::as_array).into_iter().flatten() {
         if let (Some(path), Some(factor)) =
             (pair.get(0).and_then(Json::as_str), pair.get(1).and_then(Json::as_f64))
         {

@@ -2,15 +2,16 @@
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use convnet_engine::ops::{BatchMean, Expand, Multiply, Reshape, ScaleShift, Sum};
+use convnet_engine::ops::{ScaleShift, Sum};
 use convnet_engine::{
-    EngineError, Graph, Memory, Plan, Program, RunContext, Shape, Slab, Target, Value, gradients, passes,
+    Graph, Memory, Plan, Program, RunContext, Shape, Slab, Target, Value, gradients, passes,
 };
 use ndarray::{ArrayD, ArrayView, ArrayViewD, Axis, Dimension, IxDyn, Slice};
 
 use super::build::Additions;
 use super::{Model, Slot};
 use crate::error::{Error, Result};
+use crate::losses::Counted;
 use crate::threads;
 
 /// What a plan is for.
@@ -99,16 +100,24 @@ impl Model {
         Ok(program)
     }
 
-    /// Forward pass; fetched are the loss, of several outputs each one's loss, then what each metric wants to see; placeholders are the inputs, then the targets of outputs
-    /// that have a loss or a metric, then the samples' weights.
+    /// Which outputs have masks: time steps that losses and some metrics pass over.
+    pub(crate) fn masked_outputs(&self) -> Result<Vec<bool>> {
+        let (mut program, mut additions) = (Program::default(), Additions::default());
+        let inputs = self.placeholders(&mut program);
+        self.add_to(&mut program.graph, &inputs, &mut additions)?;
+        Ok(additions.masks.iter().map(Option::is_some).collect())
+    }
+
+    /// Forward pass; fetched are the loss, of several outputs each one's loss, then what each metric wants to see, then the masks of outputs whose metrics heed them;
+    /// placeholders are the inputs, then the targets of outputs that have a loss or a metric, then the samples' weights.
     fn scoring_program(&self, additions: &mut Additions, weighted: bool) -> Result<Program> {
         let compiled = self.compiled.as_ref().ok_or(Error::NotCompiled("training or evaluation"))?;
         let mut program = Program { precision: self.precision, ..Program::default() };
         let inputs = self.placeholders(&mut program);
-        let judged = || compiled.objectives.iter().zip(&self.network.outputs);
+        let judged = || compiled.objectives.iter().zip(&self.network.outputs).enumerate();
         let targets: Vec<Value> = judged()
-            .filter(|(objective, _)| objective.wants_targets())
-            .map(|(objective, &output)| {
+            .filter(|(_, (objective, _))| objective.wants_targets())
+            .map(|(_, (objective, &output))| {
                 program.graph.input(objective.target_shape(&self.network.tensors[output]))
             })
             .collect();
@@ -116,23 +125,23 @@ impl Model {
         let values = self.add_to(&mut program.graph, &inputs, additions)?;
         let graph = &mut program.graph;
         let model_nodes = graph.nodes().len();
-        let (mut terms, mut losses, mut scores) = (Vec::new(), Vec::new(), Vec::new());
-        let wanted = judged().filter(|(objective, _)| objective.wants_targets());
-        for ((objective, &output), &targets) in wanted.zip(&targets) {
+        let (mut terms, mut losses, mut scores, mut masks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let wanted = judged().filter(|(_, (objective, _))| objective.wants_targets());
+        for ((index, (objective, &output)), &targets) in wanted.zip(&targets) {
             let predictions = values[output];
             if let Some(loss) = &objective.loss {
                 graph.set_label("loss");
-                let mut each = loss.build(graph, predictions, targets)?;
-                if let Some(weights) = weights {
-                    each = weigh(graph, each, weights)?;
-                }
-                let mean = graph.apply(BatchMean, &[each])?;
+                let each = loss.build(graph, predictions, targets)?;
+                let counted =
+                    Counted { weights, mask: additions.masks[index], ignored: loss.ignored_class() };
+                let mean = counted.mean(graph, each, targets)?;
                 losses.push(mean);
                 terms.push(match objective.weight {
                     1.0 => mean,
                     scale => graph.apply(ScaleShift { scale, shift: 0.0 }, &[mean])?,
                 });
             }
+            masks.extend(additions.masks[index].filter(|_| objective.heeds_mask()));
             for metric in &objective.metrics {
                 graph.set_label(metric.name());
                 metric.meter(graph.shape(predictions), graph.shape(targets))?;
@@ -145,6 +154,7 @@ impl Model {
         program.fetches.push(if terms.len() > 1 { graph.apply(Sum, &terms)? } else { terms[0] });
         program.fetches.extend(losses.iter().filter(|_| losses.len() > 1));
         program.fetches.extend(scores);
+        program.fetches.extend(masks);
         let scoring = &graph.nodes()[model_nodes..];
         program.exact =
             scoring.iter().flat_map(|node| node.inputs.iter().chain(&node.outputs)).copied().collect();
@@ -391,15 +401,4 @@ impl Model {
         self.check_rows(|input| inputs[input].iter())?;
         Ok(count)
     }
-}
-
-/// Losses, one or more a sample, times the weights of their samples.
-fn weigh(graph: &mut Graph, losses: Value, weights: Value) -> Result<Value, EngineError> {
-    let shape = graph.shape(losses).clone();
-    if shape.dims.is_empty() {
-        return graph.apply(Multiply, &[losses, weights]);
-    }
-    let column = graph.apply(Reshape { dims: vec![1; shape.dims.len()] }, &[weights])?;
-    let spread = graph.apply(Expand { shape, shared: false }, &[column])?;
-    graph.apply(Multiply, &[losses, spread])
 }

@@ -18,6 +18,7 @@ mod variables;
 use std::sync::Mutex;
 
 use convnet_engine::{Precision, Shape};
+use serde_json::{Map, Value as Json};
 
 pub use build::Symbols;
 pub use compile::{Compiled, Objective};
@@ -61,6 +62,8 @@ pub struct Model {
     pub(crate) training: Option<crate::train::TrainingState>,
     pub(crate) runtime: Mutex<Runtime>,
     pub(crate) class_names: Vec<String>,
+    /// What programs keep with the model, by name.
+    pub(crate) remembered: Map<String, Json>,
     pub(crate) max_memory: Option<usize>,
     pub(crate) precision: Precision,
     pub(crate) notes: Vec<String>,
@@ -88,6 +91,23 @@ impl Model {
     /// Says what the classes are called.
     pub fn set_class_names(&mut self, class_names: Vec<String>) {
         self.class_names = class_names;
+    }
+
+    /// Plain data that a program keeps with the model, by name: the words of its texts, how its pictures were prepared. Kept in files, where Keras passes
+    /// over it.
+    pub fn remembered(&self, name: &str) -> Option<&Json> {
+        self.remembered.get(name)
+    }
+
+    /// Keeps something with the model, under a name.
+    pub fn remember(&mut self, name: impl Into<String>, value: Json) {
+        self.remembered.insert(name.into(), value);
+    }
+
+    /// Takes over the names of classes and what is remembered of another model: for one that was made of its layers.
+    pub fn remember_all_of(&mut self, other: &Model) {
+        self.class_names.clone_from(&other.class_names);
+        self.remembered.clone_from(&other.remembered);
     }
 
     /// What whoever loaded the model should know: parts of its file that are not known here, and were left out.

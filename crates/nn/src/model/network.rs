@@ -202,13 +202,14 @@ impl Network {
         })
     }
 
-    /// Adds the whole network to a graph, its layers labelled with `path` in front; returns the values of its tensors.
+    /// Adds the whole network to a graph, its layers labelled with `path` in front; returns the values of its tensors, and the masks
+    /// that some of them have.
     pub(crate) fn add_to(
         &self,
         at: &mut LayerContext<'_>,
         path: &str,
         inputs: &[Value],
-    ) -> Result<Vec<Value>, EngineError> {
+    ) -> Result<(Vec<Value>, Vec<Option<Value>>), EngineError> {
         // A layer that is called again finds the states as the call before left them.
         let mut weights = at.weights.to_vec();
         let mut values: Vec<Value> = Vec::with_capacity(self.tensors.len());
@@ -251,8 +252,7 @@ impl Network {
                 at.updates.push((first + weight, value));
             }
         }
-        at.output_mask = masks[self.outputs[0]];
-        Ok(values)
+        Ok((values, masks))
     }
 
     fn run(
@@ -270,7 +270,8 @@ impl Network {
             let mismatch = Mismatch::new(show(&expected), show(&received));
             return Err(EngineError::Shape { layer: path.to_owned(), op: self.class_name(), mismatch });
         }
-        let values = self.add_to(at, path, inputs)?;
+        let (values, masks) = self.add_to(at, path, inputs)?;
+        at.output_mask = masks[self.outputs[0]];
         Ok(self.outputs.iter().map(|&tensor| values[tensor]).collect())
     }
 

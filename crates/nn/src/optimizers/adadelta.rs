@@ -2,9 +2,8 @@
 
 use convnet_engine::kernels::optimizer;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
 
-use super::{Optimizer, Step, to_map};
+use super::{Optimizer, Step, described};
 
 /// Steps by the gradient, times the root of the mean square of past steps over that of past gradients. Zeiler, 2012.
 ///
@@ -37,13 +36,7 @@ impl Adadelta {
 }
 
 impl Optimizer for Adadelta {
-    fn class_name(&self) -> &'static str {
-        "Adadelta"
-    }
-
-    fn config(&self) -> Map<String, Json> {
-        to_map(self)
-    }
+    described!("Adadelta");
 
     fn slots(&self) -> Vec<&'static str> {
         vec!["accumulated_grad", "accumulated_delta_var"]
@@ -51,14 +44,6 @@ impl Optimizer for Adadelta {
 
     fn slot_groups(&self) -> Vec<usize> {
         vec![2]
-    }
-
-    fn learning_rate(&self) -> f32 {
-        self.learning_rate
-    }
-
-    fn set_learning_rate(&mut self, learning_rate: f32) {
-        self.learning_rate = learning_rate;
     }
 
     fn update(&self, at: Step, parameters: &mut [f32], gradients: &[f32], slots: &mut [&mut [f32]]) {

@@ -2,9 +2,8 @@
 
 use convnet_engine::kernels::optimizer;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
 
-use super::{Optimizer, Step, to_map};
+use super::{Optimizer, Step, described};
 
 /// s ← s + g², w ← w − rate · g / √(s + epsilon): what was moved often moves less. Duchi, Hazan, Singer, 2011.
 ///
@@ -35,13 +34,7 @@ impl Adagrad {
 }
 
 impl Optimizer for Adagrad {
-    fn class_name(&self) -> &'static str {
-        "Adagrad"
-    }
-
-    fn config(&self) -> Map<String, Json> {
-        to_map(self)
-    }
+    described!("Adagrad");
 
     fn slots(&self) -> Vec<&'static str> {
         vec!["accumulator"]
@@ -49,14 +42,6 @@ impl Optimizer for Adagrad {
 
     fn slot_start(&self, _slot: usize) -> f32 {
         self.initial_accumulator_value
-    }
-
-    fn learning_rate(&self) -> f32 {
-        self.learning_rate
-    }
-
-    fn set_learning_rate(&mut self, learning_rate: f32) {
-        self.learning_rate = learning_rate;
     }
 
     fn update(&self, at: Step, parameters: &mut [f32], gradients: &[f32], slots: &mut [&mut [f32]]) {

@@ -2,9 +2,8 @@
 
 use convnet_engine::kernels::optimizer;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
 
-use super::{Optimizer, Step, to_map};
+use super::{Optimizer, Step, described};
 
 /// Steps by the mean of the gradient over the root of its mean square, both corrected for their start at 0. Kingma, Ba, 2015.
 ///
@@ -44,13 +43,7 @@ impl Adam {
 }
 
 impl Optimizer for Adam {
-    fn class_name(&self) -> &'static str {
-        "Adam"
-    }
-
-    fn config(&self) -> Map<String, Json> {
-        to_map(self)
-    }
+    described!("Adam");
 
     fn slots(&self) -> Vec<&'static str> {
         let mut slots = vec!["momentum", "velocity"];
@@ -60,14 +53,6 @@ impl Optimizer for Adam {
 
     fn slot_groups(&self) -> Vec<usize> {
         if self.amsgrad { vec![2, 1] } else { vec![2] }
-    }
-
-    fn learning_rate(&self) -> f32 {
-        self.learning_rate
-    }
-
-    fn set_learning_rate(&mut self, learning_rate: f32) {
-        self.learning_rate = learning_rate;
     }
 
     fn update(&self, at: Step, parameters: &mut [f32], gradients: &[f32], slots: &mut [&mut [f32]]) {
@@ -124,13 +109,7 @@ impl AdamW {
 }
 
 impl Optimizer for AdamW {
-    fn class_name(&self) -> &'static str {
-        "AdamW"
-    }
-
-    fn config(&self) -> Map<String, Json> {
-        to_map(self)
-    }
+    described!("AdamW");
 
     fn slots(&self) -> Vec<&'static str> {
         self.adam().slots()
@@ -142,14 +121,6 @@ impl Optimizer for AdamW {
 
     fn weight_decay(&self) -> Option<f32> {
         Some(self.weight_decay)
-    }
-
-    fn learning_rate(&self) -> f32 {
-        self.learning_rate
-    }
-
-    fn set_learning_rate(&mut self, learning_rate: f32) {
-        self.learning_rate = learning_rate;
     }
 
     fn update(&self, at: Step, parameters: &mut [f32], gradients: &[f32], slots: &mut [&mut [f32]]) {

@@ -2,9 +2,8 @@
 
 use convnet_engine::kernels::optimizer;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
 
-use super::{Optimizer, Step, to_map};
+use super::{Optimizer, Step, described};
 
 /// Adam with the largest gradient, which fades, in the place of the root of the mean square. Kingma, Ba, 2015.
 ///
@@ -37,13 +36,7 @@ impl Adamax {
 }
 
 impl Optimizer for Adamax {
-    fn class_name(&self) -> &'static str {
-        "Adamax"
-    }
-
-    fn config(&self) -> Map<String, Json> {
-        to_map(self)
-    }
+    described!("Adamax");
 
     fn slots(&self) -> Vec<&'static str> {
         vec!["momentum", "norm"]
@@ -51,14 +44,6 @@ impl Optimizer for Adamax {
 
     fn slot_groups(&self) -> Vec<usize> {
         vec![2]
-    }
-
-    fn learning_rate(&self) -> f32 {
-        self.learning_rate
-    }
-
-    fn set_learning_rate(&mut self, learning_rate: f32) {
-        self.learning_rate = learning_rate;
     }
 
     fn update(&self, at: Step, parameters: &mut [f32], gradients: &[f32], slots: &mut [&mut [f32]]) {

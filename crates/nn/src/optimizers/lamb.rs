@@ -2,9 +2,8 @@
 
 use convnet_engine::kernels::optimizer;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
 
-use super::{Optimizer, Step, to_map};
+use super::{Optimizer, Step, described};
 
 /// Adam's step, brought to the length of the weight that it changes, for large batches. You et al., 2020.
 ///
@@ -37,13 +36,7 @@ impl Lamb {
 }
 
 impl Optimizer for Lamb {
-    fn class_name(&self) -> &'static str {
-        "Lamb"
-    }
-
-    fn config(&self) -> Map<String, Json> {
-        to_map(self)
-    }
+    described!("Lamb");
 
     fn slots(&self) -> Vec<&'static str> {
         vec!["momentum", "velocity"]
@@ -55,14 +48,6 @@ impl Optimizer for Lamb {
 
     fn by_weight(&self) -> bool {
         true
-    }
-
-    fn learning_rate(&self) -> f32 {
-        self.learning_rate
-    }
-
-    fn set_learning_rate(&mut self, learning_rate: f32) {
-        self.learning_rate = learning_rate;
     }
 
     fn update(&self, at: Step, parameters: &mut [f32], gradients: &[f32], slots: &mut [&mut [f32]]) {

@@ -2,9 +2,8 @@
 
 use convnet_engine::kernels::optimizer;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
 
-use super::{Optimizer, Step, to_map};
+use super::{Optimizer, Step, described};
 
 /// Every weight moves by the step size, against the sign of its moving mean and gradient. Chen et al., 2023.
 ///
@@ -37,24 +36,10 @@ impl Lion {
 }
 
 impl Optimizer for Lion {
-    fn class_name(&self) -> &'static str {
-        "Lion"
-    }
-
-    fn config(&self) -> Map<String, Json> {
-        to_map(self)
-    }
+    described!("Lion");
 
     fn slots(&self) -> Vec<&'static str> {
         vec!["momentum"]
-    }
-
-    fn learning_rate(&self) -> f32 {
-        self.learning_rate
-    }
-
-    fn set_learning_rate(&mut self, learning_rate: f32) {
-        self.learning_rate = learning_rate;
     }
 
     fn update(&self, at: Step, parameters: &mut [f32], gradients: &[f32], slots: &mut [&mut [f32]]) {

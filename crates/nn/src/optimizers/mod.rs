@@ -113,6 +113,28 @@ pub trait Optimizer: Debug + Send + Sync + 'static {
     }
 }
 
+/// What a rule that is plain data tells of itself: Keras's class name, its fields as arguments, and its field `learning_rate`.
+macro_rules! described {
+    ($class_name:literal) => {
+        fn class_name(&self) -> &'static str {
+            $class_name
+        }
+
+        fn config(&self) -> serde_json::Map<String, serde_json::Value> {
+            super::to_map(self)
+        }
+
+        fn learning_rate(&self) -> f32 {
+            self.learning_rate
+        }
+
+        fn set_learning_rate(&mut self, learning_rate: f32) {
+            self.learning_rate = learning_rate;
+        }
+    };
+}
+use described;
+
 /// A kind of optimizer that can be made from its configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct OptimizerClass {

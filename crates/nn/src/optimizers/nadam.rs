@@ -2,9 +2,8 @@
 
 use convnet_engine::kernels::optimizer;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
 
-use super::{Optimizer, Step, to_map};
+use super::{Optimizer, Step, described};
 
 /// Adam with Nesterov's momentum. Dozat, 2016.
 ///
@@ -37,13 +36,7 @@ impl Nadam {
 }
 
 impl Optimizer for Nadam {
-    fn class_name(&self) -> &'static str {
-        "Nadam"
-    }
-
-    fn config(&self) -> Map<String, Json> {
-        to_map(self)
-    }
+    described!("Nadam");
 
     fn slots(&self) -> Vec<&'static str> {
         vec!["momentum", "velocity"]
@@ -55,14 +48,6 @@ impl Optimizer for Nadam {
 
     fn file_scalars(&self, updates: u64) -> Vec<f32> {
         vec![optimizer::momentum_product(self.beta_1, updates) as f32]
-    }
-
-    fn learning_rate(&self) -> f32 {
-        self.learning_rate
-    }
-
-    fn set_learning_rate(&mut self, learning_rate: f32) {
-        self.learning_rate = learning_rate;
     }
 
     fn update(&self, at: Step, parameters: &mut [f32], gradients: &[f32], slots: &mut [&mut [f32]]) {

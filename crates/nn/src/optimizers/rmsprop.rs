@@ -2,9 +2,8 @@
 
 use convnet_engine::kernels::optimizer;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
 
-use super::{Optimizer, Step, to_map};
+use super::{Optimizer, Step, described};
 
 /// v ← rho · v + (1 − rho) · g², w ← w − rate · g / √(v + epsilon). Hinton, 2012.
 ///
@@ -54,27 +53,13 @@ impl RmsProp {
 }
 
 impl Optimizer for RmsProp {
-    fn class_name(&self) -> &'static str {
-        "RMSprop"
-    }
-
-    fn config(&self) -> Map<String, Json> {
-        to_map(self)
-    }
+    described!("RMSprop");
 
     fn slots(&self) -> Vec<&'static str> {
         let mut slots = vec!["velocity"];
         slots.extend((self.momentum > 0.0).then_some("momentum"));
         slots.extend(self.centered.then_some("average_gradient"));
         slots
-    }
-
-    fn learning_rate(&self) -> f32 {
-        self.learning_rate
-    }
-
-    fn set_learning_rate(&mut self, learning_rate: f32) {
-        self.learning_rate = learning_rate;
     }
 
     fn update(&self, at: Step, parameters: &mut [f32], gradients: &[f32], slots: &mut [&mut [f32]]) {

@@ -2,9 +2,8 @@
 
 use convnet_engine::kernels::optimizer;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
 
-use super::{Optimizer, Step, to_map};
+use super::{Optimizer, Step, described};
 
 /// w ← w − rate · g, or with momentum v ← momentum · v − rate · g and w ← w + v (Nesterov: w ← w + momentum · v − rate · g).
 ///
@@ -45,24 +44,10 @@ impl Sgd {
 }
 
 impl Optimizer for Sgd {
-    fn class_name(&self) -> &'static str {
-        "SGD"
-    }
-
-    fn config(&self) -> Map<String, Json> {
-        to_map(self)
-    }
+    described!("SGD");
 
     fn slots(&self) -> Vec<&'static str> {
         if self.momentum == 0.0 { Vec::new() } else { vec!["momentum"] }
-    }
-
-    fn learning_rate(&self) -> f32 {
-        self.learning_rate
-    }
-
-    fn set_learning_rate(&mut self, learning_rate: f32) {
-        self.learning_rate = learning_rate;
     }
 
     fn update(&self, at: Step, parameters: &mut [f32], gradients: &[f32], slots: &mut [&mut [f32]]) {

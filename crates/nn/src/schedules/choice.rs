@@ -81,7 +81,8 @@ impl FromStr for ScheduleChoice {
 
     fn from_str(text: &str) -> Result<Self> {
         let problem = |problem: String| Error::argument(format!("learning rate `{text}`"), problem);
-        let positive = |text: &str| text.parse::<f64>().ok().filter(|rate| rate.is_finite() && *rate > 0.0);
+        let fits = |rate: &f64| (*rate as f32).is_finite() && *rate as f32 > 0.0;
+        let positive = |text: &str| text.parse::<f64>().ok().filter(fits);
         if let Some(rate) = positive(text) {
             return Ok(Self { kind: Kind::Constant, rate, arguments: Vec::new() });
         }
@@ -255,6 +256,7 @@ mod tests {
     fn what_cannot_be_understood_is_said() {
         for (text, part) in [
             ("-1", "positive number"),
+            ("1e39", "positive number"),
             ("cosinus:0.1", "did you mean `cosine`"),
             ("cosine:fast", "positive number"),
             ("cosine:0.1,warm=5", "did you mean `warmup`"),

@@ -39,6 +39,8 @@ struct Gauge {
     weighted: bool,
     /// Which of the batch's targets it looks at.
     target: usize,
+    /// Which of the fetched masks it heeds.
+    mask: Option<usize>,
 }
 
 impl Tally {
@@ -46,15 +48,19 @@ impl Tally {
     pub(super) fn new(model: &Model) -> Result<Self> {
         let compiled = model.compiled().ok_or(Error::NotCompiled("training or evaluation"))?;
         let shapes = model.output_shapes();
-        let judged =
-            compiled.objectives.iter().zip(&shapes).filter(|(objective, _)| objective.wants_targets());
-        let mut meters = Vec::new();
-        for (target, (objective, predictions)) in judged.enumerate() {
+        let heeded = compiled.objectives.iter().any(|objective| objective.heeds_mask());
+        let masked = if heeded { model.masked_outputs()? } else { vec![false; shapes.len()] };
+        let outputs = compiled.objectives.iter().zip(&shapes).zip(masked);
+        let judged = outputs.filter(|((objective, _), _)| objective.wants_targets());
+        let (mut meters, mut masks) = (Vec::new(), 0);
+        for (target, ((objective, predictions), masked)) in judged.enumerate() {
             let targets = objective.target_shape(predictions);
             for metric in &objective.metrics {
                 let (meter, weighted) = (metric.meter(predictions, &targets)?, metric.is_weighted());
-                meters.push(Gauge { meter, weighted, target });
+                let mask = (masked && metric.heeds_mask()).then_some(masks);
+                meters.push(Gauge { meter, weighted, target, mask });
             }
+            masks += usize::from(masked && objective.heeds_mask());
         }
         let outputs = compiled.objectives.iter().filter(|objective| objective.loss.is_some()).count();
         let losses = vec![0.0; if outputs > 1 { outputs + 1 } else { 1 }];
@@ -62,15 +68,21 @@ impl Tally {
     }
 
     /// Counts a batch in: what the plan has fetched (the mean loss, of several outputs each one's, then what each metric wants to
-    /// see), for the batch's targets and weights.
+    /// see, then masks), for the batch's targets and weights.
     pub(super) fn add<'m>(&mut self, fetched: impl Fn(usize) -> &'m [f32], batch: &Batch, count: usize) {
         for (place, sum) in self.losses.iter_mut().enumerate() {
             *sum += f64::from(fetched(place)[0]) * count as f64;
         }
         self.count += count;
-        for (place, Gauge { meter, weighted, target }) in self.meters.iter_mut().enumerate() {
+        let (first, count) = (self.losses.len(), self.meters.len());
+        for (place, Gauge { meter, weighted, target, mask }) in self.meters.iter_mut().enumerate() {
+            let (fetched_values, targets) = (fetched(first + place), &batch.targets[*target]);
             let weights = if *weighted { &*batch.weights } else { &[] };
-            meter.add(fetched(self.losses.len() + place), &batch.targets[*target], weights);
+            let mask = mask.map(|mask| fetched(first + count + mask));
+            match mask.filter(|mask| fetched_values.len().is_multiple_of(mask.len().max(1))) {
+                Some(mask) => meter.add(fetched_values, targets, &of_steps(mask, weights)),
+                None => meter.add(fetched_values, targets, weights),
+            }
         }
     }
 
@@ -109,6 +121,13 @@ impl Tally {
         }
         Ok(())
     }
+}
+
+/// What each time step counts: what its sample does, or nothing.
+fn of_steps(mask: &[f32], weights: &[f32]) -> Vec<f32> {
+    let steps = (mask.len() / weights.len().max(1)).max(1);
+    let weight = |place: usize| if weights.is_empty() { 1.0 } else { weights[place / steps] };
+    mask.iter().enumerate().map(|(place, mask)| mask * weight(place)).collect()
 }
 
 impl Model {

@@ -3,7 +3,6 @@
 pub mod callbacks;
 mod checkpoint;
 mod evaluate;
-mod features;
 mod fit;
 mod history;
 mod prefetch;
@@ -18,7 +17,6 @@ pub use callbacks::{
 };
 pub use checkpoint::{Checkpoint, PartOfEpoch, Place, Regime};
 pub use evaluate::Scores;
-pub use features::{Features, each_features};
 pub use fit::{Fit, Progress};
 pub use history::{EpochLog, History};
 pub use samples::{Arrays, Batch, OneHot, Part, Samples, Visit};

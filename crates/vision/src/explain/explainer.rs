@@ -175,6 +175,7 @@ impl<'m> Explainer<'m> {
             readings.push(Reading::GradientByInput);
         }
         let read = self.read(x.view(), &chosen, &readings, false)?;
+        check_maps(&readings, &read)?;
         let place = |wanted: fn(&Reading) -> bool| readings.iter().position(wanted).map(|place| &read[place]);
         let (scores, outputs) = (read[0].clone(), read[1].clone());
         let classes = resolved(&scores, &chosen);
@@ -185,9 +186,9 @@ impl<'m> Explainer<'m> {
         let mut values = Vec::new();
         for &method in methods {
             values.push(match (method, maps, by_maps, by_input) {
-                (Method::GradCam, Some(maps), Some(gradient), _) => grad_cam::of_gradient(maps, gradient)?,
+                (Method::GradCam, Some(maps), Some(gradient), _) => grad_cam::of_gradient(maps, gradient),
                 (Method::GradCamPlusPlus, Some(maps), Some(gradient), _) => {
-                    grad_cam::plus_plus_of_gradient(maps, gradient)?
+                    grad_cam::plus_plus_of_gradient(maps, gradient)
                 }
                 (Method::ScoreCam { most_maps }, Some(maps), ..) => {
                     score_cam::of_maps(self, x.view(), &classes, maps, most_maps)?
@@ -238,11 +239,14 @@ impl<'m> Explainer<'m> {
             }
         }
         let mut read = self.read(x.view(), &chosen, &readings, false)?;
+        check_maps(&readings, &read)?;
         let found = read.split_off(2);
         let classes = resolved(&read[0], &chosen);
         let values = found.chunks(if needs_gradient { 2 } else { 1 }).map(|found| match (method, found) {
-            (Method::GradCam, [maps, gradient]) => grad_cam::of_gradient(maps, gradient),
-            (Method::GradCamPlusPlus, [maps, gradient]) => grad_cam::plus_plus_of_gradient(maps, gradient),
+            (Method::GradCam, [maps, gradient]) => Ok(grad_cam::of_gradient(maps, gradient)),
+            (Method::GradCamPlusPlus, [maps, gradient]) => {
+                Ok(grad_cam::plus_plus_of_gradient(maps, gradient))
+            }
             (Method::ScoreCam { most_maps }, [maps]) => {
                 score_cam::of_maps(self, x.view(), &classes, maps, most_maps)
             }
@@ -333,6 +337,14 @@ pub(super) fn score_of(scores: &[f32], class: usize) -> f32 {
         }
         scores => scores[class],
     }
+}
+
+/// Refuses readings of a layer that are not maps.
+fn check_maps(readings: &[Reading], read: &[ArrayD<f32>]) -> Result<()> {
+    readings.iter().zip(read).try_for_each(|(reading, values)| match reading {
+        Reading::Layer(layer) => grad_cam::check_maps(layer, values),
+        _ => Ok(()),
+    })
 }
 
 /// The chosen class of each sample, or the likeliest.

@@ -50,13 +50,18 @@ pub(super) fn first(
     Ok(map.into_dimensionality::<Ix2>().expect("rows and columns"))
 }
 
+/// Refuses a layer whose output is not maps `(count, height, width, channels)`.
+pub(super) fn check_maps(layer: &str, values: &ArrayD<f32>) -> Result<()> {
+    if values.ndim() == 4 {
+        return Ok(());
+    }
+    let problem = format!("its output {:?} is not maps (count, height, width, channels)", values.shape());
+    Err(Error::argument(format!("layer `{layer}`"), problem))
+}
+
 /// Maps `(count, height, width, channels)`.
-pub(super) fn maps(values: &ArrayD<f32>) -> Result<ArrayView4<'_, f32>> {
-    let sizes = format!("{:?}", values.shape());
-    values.view().into_dimensionality::<Ix4>().map_err(|_| {
-        let problem = format!("its output {sizes} is not maps (count, height, width, channels)");
-        Error::argument("layer", problem)
-    })
+pub(super) fn maps(values: &ArrayD<f32>) -> ArrayView4<'_, f32> {
+    values.view().into_dimensionality::<Ix4>().expect("the explainer has checked it")
 }
 
 /// `(count, height, width)`: the maps of each sample times a weight each, summed, after ReLU.
@@ -74,17 +79,17 @@ pub(super) fn weighed(
     sums.mapv_into(|value: f32| value.max(0.0))
 }
 
-pub(super) fn of_gradient(layer: &ArrayD<f32>, gradient: &ArrayD<f32>) -> Result<ArrayD<f32>> {
-    let (layer, gradient) = (maps(layer)?, maps(gradient)?);
+pub(super) fn of_gradient(layer: &ArrayD<f32>, gradient: &ArrayD<f32>) -> ArrayD<f32> {
+    let (layer, gradient) = (maps(layer), maps(gradient));
     let mean = |sample, channel| {
         let map = one(&gradient, sample).index_axis_move(Axis(2), channel);
         map.sum() / map.len().max(1) as f32
     };
-    Ok(weighed(layer, mean).into_dyn())
+    weighed(layer, mean).into_dyn()
 }
 
-pub(super) fn plus_plus_of_gradient(layer: &ArrayD<f32>, gradient: &ArrayD<f32>) -> Result<ArrayD<f32>> {
-    let (layer, gradient) = (maps(layer)?, maps(gradient)?);
+pub(super) fn plus_plus_of_gradient(layer: &ArrayD<f32>, gradient: &ArrayD<f32>) -> ArrayD<f32> {
+    let (layer, gradient) = (maps(layer), maps(gradient));
     let weight = |sample, channel| {
         let map: ArrayView2<'_, f32> = one(&layer, sample).index_axis_move(Axis(2), channel);
         let sum = map.sum();
@@ -95,7 +100,7 @@ pub(super) fn plus_plus_of_gradient(layer: &ArrayD<f32>, gradient: &ArrayD<f32>)
         let gradient = one(&gradient, sample).index_axis_move(Axis(2), channel);
         gradient.iter().map(|&g| alpha(g) * g.max(0.0)).sum()
     };
-    Ok(weighed(layer, weight).into_dyn())
+    weighed(layer, weight).into_dyn()
 }
 
 fn one<'v>(values: &'v ArrayView4<'v, f32>, sample: usize) -> ArrayView3<'v, f32> {

@@ -31,7 +31,7 @@ pub(super) fn of_maps(
     layer: &ArrayD<f32>,
     most_maps: Option<usize>,
 ) -> Result<ArrayD<f32>> {
-    let layer = grad_cam::maps(layer)?;
+    let layer = grad_cam::maps(layer);
     if most_maps == Some(0) {
         return Err(Error::argument("most_maps", "must be at least 1"));
     }

@@ -36,7 +36,7 @@ impl Photo {
         if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npy")) {
             return Self::of_array(path, subject);
         }
-        let options = subject.scaling.options(shape, &subject.classifier);
+        let options = subject.scaling.options(&subject.model, shape, &subject.classifier);
         let prepared = images::load_with(path, shape, options)?;
         let whole = images::read(path)?;
         let (height, width, _) = whole.dim();

@@ -8,7 +8,7 @@ use super::inputs::MIXES;
 use super::{BATCH, Importer, Traced, Value};
 use crate::onnx::FORMAT;
 use crate::onnx::proto::{AttributeProto, NodeProto, attribute_proto::AttributeType};
-use crate::onnx::tensor::Tensor;
+use crate::onnx::tensor::{Element, Tensor};
 use crate::{InteropError, Result};
 
 /// A node that is being added to a model.
@@ -62,7 +62,8 @@ impl<'f> Call<'_, 'f> {
         match self.optional(index) {
             None => Ok(None),
             Some(Value::Known(tensor)) => Ok(Some(Arc::clone(tensor))),
-            Some(Value::Traced(_)) => {
+            Some(Value::Traced(value)) => {
+                self.at.want(value);
                 let name = &self.node.input[index];
                 Err(self.unsupported(format!(
                     "the input `{name}` is computed from the model's inputs; it must be constant"
@@ -198,6 +199,11 @@ impl<'f> Call<'_, 'f> {
     ) -> Result<Symbol> {
         self.at.layer("", layer, inputs, weights)
     }
+}
+
+/// A result without elements, whose numbers are known since there are none.
+pub(super) fn empty(dims: Vec<usize>, element: Element) -> Value {
+    Value::Known(Arc::new(Tensor::filled(dims, element, 0.0)))
 }
 
 /// A result that is one value.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::call::known;
 use super::{BATCH, Call, Operator, Value};
 use crate::Result;
-use crate::onnx::tensor::{Data, Element, Tensor};
+use crate::onnx::tensor::{self, Data, Element, Tensor};
 
 pub(super) const OPERATORS: &[Operator] = &[
     Operator { name: "Constant", import: constant },
@@ -45,8 +45,7 @@ fn sizes(call: &mut Call<'_, '_>, sizes: &[i64]) -> Result<Vec<usize>> {
             call.malformed(format!("sizes {sizes:?}"))
         });
     };
-    let len = dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size));
-    call.at.spend(len.unwrap_or(usize::MAX))?;
+    call.at.spend(tensor::len(&dims).unwrap_or(usize::MAX))?;
     Ok(dims)
 }
 
@@ -66,9 +65,9 @@ fn constant_of_shape(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
 }
 
 fn eye_like(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
-    let dims: Vec<i64> = match call.input(0)?.clone() {
-        Value::Known(tensor) => tensor.dims.iter().map(|&size| size as i64).collect(),
-        Value::Traced(traced) => call.file_dims(&traced),
+    let (dims, own): (Vec<i64>, Element) = match call.input(0)?.clone() {
+        Value::Known(tensor) => (tensor.dims.iter().map(|&size| size as i64).collect(), tensor.element()),
+        Value::Traced(traced) => (call.file_dims(&traced), traced.element),
     };
     let dims = sizes(call, &dims)?;
     let [rows, columns] = dims[..] else { return Err(call.malformed("an input that is no matrix")) };
@@ -76,8 +75,8 @@ fn eye_like(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let one = |place: usize| (place % columns.max(1)) as i64 - (place / columns.max(1)) as i64 == diagonal;
     let values = Data::Booleans((0..rows * columns).map(one).collect());
     let element = match call.some_int("dtype")? {
-        Some(to) => i32::try_from(to).ok().and_then(Element::of).unwrap_or(Element::Float),
-        None => Element::Float,
+        Some(to) => i32::try_from(to).ok().and_then(Element::of).unwrap_or(own),
+        None => own,
     };
     known(Tensor { dims, data: values }.cast(element))
 }
@@ -92,12 +91,14 @@ fn range(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         if [start, limit, delta].contains(&BATCH) {
             return Err(call.mixes());
         }
-        let wide = (i128::from(limit) - i128::from(start), i128::from(delta));
-        let count =
-            if wide.1 == 0 { return Err(call.malformed("a step of 0")) } else { wide.0.div_euclid(wide.1) };
-        let count = (count + i128::from(wide.0.rem_euclid(wide.1) != 0)).max(0);
-        let count =
-            usize::try_from(if (wide.0 > 0) == (wide.1 > 0) { count } else { 0 }).unwrap_or(usize::MAX);
+        // Rounded up, whichever way it goes; a step backwards is one forwards of the opposite numbers.
+        let sign = i128::from(delta.signum());
+        let way = (i128::from(limit) - i128::from(start)) * sign;
+        let count = match sign {
+            0 => return Err(call.malformed("a step of 0")),
+            _ => -(-way).div_euclid(i128::from(delta) * sign),
+        };
+        let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
         call.at.spend(count)?;
         let values = (0..count as i64).map(|index| start.wrapping_add(index.wrapping_mul(delta))).collect();
         return known(Tensor::integers([count], values));

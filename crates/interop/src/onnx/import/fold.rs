@@ -7,7 +7,7 @@ use ndarray::{ArrayD, IxDyn};
 
 use super::{BATCH, Call, Importer, Traced, Value, operator};
 use crate::onnx::proto::NodeProto;
-use crate::onnx::tensor::{Data, Element, Places, Tensor};
+use crate::onnx::tensor::{self, Data, Element, Places, Tensor};
 use crate::{InteropError, Result};
 
 /// The outputs of a node that depends on no input of the model.
@@ -31,6 +31,9 @@ pub(super) fn node<'f>(
     let call = Call { at, node, inputs: inputs.to_vec() };
     if let Some(tensor) = evaluate(&call, &known)? {
         at.spend(tensor.len())?;
+        return Ok(Some(vec![Value::Known(Arc::new(tensor))]));
+    }
+    if let Some(tensor) = without_elements(&call, &known)? {
         return Ok(Some(vec![Value::Known(Arc::new(tensor))]));
     }
     run(at, node, &known).map(Some)
@@ -59,6 +62,38 @@ pub(super) const SELF_FOLDING: &[&str] = &[
     "Unsqueeze",
     "OneHot",
 ];
+
+/// Operators whose result has the sizes of their first input, beside those that work element by element.
+const SAME_SIZES: &[&str] = &["CumSum", "Hardmax", "LogSoftmax", "Softmax", "Trilu"];
+
+/// The result for inputs without elements: one without elements, or what a reduction says of nothing.
+fn without_elements(call: &Call<'_, '_>, inputs: &[Option<Arc<Tensor>>]) -> Result<Option<Tensor>> {
+    let inputs: Vec<&Tensor> = inputs.iter().flatten().map(AsRef::as_ref).collect();
+    let name = call.node.op_type.as_str();
+    let first = inputs[0];
+    if first.is_empty()
+        && let Some(value) = super::reduction::of_nothing(name)
+    {
+        let dims = super::reduction::reduced(call, &first.dims)?;
+        call.at.may_have(&dims)?;
+        return Ok(Some(Tensor::filled(dims, first.element(), value)));
+    }
+    if first.is_empty() && SAME_SIZES.contains(&name) {
+        return Ok(Some(first.clone()));
+    }
+    let is_of = |family: &[super::Operator]| family.iter().any(|operator| operator.name == name);
+    let logical = is_of(super::logic::OPERATORS);
+    if !logical && !is_of(super::elementwise::OPERATORS) || inputs.iter().all(|tensor| !tensor.is_empty()) {
+        return Ok(None);
+    }
+    let element = match name {
+        "Where" => inputs.get(1).map_or(Element::Float, |tensor| tensor.element()),
+        _ if logical => Element::Boolean,
+        _ => first.element(),
+    };
+    let dims = common(call, &inputs)?;
+    Ok(dims.contains(&0).then(|| Tensor::filled(dims, element, 0.0)))
+}
 
 /// Arithmetic on integers and truth values, for which floating point is too coarse.
 fn evaluate(call: &Call<'_, '_>, inputs: &[Option<Arc<Tensor>>]) -> Result<Option<Tensor>> {
@@ -147,7 +182,7 @@ pub(super) fn broadcast(all: &[&[usize]]) -> Option<Vec<usize>> {
             *to = if *to == 1 { size } else { *to };
         }
     }
-    common.iter().try_fold(1_usize, |len, &size| len.checked_mul(size))?;
+    tensor::len(&common)?;
     Some(common)
 }
 

@@ -3,7 +3,7 @@
 use super::value::{channels_last, groups_of};
 use super::{Importer, Traced, Value, clean};
 use crate::onnx::proto::{GraphProto, TypeProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto};
-use crate::onnx::tensor::Element;
+use crate::onnx::tensor::{self, Element, Tensor};
 use crate::onnx::{End, FORMAT, Import};
 use crate::{InteropError, Result};
 use convnet_nn::Symbol;
@@ -24,34 +24,52 @@ fn sizes(options: &Import, info: &ValueInfoProto) -> Result<(Element, Vec<Option
         let reason = format!("the input `{name}` has elements that are no numbers of a common kind");
         InteropError::unsupported(FORMAT, reason)
     })?;
+    let given = |all: &'_ [(String, Vec<usize>)]| -> Option<Vec<Option<usize>>> {
+        let (_, sizes) = all.iter().find(|(known, _)| known == name)?;
+        Some(sizes.iter().map(|&size| Some(size)).collect())
+    };
+    let (wanted, otherwise) = (given(&options.shapes), given(&options.open));
     let Some(shape) = &tensor.shape else {
-        return Err(InteropError::unsupported(FORMAT, format!("the input `{name}` has no shape")));
+        let sizes = wanted.or(otherwise);
+        let missing = || InteropError::unsupported(FORMAT, format!("the input `{name}` has no shape"));
+        return Ok((element, sizes.ok_or_else(missing)?));
     };
     let sizes = shape.dim.iter().map(|dim| match &dim.value {
-        Some(dimension::Value::DimValue(size)) if *size > 0 => Ok(usize::try_from(*size).ok()),
-        Some(dimension::Value::DimValue(size)) if *size < 0 => Ok(None),
-        Some(dimension::Value::DimValue(_)) => {
-            Err(InteropError::unsupported(FORMAT, format!("the input `{name}` has no elements")))
-        }
+        Some(dimension::Value::DimValue(size)) => usize::try_from(*size).ok(),
         Some(dimension::Value::DimParam(name)) => {
-            Ok(options.dimensions.iter().find(|(known, _)| known == name).map(|&(_, size)| size))
+            options.dimensions.iter().find(|(known, _)| known == name).map(|&(_, size)| size)
         }
-        None => Ok(None),
+        None => None,
     });
-    let mut sizes: Vec<Option<usize>> = sizes.collect::<Result<_>>()?;
-    if let Some((_, wanted)) = options.shapes.iter().find(|(known, _)| known == name) {
-        if wanted.len() != sizes.len() {
-            let reason =
-                format!("the input `{name}` has {} axes, but sizes {wanted:?} were given", sizes.len());
-            return Err(InteropError::unsupported(FORMAT, reason));
-        }
-        sizes = wanted.iter().map(|&size| Some(size)).collect();
+    let mut sizes: Vec<Option<usize>> = sizes.collect();
+    if let Some(other) = wanted.as_ref().or(otherwise.as_ref()).filter(|other| other.len() != sizes.len()) {
+        let other: Vec<usize> = other.iter().flatten().copied().collect();
+        let reason = format!("the input `{name}` has {} axes, but sizes {other:?} were given", sizes.len());
+        return Err(InteropError::unsupported(FORMAT, reason));
     }
-    Ok((element, sizes))
+    if let Some(otherwise) = otherwise {
+        sizes.iter_mut().zip(otherwise).for_each(|(size, other)| *size = size.or(other));
+    }
+    Ok((element, wanted.unwrap_or(sizes)))
+}
+
+/// A value for an input, as numbers of the kind that the file has there.
+pub(super) fn as_declared(graph: &GraphProto, name: &str, tensor: &Tensor) -> Tensor {
+    let info = graph.input.iter().find(|info| info.name == name).and_then(|info| info.r#type.as_ref());
+    match info.and_then(|known| known.value.as_ref()) {
+        Some(type_proto::Value::TensorType(known)) => match Element::of(known.elem_type) {
+            Some(element) if element != tensor.element() => tensor.cast(element),
+            _ => tensor.clone(),
+        },
+        _ => tensor.clone(),
+    }
 }
 
 /// The inputs that are no initial values.
-fn open<'g>(options: &'g Import, graph: &'g GraphProto) -> impl Iterator<Item = &'g ValueInfoProto> {
+pub(super) fn open<'g>(
+    options: &'g Import,
+    graph: &'g GraphProto,
+) -> impl Iterator<Item = &'g ValueInfoProto> {
     graph.input.iter().filter(|input| {
         let is_initial = graph.initializer.iter().any(|initial| initial.name == input.name);
         let is_given = options.constants.iter().any(|(name, _)| *name == input.name);
@@ -71,6 +89,15 @@ pub(super) fn placeholders(at: &mut Importer<'_>, graph: &GraphProto) -> Result<
     let inputs: Vec<_> = open(at.options, graph).collect();
     for info in inputs {
         let (element, mut sizes) = sizes(at.options, info)?;
+        if sizes.contains(&Some(0)) {
+            let dims: Option<Vec<usize>> = sizes.iter().copied().collect();
+            let Some(dims) = dims.filter(|dims| !at.batched && tensor::len(dims).is_some()) else {
+                let reason = format!("the input `{}` has no elements", info.name);
+                return Err(InteropError::unsupported(FORMAT, reason));
+            };
+            at.values.insert(info.name.clone(), super::call::empty(dims, element));
+            continue;
+        }
         if at.batched {
             if sizes.is_empty() {
                 let reason = format!("the input `{}`, a single number, {MIXES}", info.name);
@@ -110,6 +137,7 @@ pub(super) fn placeholders(at: &mut Importer<'_>, graph: &GraphProto) -> Result<
         }
         let symbol = Symbol::named_input(name, arranged);
         at.anchor.get_or_insert_with(|| symbol.clone());
+        at.placeholders.push((info.name.clone(), symbol.clone()));
         let groups = groups_of(&order);
         let traced = Traced { symbol, groups, element, not_negative: false };
         at.values.insert(info.name.clone(), Value::Traced(traced.clone()));
@@ -176,8 +204,12 @@ fn takes_images(graph: &GraphProto, name: &str, rank: usize) -> bool {
     false
 }
 
-/// The graph's outputs, in the order of axes in which the model gives them.
-pub(super) fn outputs(at: &mut Importer<'_>, graph: &GraphProto) -> Result<Vec<(String, Traced)>> {
+/// The graph's outputs, in the order of axes in which the model gives them; what depends on no input as it is, if it may be.
+pub(super) fn outputs(
+    at: &mut Importer<'_>,
+    graph: &GraphProto,
+    may_be_known: bool,
+) -> Result<Vec<(String, Value)>> {
     let mut made = Vec::new();
     for info in &graph.output {
         let missing = || InteropError::malformed(FORMAT, format!("nothing makes the output `{}`", info.name));
@@ -188,13 +220,17 @@ pub(super) fn outputs(at: &mut Importer<'_>, graph: &GraphProto) -> Result<Vec<(
                 let reason = format!("the output `{}` is the same for all samples, which {MIXES}", info.name);
                 return Err(InteropError::unsupported(FORMAT, reason));
             }
+            Value::Known(tensor) if may_be_known => {
+                made.push((info.name.clone(), Value::Known(tensor)));
+                continue;
+            }
             Value::Known(tensor) => at.trace(&tensor)?,
         };
         let rank = value.groups.len();
         let last = channels_last(rank);
         let is_last = (2..=4).contains(&rank) && value.groups == groups_of(&last);
         let order = if is_last && !at.options.keep_layout && at.batched { last } else { (0..rank).collect() };
-        made.push((info.name.clone(), at.arrange(&value, &order)?));
+        made.push((info.name.clone(), Value::Traced(at.arrange(&value, &order)?)));
     }
     if made.is_empty() {
         return Err(InteropError::malformed(FORMAT, "a graph without outputs"));

@@ -1,5 +1,6 @@
 //! From a file's graph to a model: nodes become layers, and what depends on no input is computed at once.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use convnet_nn::{LayerRef, Model, Symbol, Weight};
 use ndarray::{ArrayViewD, IxDyn};
 
 mod align;
+mod along;
 mod call;
 mod constant;
 mod convolution;
@@ -27,8 +29,8 @@ pub(super) use call::Call;
 pub(super) use value::{Traced, Value};
 
 use super::proto::{GraphProto, NodeProto};
-use super::tensor::{Data, Tensor};
-use super::{FORMAT, Import, Imported};
+use super::tensor::{self, Data, Tensor};
+use super::{End, FORMAT, File, Import, Imported};
 use crate::{InteropError, Result};
 
 /// An operator of ONNX.
@@ -51,6 +53,7 @@ pub(super) const OPERATORS: &[(&str, &[Operator])] = &[
     ("reduction", reduction::OPERATORS),
     ("shape", shape::OPERATORS),
     ("pick", pick::OPERATORS),
+    ("places", along::OPERATORS),
     ("resize", resize::OPERATORS),
     ("constant", constant::OPERATORS),
 ];
@@ -92,6 +95,10 @@ pub(super) struct Importer<'f> {
     node: String,
     budget: usize,
     anchor: Option<Symbol>,
+    /// The placeholders by the names of the file's inputs.
+    placeholders: Vec<(String, Symbol)>,
+    /// Inputs whose numbers a node must know.
+    wanted: RefCell<Vec<String>>,
 }
 
 impl<'f> Importer<'f> {
@@ -111,7 +118,15 @@ impl<'f> Importer<'f> {
             node: String::new(),
             budget: FOLDED,
             anchor: None,
+            placeholders: Vec::new(),
+            wanted: RefCell::default(),
         }
+    }
+
+    /// Notes the inputs that a value depends on, as such whose numbers must be known.
+    pub fn want(&self, value: &Traced) {
+        let of_value = self.placeholders.iter().filter(|(_, input)| value.symbol.depends_on(input));
+        self.wanted.borrow_mut().extend(of_value.map(|(name, _)| name.clone()));
     }
 
     /// Takes elements off what may be computed while a file is read.
@@ -124,6 +139,17 @@ impl<'f> Importer<'f> {
             None => {
                 let reason =
                     format!("node {}: constants of more than {FOLDED} elements altogether", self.node);
+                Err(InteropError::too_large(FORMAT, reason))
+            }
+        }
+    }
+
+    /// Refuses a constant that is larger than all may be together.
+    pub fn may_have(&self, dims: &[usize]) -> Result<()> {
+        match tensor::len(dims).filter(|&len| len <= self.budget) {
+            Some(_) => Ok(()),
+            None => {
+                let reason = format!("node {}: a constant of sizes {dims:?}", self.node);
                 Err(InteropError::too_large(FORMAT, reason))
             }
         }
@@ -188,12 +214,7 @@ impl<'f> Importer<'f> {
     /// A value whose numbers are known, as a symbol.
     pub fn trace(&mut self, tensor: &Tensor) -> Result<Traced> {
         use convnet_nn::layers::{Operation, Operator};
-        let Some(anchor) = self.anchor.clone() else {
-            return Err(InteropError::unsupported(
-                FORMAT,
-                "a graph without inputs that its outputs depend on",
-            ));
-        };
+        let anchor = self.anchor.clone().ok_or_else(without_inputs)?;
         let mut dims = tensor.dims.clone();
         if tensor.is_empty() {
             return Err(self.without_elements());
@@ -309,24 +330,75 @@ fn clean(name: &str) -> String {
     if name.is_empty() { "node".into() } else { name }
 }
 
-/// Reads a graph whose form was checked.
-pub(super) fn import(
+/// What became of a graph.
+#[derive(Debug)]
+pub(super) struct Parts {
+    /// Computes the outputs that depend on inputs; `None` if none does.
+    pub model: Option<Model>,
+    /// The model's inputs.
+    pub inputs: Vec<End>,
+    /// The graph's outputs.
+    pub outputs: Vec<Part>,
+    /// As [`Imported::has_batch`].
+    pub has_batch: bool,
+}
+
+/// Where an output comes from.
+#[derive(Debug)]
+pub(super) enum Part {
+    /// The model's next output.
+    OfModel(End),
+    /// It depends on no input.
+    Known(Arc<Tensor>),
+}
+
+/// Why a graph became no model.
+pub(super) struct Failure {
+    pub problem: InteropError,
+    /// Inputs that might help if their numbers were known.
+    pub wanted: Vec<String>,
+}
+
+/// The model of a file, all of whose outputs it gives.
+pub(super) fn import(options: &Import, file: &File) -> Result<Imported> {
+    let Parts { model, inputs, outputs, has_batch } =
+        parts(options, file, false).map_err(|failure| failure.problem)?;
+    let of_model = |part| match part {
+        Part::OfModel(end) => Some(end),
+        Part::Known(..) => None,
+    };
+    let model = model.ok_or_else(without_inputs)?;
+    Ok(Imported { model, inputs, outputs: outputs.into_iter().filter_map(of_model).collect(), has_batch })
+}
+
+fn without_inputs() -> InteropError {
+    InteropError::unsupported(FORMAT, "a graph without inputs that its outputs depend on")
+}
+
+/// Reads a graph; `may_be_known` says whether outputs may be left out of the model that depend on no input.
+pub(super) fn parts(
     options: &Import,
-    graph: &GraphProto,
-    opset: i64,
-    folder: Option<&std::path::Path>,
-) -> Result<Imported> {
-    let unknown = unsupported(graph);
+    file: &File,
+    may_be_known: bool,
+) -> std::result::Result<Parts, Failure> {
+    let unknown = unsupported(&file.graph);
     if !unknown.is_empty() {
         let reason = format!("{} of its operators cannot be read: {}", unknown.len(), unknown.join(", "));
-        return Err(InteropError::unsupported(FORMAT, reason));
+        return Err(Failure { problem: InteropError::unsupported(FORMAT, reason), wanted: Vec::new() });
     }
-    let first = run(options, graph, opset, folder, true);
-    match first {
-        Err(problem) if inputs::may_be_whole(options, graph) => {
-            run(options, graph, opset, folder, false).map_err(|other| {
+    let may_be_whole = inputs::may_be_whole(options, &file.graph);
+    if may_be_known && may_be_whole && inputs::open(options, &file.graph).next().is_none() {
+        return run(options, file, false, true);
+    }
+    match run(options, file, true, may_be_known) {
+        Err(Failure { problem, mut wanted }) if may_be_whole => {
+            run(options, file, false, may_be_known).map_err(|other| {
+                if wanted.is_empty() {
+                    wanted = other.wanted;
+                }
                 // Of the two problems that of the usual way says more, unless it only says that samples are mixed.
-                if problem.to_string().contains(inputs::MIXES) { other } else { problem }
+                let is_mixed = problem.to_string().contains(inputs::MIXES);
+                Failure { problem: if is_mixed { other.problem } else { problem }, wanted }
             })
         }
         other => other,
@@ -351,20 +423,33 @@ fn unsupported(graph: &GraphProto) -> Vec<String> {
         .collect()
 }
 
+/// Inputs and outputs of a model that is about to be made.
+type Ends = (Vec<(String, Traced)>, Vec<(String, Value)>);
+
 fn run(
     options: &Import,
-    graph: &GraphProto,
-    opset: i64,
-    folder: Option<&std::path::Path>,
+    file: &File,
     batched: bool,
-) -> Result<Imported> {
-    let mut importer = Importer::new(options, opset, batched);
+    may_be_known: bool,
+) -> std::result::Result<Parts, Failure> {
+    let mut importer = Importer::new(options, file.opset, batched);
+    let finished = match grow(&mut importer, file, may_be_known) {
+        Ok(ends) => finish(importer, file, ends),
+        Err(problem) => return Err(Failure { problem, wanted: importer.wanted.take() }),
+    };
+    finished.map_err(|problem| Failure { problem, wanted: Vec::new() })
+}
+
+/// Adds everything that the graph has.
+fn grow<'f>(importer: &mut Importer<'f>, file: &'f File, may_be_known: bool) -> Result<Ends> {
+    let graph = &file.graph;
     for tensor in &graph.initializer {
-        let value = Tensor::of_proto(tensor, folder)?;
+        let value = Tensor::of_proto(tensor, file.folder())?;
         importer.values.insert(tensor.name.clone(), Value::Known(Arc::new(value)));
     }
-    for (name, tensor) in &options.constants {
-        importer.values.insert(name.clone(), Value::Known(Arc::new(tensor.clone())));
+    for (name, tensor) in &importer.options.constants {
+        let value = inputs::as_declared(graph, name, tensor);
+        importer.values.insert(name.clone(), Value::Known(Arc::new(value)));
     }
     for node in &graph.node {
         for input in &node.input {
@@ -372,18 +457,30 @@ fn run(
         }
     }
     importer.outputs.extend(graph.output.iter().map(|output| output.name.clone()));
-    let inputs = inputs::placeholders(&mut importer, graph)?;
+    let inputs = inputs::placeholders(importer, graph)?;
     importer.add_nodes(graph)?;
-    let outputs = inputs::outputs(&mut importer, graph)?;
-    let ends =
-        |ends: &[(String, Traced)]| ends.iter().map(|(name, end)| inputs::end(name, end)).collect::<Vec<_>>();
-    let (mut input_ends, output_ends) = (ends(&inputs), ends(&outputs));
-    let (model, used) = importer.finish(&inputs, outputs)?;
-    let mut index = 0;
-    input_ends.retain(|_| {
-        index += 1;
-        used.contains(&(index - 1))
-    });
-    let name = clean(&graph.name);
-    Ok(Imported { model: model.named(name), inputs: input_ends, outputs: output_ends, has_batch: batched })
+    let outputs = inputs::outputs(importer, graph, may_be_known)?;
+    Ok((inputs, outputs))
+}
+
+fn finish(importer: Importer<'_>, file: &File, (inputs, outputs): Ends) -> Result<Parts> {
+    let has_batch = importer.batched;
+    let mut parts = Vec::new();
+    let mut traced = Vec::new();
+    for (name, output) in outputs {
+        match output {
+            Value::Known(tensor) => parts.push(Part::Known(tensor)),
+            Value::Traced(value) => {
+                parts.push(Part::OfModel(inputs::end(&name, &value)));
+                traced.push((name, value));
+            }
+        }
+    }
+    if traced.is_empty() {
+        return Ok(Parts { model: None, inputs: Vec::new(), outputs: parts, has_batch });
+    }
+    let (model, used) = importer.finish(&inputs, traced)?;
+    let inputs = used.into_iter().map(|index| inputs::end(&inputs[index].0, &inputs[index].1)).collect();
+    let model = model.named(clean(&file.graph.name));
+    Ok(Parts { model: Some(model), inputs, outputs: parts, has_batch })
 }

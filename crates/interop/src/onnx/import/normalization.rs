@@ -29,7 +29,7 @@ pub(super) const OPERATORS: &[Operator] = &[
 
 fn batch(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     if call.int("training_mode", 0)? != 0 {
-        return Err(call.unsupported("it normalises by the statistics of the batch (training_mode)"));
+        return by_batch(call);
     }
     let x = call.images(0)?;
     let (epsilon, momentum) = (call.float("epsilon", 1e-5)?, call.float("momentum", 0.9)?);
@@ -37,6 +37,52 @@ fn batch(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let layer = BatchNormalization::new().epsilon(f64::from(epsilon)).momentum(f64::from(momentum));
     let symbol = call.layer(layer, &[&x.symbol], weights)?;
     call.of_images(x.with(symbol))
+}
+
+/// By the statistics of the batch itself, and what then becomes of the moving ones.
+fn by_batch(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
+    if call.at.batched {
+        return Err(call.mixes());
+    }
+    let x = call.traced(0)?;
+    let rank = x.groups.len();
+    if rank < 2 {
+        return Err(call.malformed("an input without channels"));
+    }
+    let (epsilon, momentum) = (call.float("epsilon", 1e-5)?, call.float("momentum", 0.9)?);
+    let channels = x.dims()[1];
+    let weights = (1..5).map(|index| call.constant(index)).collect::<Result<Vec<_>>>()?;
+    if weights.iter().any(|weight| weight.len() != channels) {
+        return Err(call.malformed(format!("weights that are not {channels} each")));
+    }
+    let mut row = vec![1; rank];
+    row[1] = channels;
+    let as_row = |index: usize| Value::Known(Arc::new(weights[index].as_ref().clone().reshaped(row.clone())));
+    let axes: Vec<usize> = (0..rank).filter(|&axis| axis != 1).collect();
+    let mean = reduce(call, &x, "mean", &axes, true)?;
+    let centred = pair(call, "subtract", &[Value::Traced(x), Value::Traced(mean.clone())])?;
+    let squares = call.at.map(&centred, function("square"))?;
+    let variance = reduce(call, &squares, "mean", &axes, true)?;
+    let inverse = inverse_root(call, &variance, epsilon)?;
+    let y = pair(call, "multiply", &[Value::Traced(centred), Value::Traced(inverse)])?;
+    let y = pair(call, "multiply", &[Value::Traced(y), as_row(0)])?;
+    let mut outputs = one(pair(call, "add", &[Value::Traced(y), as_row(1)])?)?;
+    for (statistic, old) in [(mean, &weights[2]), (variance, &weights[3])] {
+        let flat = Traced { groups: vec![statistic.groups[1].clone()], ..statistic };
+        let share = layers::Operator::Scale { scale: 1.0 - momentum, shift: 0.0 };
+        let new = call.at.map(&flat, Operation::new(share))?;
+        let kept = old.to_floats().iter().map(|old| old * momentum).collect();
+        let kept = Value::Known(Arc::new(Tensor::floats([channels], kept)));
+        outputs.push(Value::Traced(pair(call, "add", &[Value::Traced(new), kept])?));
+    }
+    Ok(outputs)
+}
+
+/// 1/√(x + ε).
+fn inverse_root(call: &mut Call<'_, '_>, x: &Traced, epsilon: f32) -> Result<Traced> {
+    let shifted = call.at.map(x, Operation::new(layers::Operator::Scale { scale: 1.0, shift: epsilon }))?;
+    let power = layers::Operator::Activation { function: "power".into(), arguments: vec![-0.5] };
+    call.at.map(&shifted, Operation::new(power))
 }
 
 /// Groups of channels brought to mean 0 and deviation 1, with a factor and a summand for each channel.
@@ -120,10 +166,7 @@ fn row_statistics(call: &mut Call<'_, '_>, x: &Traced, axis: usize) -> Result<Ve
     let centred = pair(call, "subtract", &[Value::Traced(x.clone()), Value::Traced(mean.clone())])?;
     let squares = call.at.map(&centred, function("square"))?;
     let variance = reduce(call, &squares, "mean", &axes, true)?;
-    let shifted =
-        call.at.map(&variance, Operation::new(layers::Operator::Scale { scale: 1.0, shift: epsilon }))?;
-    let power = layers::Operator::Activation { function: "power".into(), arguments: vec![-0.5] };
-    let inverse = call.at.map(&shifted, Operation::new(power))?;
+    let inverse = inverse_root(call, &variance, epsilon)?;
     Ok(vec![Value::Traced(mean), Value::Traced(inverse)])
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use convnet_nn::layers::{self, Operation, Sides, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D};
 
-use super::call::one;
+use super::call::{empty, one};
 use super::shape::{expand, regroup};
 use super::{BATCH, Call, Operator, Traced, Value};
 use crate::Result;
@@ -61,6 +61,11 @@ fn take_any(call: &mut Call<'_, '_>, value: &Value, axis: usize, indices: Vec<us
         Value::Known(tensor) => Value::Known(Arc::new(take_known(call, tensor, axis, &indices)?)),
         Value::Traced(traced) => {
             let axis = axis.checked_sub(call.first()).ok_or_else(|| call.mixes())?;
+            if indices.is_empty() && !call.at.batched {
+                let mut dims = traced.dims();
+                dims[axis] = 0;
+                return Ok(empty(dims, traced.element));
+            }
             Value::Traced(take(call, traced, axis, indices)?)
         }
     })

@@ -1,16 +1,20 @@
 //! Pools over windows and over everything.
 
-use convnet_nn::LayerRef;
 use convnet_nn::layers::{
     self, AveragePooling1D, AveragePooling2D, AveragePooling3D, GlobalAveragePooling1D,
     GlobalAveragePooling2D, GlobalAveragePooling3D, GlobalMaxPooling1D, GlobalMaxPooling2D,
     GlobalMaxPooling3D, MaxPooling1D, MaxPooling2D, MaxPooling3D, Operation, Padding, Windows,
 };
+use convnet_nn::{LayerRef, Symbol};
 
+use super::align::number;
 use super::convolution::{is_same, size};
+use super::elementwise::pair;
 use super::pick::border;
+use super::shape::regroup;
 use super::{Call, Operator, Traced, Value};
 use crate::Result;
+use crate::onnx::tensor::{self, Element};
 
 pub(super) const OPERATORS: &[Operator] = &[
     Operator { name: "AveragePool", import: average },
@@ -19,6 +23,7 @@ pub(super) const OPERATORS: &[Operator] = &[
     Operator { name: "GlobalMaxPool", import: |call| global(call, true) },
     Operator { name: "LpPool", import: norm },
     Operator { name: "MaxPool", import: max },
+    Operator { name: "MaxUnpool", import: unpool },
 ];
 
 /// The layer of a rank.
@@ -62,13 +67,13 @@ fn round_up(call: &Call<'_, '_>, windows: &mut Windows, spatial: &[usize]) -> Re
 }
 
 fn max(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
-    if call.node.output.iter().filter(|name| !name.is_empty()).count() > 1 {
-        return Err(call.unsupported("the places of the maxima"));
-    }
     let x = call.images(0)?;
     let spatial = spatial(call, &x)?;
     let mut windows = call.windows(&spatial, None)?;
     round_up(call, &mut windows, &spatial)?;
+    if call.node.output.get(1).is_some_and(|name| !name.is_empty()) {
+        return with_places(call, &x, windows, &spatial);
+    }
     let rank = spatial.len();
     let plain = windows.dilations.iter().all(|&dilation| dilation == 1);
     let valid = windows.pads.iter().all(|&pad| pad == (0, 0));
@@ -98,6 +103,118 @@ fn max(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         x.with(symbol)
     };
     call.of_images(Traced { not_negative: x.not_negative, element: x.element, ..y })
+}
+
+/// Numbers up to this are whole in 32-bit floating point.
+const EXACT: usize = 1 << 24;
+
+fn binary(function: &str) -> Operation {
+    Operation::new(layers::Operator::Binary { function: function.into() })
+}
+
+/// The maxima, and where they stand: places count the elements of the whole input in the file's order.
+fn with_places(
+    call: &mut Call<'_, '_>,
+    x: &Traced,
+    windows: Windows,
+    spatial: &[usize],
+) -> Result<Vec<Value>> {
+    let name = &call.node.output[1];
+    let readers = call.at.readers.get(name).map_or(&[][..], Vec::as_slice);
+    let inside = !call.at.outputs.contains(name) && readers.iter().all(|node| node.op_type == "MaxUnpool");
+    if call.at.batched && !inside {
+        // They count the samples before, too; `unpool` takes those off again.
+        return Err(call.mixes());
+    }
+    let channels = x.physical().last().copied().unwrap_or(0);
+    let plane: usize = spatial.iter().product();
+    if plane.saturating_mul(channels) > EXACT {
+        return Err(call.unsupported(format!("places among more than {EXACT} elements")));
+    }
+    let operator = layers::Operator::MaxPool(windows.clone());
+    let maxima = call.layer(Operation::new(operator), &[&x.symbol], Vec::new())?;
+    let operator = layers::Operator::MaxPlaces(windows);
+    let mut places = call.at.layer("places", Operation::new(operator), &[&x.symbol], Vec::new())?;
+    if call.int("storage_order", 0)? != 0 {
+        places = columns_first(call, &places, spatial)?;
+    }
+    let starts = (0..channels).map(|channel| (channel * plane) as f32).collect();
+    let add = binary("add").constant(1, [channels], false);
+    let places = call.at.layer("places", add, &[&places], vec![starts])?;
+    let mut outputs =
+        call.of_images(Traced { not_negative: x.not_negative, element: x.element, ..x.with(maxima) })?;
+    let places = Traced { element: Element::Integer, not_negative: true, ..x.with(places) };
+    outputs.extend(call.of_images(places)?);
+    Ok(outputs)
+}
+
+/// Places that count the first axis fastest, from such that count the last one fastest.
+fn columns_first(call: &mut Call<'_, '_>, places: &Symbol, spatial: &[usize]) -> Result<Symbol> {
+    let scale = |scale: f32| Operation::new(layers::Operator::Scale { scale, shift: 0.0 });
+    let truncate = || Operation::new(layers::Operator::Unary { function: "truncate".into() });
+    let at = &mut *call.at;
+    let (mut rest, mut sum) = (places.clone(), None);
+    for (axis, &size) in spatial.iter().enumerate().rev() {
+        let divide = binary("divide").constant(1, Vec::new(), false);
+        let quotient = at.layer("places", divide, &[&rest], vec![vec![size as f32]])?;
+        let quotient = at.layer("places", truncate(), &[&quotient], Vec::new())?;
+        let whole = at.layer("places", scale(size as f32), &[&quotient], Vec::new())?;
+        let digit = at.layer("places", binary("subtract"), &[&rest, &whole], Vec::new())?;
+        let step = spatial[..axis].iter().product::<usize>() as f32;
+        let term = at.layer("places", scale(step), &[&digit], Vec::new())?;
+        sum = Some(match sum {
+            None => term,
+            Some(sum) => at.layer("places", binary("add"), &[&sum, &term], Vec::new())?,
+        });
+        rest = quotient;
+    }
+    Ok(sum.unwrap_or(rest))
+}
+
+/// Elements put where their maxima stood, zeros elsewhere.
+fn unpool(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
+    let (x, places) = (call.images(0)?, call.images(1)?);
+    let sizes = spatial(call, &x)?;
+    if x.dims() != places.dims() {
+        return Err(call.malformed(format!("elements {:?} and places {:?}", x.dims(), places.dims())));
+    }
+    let windows = call.windows(&sizes, None)?;
+    let channels = x.dims()[0];
+    let mut dims = vec![channels];
+    for (axis, size) in sizes.iter().enumerate() {
+        let (before, after) = windows.pads[axis];
+        let full = (size - 1)
+            .checked_mul(windows.strides[axis])
+            .and_then(|size| size.checked_add(windows.sizes[axis]));
+        let size = full.and_then(|full| full.checked_sub(before + after)).filter(|&size| size > 0);
+        dims.push(size.ok_or_else(|| call.malformed("more padding than elements"))?);
+    }
+    let Some(size) = tensor::len(&dims).filter(|&size| size <= EXACT) else {
+        return Err(call.unsupported(format!("places among more than {EXACT} elements")));
+    };
+    let count: usize = x.dims().iter().product();
+    let (x, mut places) = (regroup(call, &x, &[count])?, regroup(call, &places, &[count])?);
+    if call.at.batched {
+        places = pair(call, "modulo", &[Value::Traced(places), number(size as f32)])?;
+    }
+    let values = [call.at.canonical(&x)?, call.at.canonical(&places)?];
+    let layer = Operation::new(layers::Operator::PlaceAlong { axis: 0, size, sums: false });
+    let symbol = call.layer(layer, &[&values[0], &values[1]], Vec::new())?;
+    let y = Traced { not_negative: x.not_negative, ..Traced::plain(symbol, x.element) };
+    let mut y = regroup(call, &y, &dims)?;
+    if let Some(wanted) = call.known_integers(2)?.filter(|wanted| !wanted.is_empty()) {
+        let mut sides = vec![(0, 0); dims.len()];
+        if wanted.len() != dims.len() + 1 {
+            return Err(call.malformed("an output_shape for another number of axes"));
+        }
+        for ((side, &wanted), &size) in sides.iter_mut().zip(&wanted[1..]).zip(&dims) {
+            let wanted = usize::try_from(wanted).ok().filter(|&wanted| wanted < EXACT);
+            let more = wanted.and_then(|wanted| wanted.checked_sub(size));
+            side.1 = more.ok_or_else(|| call.malformed("an output_shape that is too small, or too large"))?;
+        }
+        y = border(call, &y, &sides, Some(0.0))?;
+    }
+    call.of_images(y)
 }
 
 /// The mean of each window.

@@ -43,6 +43,31 @@ fn axes(call: &Call<'_, '_>, x: &Traced) -> Result<Option<(Vec<usize>, bool)>> {
     Ok(Some((axes, keep_dims)))
 }
 
+/// What a reduction makes of no elements.
+pub(super) fn of_nothing(name: &str) -> Option<f32> {
+    Some(match name {
+        "ReduceL1" | "ReduceL2" | "ReduceSum" | "ReduceSumSquare" => 0.0,
+        "ReduceProd" => 1.0,
+        "ReduceMax" | "ReduceLogSum" | "ReduceLogSumExp" => f32::NEG_INFINITY,
+        "ReduceMin" => f32::INFINITY,
+        "ReduceMean" => f32::NAN,
+        _ => return None,
+    })
+}
+
+/// The sizes that a reduction leaves of those of a known value.
+pub(super) fn reduced(call: &Call<'_, '_>, dims: &[usize]) -> Result<Vec<usize>> {
+    let listed = call.ints_or_input("axes", 1)?.unwrap_or_default();
+    let all = listed.is_empty() && call.int("noop_with_empty_axes", 0)? == 0;
+    let mut gone = vec![all; dims.len()];
+    for axis in listed {
+        gone[call.any_axis(axis, dims.len())?] = true;
+    }
+    let kept = call.int("keepdims", 1)? != 0;
+    let sizes = dims.iter().zip(gone);
+    Ok(sizes.filter(|(_, gone)| kept || !gone).map(|(&size, gone)| if gone { 1 } else { size }).collect())
+}
+
 /// Reduces axes (after the batch).
 pub(super) fn reduce(
     call: &mut Call<'_, '_>,

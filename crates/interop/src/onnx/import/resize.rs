@@ -1,12 +1,16 @@
 //! Images in other sizes: each axis by itself is a weighted sum of neighbours.
 
+use std::sync::Arc;
+
 use convnet_nn::layers::{self, Operation, UpSampling2D};
 
+use super::align::number;
 use super::call::one;
 use super::convolution::size;
 use super::pick::take;
 use super::{Call, Operator, Traced, Value};
 use crate::Result;
+use crate::onnx::tensor::Tensor;
 
 pub(super) const OPERATORS: &[Operator] =
     &[Operator { name: "Resize", import: resize }, Operator { name: "Upsample", import: upsample }];
@@ -93,8 +97,8 @@ fn nearest(mode: &str, place: f32) -> Option<f32> {
     })
 }
 
-/// For each output element the input elements and their weights.
-fn taps(call: &Call<'_, '_>, axis: Axis<'_>, mode: &str) -> Result<Option<Vec<Vec<(usize, f32)>>>> {
+/// For each output element the input elements and their weights; none where it lies outside.
+fn taps(call: &Call<'_, '_>, axis: Axis<'_>, mode: &str) -> Result<Vec<Vec<(usize, f32)>>> {
     let coefficient = call.float("cubic_coeff_a", -0.75)?;
     let (exclude, antialias) = (call.int("exclude_outside", 0)? != 0, call.int("antialias", 0)? != 0);
     let nearest_mode =
@@ -106,7 +110,8 @@ fn taps(call: &Call<'_, '_>, axis: Axis<'_>, mode: &str) -> Result<Option<Vec<Ve
         let unknown = || call.unsupported(format!("coordinate_transformation_mode {}", axis.transformation));
         let place = axis.place(index).ok_or_else(unknown)?;
         if axis.transformation == "tf_crop_and_resize" && !(0.0..=last as f32).contains(&place) {
-            return Ok(None);
+            all.push(Vec::new());
+            continue;
         }
         if mode == "nearest" {
             let place = nearest(nearest_mode, place);
@@ -132,7 +137,26 @@ fn taps(call: &Call<'_, '_>, axis: Axis<'_>, mode: &str) -> Result<Option<Vec<Ve
         taps.retain(|&(_, weight)| weight != 0.0);
         all.push(taps);
     }
-    Ok(Some(all))
+    Ok(all)
+}
+
+/// Another value where an axis has no taps.
+fn extrapolated(
+    call: &mut Call<'_, '_>,
+    y: Traced,
+    axis: usize,
+    taps: &[Vec<(usize, f32)>],
+) -> Result<Traced> {
+    let value = call.float("extrapolation_value", 0.0)?;
+    if value == 0.0 || taps.iter().all(|taps| !taps.is_empty()) {
+        return Ok(y);
+    }
+    let mut dims = vec![1; call.rank(&y)];
+    dims[call.first() + axis] = taps.len();
+    let inside = taps.iter().map(|taps| f32::from(u8::from(!taps.is_empty()))).collect();
+    let element = y.element;
+    let values = [Value::Known(Arc::new(Tensor::floats(dims, inside))), Value::Traced(y), number(value)];
+    call.matched(layers::Operator::Select {}, &values, element)
 }
 
 fn upsample(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
@@ -262,23 +286,28 @@ fn resized(call: &mut Call<'_, '_>, x: Traced, plan: &Plan<'_>) -> Result<Traced
     let mut all = Vec::new();
     for &(inner, axis) in &changed {
         call.at.spend(axis.to.saturating_mul(8))?;
-        let outside = call.unsupported("elements from outside of the image");
-        all.push((inner, axis, taps(call, axis, plan.mode)?.ok_or(outside)?));
+        all.push((inner, axis, taps(call, axis, plan.mode)?));
     }
     if let Some(y) = by_repetition(call, &x, &all)? {
         return Ok(y);
     }
-    let mut y = x;
+    let (mut y, mut outside) = (x, Vec::new());
     for (inner, axis, taps) in all {
         if taps.iter().all(|taps| matches!(taps[..], [(_, 1.0)])) {
             y = take(call, &y, inner, taps.iter().map(|taps| taps[0].0).collect())?;
             continue;
         }
         y = call.at.simple(&y)?;
+        if taps.iter().any(Vec::is_empty) {
+            outside.push((inner, taps.clone()));
+        }
         let layer =
             Operation::new(layers::Operator::Blend { axis: y.groups[inner][0], size: axis.from, taps });
         let symbol = call.layer(layer, &[&y.symbol], Vec::new())?;
         y = y.with(symbol);
+    }
+    for (inner, taps) in outside {
+        y = extrapolated(call, y, inner, &taps)?;
     }
     Ok(y)
 }

@@ -7,7 +7,7 @@ use convnet_nn::layers::{self, Concatenate, Operation};
 use super::call::one;
 use super::{BATCH, Call, Operator, Traced, Value};
 use crate::Result;
-use crate::onnx::tensor::Tensor;
+use crate::onnx::tensor::{self, Tensor};
 
 pub(super) const OPERATORS: &[Operator] = &[
     Operator { name: "Concat", import: concat },
@@ -62,7 +62,7 @@ fn target(call: &Call<'_, '_>, wanted: &[i64], old: &[usize], zero_copies: bool)
             size => usize::try_from(size).map_err(|_| bad())?,
         });
     }
-    let rest = dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size)).ok_or_else(bad)?;
+    let rest = tensor::len(&dims).ok_or_else(bad)?;
     if let Some(place) = open {
         dims[place] = len.checked_div(rest).filter(|size| size * rest == len).ok_or_else(bad)?;
     } else if rest != len {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use convnet_engine::error::Mismatch;
 use convnet_engine::ops::{
     self, Activate, AveragePool, Binary, Blend, ConvolutionDataGradient, Expand, Extreme, ExtremePlace,
-    GroupNorm, MatMul, MaxPool, Pad, Padding, Reduce, Response, ResponseNorm, RowNorm, RowNormFunction,
-    ScaleShift, Select, Slice, Sliding, Taps, Unary, log_softmax_along,
+    GroupNorm, MatMul, MaxPool, Pad, Padding, PickAlong, PlaceAlong, Reduce, Response, ResponseNorm, RowNorm,
+    RowNormFunction, ScaleShift, Select, Slice, Sliding, Taps, Unary, WinnerPlaces, log_softmax_along,
 };
 use convnet_engine::{EngineError, Graph, Shape, Value};
 
@@ -56,6 +56,13 @@ impl Operator {
             &Self::ExtremePlace { axis, smallest, last } => {
                 at.graph.apply(ExtremePlace { axis, extreme: Extreme { smallest, last } }, inputs)
             }
+            &Self::PickAlong { axis } => at.graph.apply(PickAlong { axis }, inputs),
+            &Self::PlaceAlong { axis, size, sums } => {
+                if size > MAX_AXIS {
+                    return Err(at.mismatch("place along an axis", Mismatch::new("a smaller axis", size)));
+                }
+                at.graph.apply(PlaceAlong { axis, size, sums }, inputs)
+            }
             Self::LogSoftmax { axis } => {
                 let rank = dims(at.graph, inputs[0]).len();
                 if *axis >= rank {
@@ -66,6 +73,12 @@ impl Operator {
             Self::MaxPool(windows) => {
                 let sliding = windows.sliding(at)?;
                 at.graph.apply(MaxPool { window: windows.sizes.clone(), sliding }, inputs)
+            }
+            Self::MaxPlaces(windows) => {
+                let pool = MaxPool { window: windows.sizes.clone(), sliding: windows.sliding(at)? };
+                let input = at.graph.shape(inputs[0]).clone();
+                let taps = at.graph.add(pool.clone(), inputs)?[1];
+                at.graph.apply(WinnerPlaces { pool, input }, &[taps])
             }
             Self::AveragePool(windows) => {
                 let sliding = windows.sliding(at)?;
@@ -94,6 +107,8 @@ impl Operator {
         match self {
             Self::Binary { .. }
             | Self::MatMul {}
+            | Self::PickAlong { .. }
+            | Self::PlaceAlong { .. }
             | Self::Constant { .. }
             | Self::ConvolutionTranspose { .. } => 2..=2,
             Self::Select {} => 3..=3,

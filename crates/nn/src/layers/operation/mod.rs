@@ -143,6 +143,20 @@ pub enum Operator {
         /// Of equals the last instead of the first.
         last: bool,
     },
+    /// The elements of the first input whose places along an axis the second one has.
+    PickAlong {
+        /// The axis.
+        axis: usize,
+    },
+    /// The elements of the first input at places along an axis that the second one has, zeros elsewhere.
+    PlaceAlong {
+        /// The axis.
+        axis: usize,
+        /// Its elements in the result.
+        size: usize,
+        /// Whether elements of the same place are summed up; else the last one stays.
+        sums: bool,
+    },
     /// The logarithm of the softmax.
     LogSoftmax {
         /// Along which axis.
@@ -150,6 +164,8 @@ pub enum Operator {
     },
     /// The largest element of each window.
     MaxPool(Windows),
+    /// The place of the largest element of each window among those of its channel.
+    MaxPlaces(Windows),
     /// The mean of each window, padding not counted.
     AveragePool(Windows),
     /// A transposed convolution. Inputs x, kernel (kernel…, filters / groups, channels).
@@ -236,6 +252,8 @@ impl Operation {
                 vec![vec![3, 2]],
             ),
             (Self::new(Operator::MaxPool(windows(&[2, 2], &[(1, 0), (0, 1)]))), vec![vec![4, 4, 2]]),
+            (Self::new(Operator::PickAlong { axis: 0 }), vec![vec![3, 2], vec![4, 2]]),
+            (Self::new(Operator::PlaceAlong { axis: 1, size: 5, sums: true }), vec![vec![3, 2], vec![3, 2]]),
             (Self::new(Operator::AveragePool(windows(&[3], &[(1, 1)]))), vec![vec![6, 2]]),
             (
                 Self::new(Operator::LayerNorm { axes: 1, epsilon: 1e-5, root_mean_square: false })

@@ -3,10 +3,13 @@
 
 #![cfg(unix)]
 
+mod pictures;
+mod rows;
+
 use convnet_conformance::problem::{cases, numbers};
 use convnet_kernels::conv::{Banded, Convolution, Epilogue, Filters, Residual};
 use convnet_kernels::cpu::{self, Isa};
-use convnet_kernels::elementwise::{self, Activation};
+use convnet_kernels::elementwise::{self, Activation, BinaryFunction, Broadcast, UnaryFunction};
 use convnet_kernels::fence::{Edge, Fenced};
 use convnet_kernels::geometry::{Axis, ConvGeometry, Padding, PoolGeometry, Window};
 use convnet_kernels::optimizer::{self, Adam, Lamb, adam};

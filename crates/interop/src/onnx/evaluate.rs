@@ -1,0 +1,315 @@
+//! A file's outputs for values of its inputs: a model where inputs may be anything, and what follows from those that sizes depend on.
+
+use std::sync::Arc;
+
+use convnet_nn::Model;
+use ndarray::{ArrayD, IxDyn};
+
+use super::import::{self, Part, Parts};
+use super::tensor::{Element, Tensor};
+use super::{FORMAT, File, Import};
+use crate::{InteropError, Result};
+
+/// A file made ready for values of its inputs.
+///
+/// All inputs are left open that can be. Where sizes or places follow from the numbers of one (the shape of a `Reshape`, the scales
+/// of a `Resize`), its value becomes part of the model; what depends on such inputs alone, and what has no elements, is computed at once.
+#[derive(Debug)]
+pub struct Evaluation {
+    model: Option<Model>,
+    /// Values of the model's inputs.
+    values: Vec<ArrayD<f32>>,
+    outputs: Vec<Part>,
+    has_batch: bool,
+    known: Vec<String>,
+}
+
+impl File {
+    /// Makes the file ready for values of all its inputs, axes as in the file. Sizes that it leaves open are those of the values.
+    ///
+    /// # Errors
+    /// If a value is missing or has another number of axes than its input, or as [`super::load_model`].
+    pub fn with_values(&self, inputs: Vec<(String, Tensor)>) -> Result<Evaluation> {
+        self.evaluation(inputs).map_err(|error| self.name(error))
+    }
+
+    fn evaluation(&self, inputs: Vec<(String, Tensor)>) -> Result<Evaluation> {
+        let names: Vec<String> = self.inputs().into_iter().map(|port| port.name).collect();
+        if let Some(missing) = names.iter().find(|name| inputs.iter().all(|(given, _)| given != *name)) {
+            return Err(InteropError::unsupported(FORMAT, format!("the input `{missing}` is not given")));
+        }
+        let open = inputs.iter().map(|(name, tensor)| (name.clone(), tensor.dims.clone())).collect();
+        let mut options = Import { keep_layout: true, open, ..Import::new() };
+        loop {
+            let failure = match import::parts(&options, self, true) {
+                Ok(parts) => return evaluation(parts, inputs, options.constants),
+                Err(failure) => failure,
+            };
+            let is_open = |name: &String| options.constants.iter().all(|(known, _)| known != name);
+            let mut wanted: Vec<&String> = failure.wanted.iter().filter(|name| is_open(name)).collect();
+            if wanted.is_empty() {
+                // The first input is the one that is worked on, as a rule; what no model can be made of is computed node by node.
+                let rest = names.iter().skip(1).filter(|name| is_open(name)).collect::<Vec<_>>();
+                wanted =
+                    if rest.is_empty() { names.iter().filter(|name| is_open(name)).collect() } else { rest };
+            }
+            if wanted.is_empty() {
+                return Err(failure.problem);
+            }
+            let wanted: Vec<(String, Tensor)> =
+                inputs.iter().filter(|(name, _)| wanted.contains(&name)).cloned().collect();
+            options.constants.extend(wanted);
+        }
+    }
+}
+
+fn evaluation(
+    parts: Parts,
+    inputs: Vec<(String, Tensor)>,
+    constants: Vec<(String, Tensor)>,
+) -> Result<Evaluation> {
+    let Parts { model, inputs: ends, outputs, has_batch } = parts;
+    let mut values = Vec::new();
+    for end in &ends {
+        let Some((_, tensor)) = inputs.iter().find(|(name, _)| *name == end.name) else { continue };
+        let mut dims = tensor.dims.clone();
+        if !has_batch {
+            dims.insert(0, 1);
+        }
+        let value = ArrayD::from_shape_vec(IxDyn(&dims), tensor.to_floats());
+        values.push(value.map_err(|problem| InteropError::malformed(FORMAT, problem.to_string()))?);
+    }
+    let known = constants.into_iter().map(|(name, _)| name).collect();
+    Ok(Evaluation { model, values, outputs, has_batch, known })
+}
+
+impl Evaluation {
+    /// The inputs whose values became part of the model.
+    pub fn known(&self) -> &[String] {
+        &self.known
+    }
+
+    /// Computes the outputs, in the file's order.
+    ///
+    /// # Errors
+    /// If a value's sizes are not those that the file has for its input.
+    pub fn run(&self) -> Result<Vec<Tensor>> {
+        let views: Vec<_> = self.values.iter().map(|value| value.view()).collect();
+        let mut results = match &self.model {
+            Some(model) => model.predict_all(&views)?.into_iter(),
+            None => Vec::new().into_iter(),
+        };
+        let mut outputs = Vec::with_capacity(self.outputs.len());
+        for part in &self.outputs {
+            outputs.push(match part {
+                Part::Known(tensor) => Arc::unwrap_or_clone(Arc::clone(tensor)),
+                Part::OfModel(end) => {
+                    let result = results.next().expect("the model has these outputs");
+                    let dims = result.shape()[usize::from(!self.has_batch)..].to_vec();
+                    let tensor = Tensor::floats(dims, result.into_iter().collect());
+                    if end.element == Element::Float { tensor } else { tensor.cast(end.element) }
+                }
+            });
+        }
+        Ok(outputs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::super::proto::tensor_proto::DataType;
+    use super::super::proto::tensor_shape_proto::{Dimension, dimension};
+    use super::super::proto::{
+        AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorShapeProto, TypeProto,
+        ValueInfoProto, attribute_proto::AttributeType, type_proto,
+    };
+    use super::*;
+    use crate::npy::Number;
+
+    /// An input or output; sizes of −1 are open.
+    fn info(name: &str, kind: DataType, dims: &[i64]) -> ValueInfoProto {
+        let dim = |&size: &i64| Dimension {
+            value: (size >= 0).then_some(dimension::Value::DimValue(size)),
+            ..Dimension::default()
+        };
+        let shape = Some(TensorShapeProto { dim: dims.iter().map(dim).collect() });
+        let tensor = type_proto::Tensor { elem_type: kind as i32, shape };
+        let known = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() };
+        ValueInfoProto { name: name.into(), r#type: Some(known), ..ValueInfoProto::default() }
+    }
+
+    fn node(operator: &str, inputs: &[&str], outputs: &[&str]) -> NodeProto {
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let (input, output) = (names(inputs), names(outputs));
+        NodeProto { op_type: operator.into(), input, output, ..NodeProto::default() }
+    }
+
+    fn ints(node: NodeProto, name: &str, values: &[i64]) -> NodeProto {
+        let attribute = AttributeProto {
+            name: name.into(),
+            r#type: AttributeType::Ints as i32,
+            ints: values.to_vec(),
+            ..AttributeProto::default()
+        };
+        NodeProto { attribute: [node.attribute, vec![attribute]].concat(), ..node }
+    }
+
+    fn file(nodes: Vec<NodeProto>, input: Vec<ValueInfoProto>, output: Vec<ValueInfoProto>) -> File {
+        file_of_set(17, nodes, input, output)
+    }
+
+    fn file_of_set(
+        version: i64,
+        node: Vec<NodeProto>,
+        input: Vec<ValueInfoProto>,
+        output: Vec<ValueInfoProto>,
+    ) -> File {
+        let graph = GraphProto { node, input, output, ..GraphProto::default() };
+        let opset_import = vec![OperatorSetIdProto { version, ..OperatorSetIdProto::default() }];
+        let model = ModelProto { graph: Some(graph), opset_import, ..ModelProto::default() };
+        File::from_bytes(model.encode_to_vec()).unwrap()
+    }
+
+    fn run(file: &File, inputs: &[(&str, Tensor)]) -> Result<(Vec<Tensor>, Vec<String>)> {
+        let inputs = inputs.iter().map(|(name, tensor)| ((*name).to_owned(), tensor.clone())).collect();
+        let evaluation = file.with_values(inputs)?;
+        Ok((evaluation.run()?, evaluation.known().to_vec()))
+    }
+
+    const F32: DataType = DataType::Float;
+    const I64: DataType = DataType::Int64;
+
+    #[test]
+    fn inputs_that_say_sizes_become_part_of_the_model() {
+        let nodes = vec![
+            node("Reshape", &["x", "to"], &["y"]),
+            node("Greater", &["y", "limit"], &["above"]),
+            node("Shape", &["y"], &["sizes"]),
+        ];
+        let inputs = vec![info("x", F32, &[-1, 6]), info("to", I64, &[3]), info("limit", F32, &[])];
+        let outputs =
+            vec![info("above", DataType::Bool, &[-1, -1, -1]), info("sizes", DataType::Int64, &[3])];
+        let file = file(nodes, inputs, outputs);
+        let numbers: Vec<Number> = file.outputs().iter().map(|port| port.number).collect();
+        assert_eq!(numbers, [Number::Bool, Number::I64]);
+        let x = Tensor::floats([2, 6], (0..12).map(|i| i as f32).collect());
+        let to = Tensor::integers([3], vec![2, 3, 2]);
+        let limit = Tensor::floats([], vec![6.5]);
+        let (results, known) = run(&file, &[("x", x), ("to", to), ("limit", limit)]).unwrap();
+        assert_eq!(known, ["to"]);
+        let above = Tensor {
+            dims: vec![2, 3, 2],
+            data: super::super::Data::Booleans((0..12).map(|i| i > 6).collect()),
+        };
+        assert_eq!(results, [above, Tensor::integers([3], vec![2, 3, 2])]);
+        let problem = file.with_values(Vec::new()).unwrap_err().to_string();
+        assert!(problem.contains("`x` is not given"), "{problem}");
+    }
+
+    #[test]
+    fn what_depends_on_no_input_is_computed_at_once() {
+        let nodes = vec![node("Range", &["from", "to", "step"], &["y"])];
+        let inputs = ["from", "to", "step"].map(|name| info(name, I64, &[])).to_vec();
+        let file = file(nodes, inputs, vec![info("y", I64, &[-1])]);
+        let number = |value: i64| Tensor::integers([], vec![value]);
+        let given = [("from", number(10)), ("to", number(1)), ("step", number(-4))];
+        let (results, known) = run(&file, &given).unwrap();
+        assert_eq!((results, known.len()), (vec![Tensor::integers([3], vec![10, 6, 2])], 3));
+    }
+
+    #[test]
+    fn values_without_elements_have_sizes_and_sums() {
+        let rest = |name: &str, axes: &[i64]| ints(node(name, &["none"], &[name]), "axes", axes);
+        let nodes = vec![
+            ints(ints(node("Slice", &["x"], &["none"]), "starts", &[9]), "ends", &[12]),
+            rest("ReduceSum", &[0]),
+            rest("ReduceMax", &[0, 1]),
+            node("Relu", &["none"], &["relu"]),
+        ];
+        let outputs = ["ReduceSum", "ReduceMax", "relu"].map(|name| info(name, F32, &[-1, -1])).to_vec();
+        let file = file_of_set(9, nodes, vec![info("x", F32, &[2, 3])], outputs);
+        let (results, _) = run(&file, &[("x", Tensor::floats([2, 3], vec![1.0; 6]))]).unwrap();
+        let nothing = Tensor::floats([1, 1], vec![f32::NEG_INFINITY]);
+        assert_eq!(results, [Tensor::floats([1, 3], vec![0.0; 3]), nothing, Tensor::floats([0, 3], vec![])]);
+    }
+
+    #[test]
+    fn maxima_go_back_to_where_they_stood() {
+        let windows = |node: NodeProto| ints(ints(node, "kernel_shape", &[2, 2]), "strides", &[2, 2]);
+        let pool = windows(node("MaxPool", &["x"], &["y", "places"]));
+        let unpool = windows(node("MaxUnpool", &["y", "places"], &["z"]));
+        let (x, z) = (info("x", F32, &[-1, 2, 2, 4]), info("z", F32, &[-1, 2, 2, 4]));
+        // With an open batch: places are those in each sample.
+        let batched = file(vec![pool.clone(), unpool.clone()], vec![x], vec![z.clone()]);
+        let values: Vec<f32> = (0..32).map(|i| ((i * 7) % 32) as f32).collect();
+        let expected: Vec<f32> = (0..32)
+            .map(|i| {
+                let corner = |row: usize, column: usize| i / 8 * 8 + row * 4 + i % 4 / 2 * 2 + column;
+                let best = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(r, c)| values[corner(r, c)]);
+                if best.iter().all(|&other| other <= values[i]) { values[i] } else { 0.0 }
+            })
+            .collect();
+        let x = Tensor::floats([2, 2, 2, 4], values);
+        assert_eq!(run(&batched, &[("x", x.clone())]).unwrap().0, [Tensor::floats([2, 2, 2, 4], expected)]);
+        // Places that are asked for count what lies before, which takes one sample; places given may be wrong.
+        let places = info("places", I64, &[1, 2, 1, 2]);
+        let single = file(vec![pool], vec![info("x", F32, &[1, 2, 2, 4])], vec![places.clone()]);
+        let half = Tensor::floats([1, 2, 2, 4], x.to_floats()[..16].to_vec());
+        let found = run(&single, &[("x", half)]).unwrap().0;
+        assert_eq!(found, [Tensor::integers([1, 2, 1, 2], vec![4, 6, 9, 15])]);
+        let given = file(vec![unpool], vec![info("y", F32, &[1, 2, 1, 2]), places], vec![z]);
+        let y = Tensor::floats([1, 2, 1, 2], vec![1.0, 2.0, 3.0, 4.0]);
+        for stray in [i64::MAX, i64::MIN, 1 << 20] {
+            let places = Tensor::integers([1, 2, 1, 2], vec![stray, 1, 15, -3]);
+            let found = run(&given, &[("y", y.clone()), ("places", places)]).unwrap().0;
+            assert_eq!(found[0].dims, [1, 2, 2, 4]);
+        }
+    }
+
+    #[test]
+    fn absurd_sizes_of_inputs_are_refused() {
+        let make = || {
+            file(
+                vec![node("ConstantOfShape", &["to"], &["y"])],
+                vec![info("to", I64, &[-1])],
+                vec![info("y", F32, &[-1])],
+            )
+        };
+        for sizes in [vec![1 << 40], vec![0, 1 << 62, 1 << 62], vec![-1], vec![1 << 20, 1 << 20]] {
+            let to = Tensor::integers([sizes.len()], sizes);
+            assert!(run(&make(), &[("to", to)]).is_err());
+        }
+        let nothing = Tensor::integers([3], vec![0, 1 << 20, 3]);
+        assert_eq!(run(&make(), &[("to", nothing)]).unwrap().0[0].dims, [0, 1 << 20, 3]);
+        let sum = ints(node("ReduceSum", &["x"], &["y"]), "axes", &[1]);
+        let file =
+            file_of_set(9, vec![sum], vec![info("x", F32, &[1 << 40, 0])], vec![info("y", F32, &[-1, 1])]);
+        let x = Tensor { dims: vec![1 << 40, 0], data: super::super::Data::Floats(Vec::new()) };
+        assert!(run(&file, &[("x", x)]).is_err());
+    }
+
+    #[test]
+    fn old_operator_sets_are_read_but_for_what_they_did_otherwise() {
+        let inputs = || vec![info("a", F32, &[2, 2]), info("b", F32, &[2, 2])];
+        let add = node("Add", &["a", "b"], &["y"]);
+        let y = || vec![info("y", F32, &[2, 2])];
+        let file = file_of_set(6, vec![add.clone()], inputs(), y());
+        let ones = Tensor::floats([2, 2], vec![1.0; 4]);
+        let (results, _) = run(&file, &[("a", ones.clone()), ("b", ones)]).unwrap();
+        assert_eq!(results, [Tensor::floats([2, 2], vec![2.0; 4])]);
+        let broadcast = AttributeProto {
+            name: "broadcast".into(),
+            i: 1,
+            r#type: AttributeType::Int as i32,
+            ..AttributeProto::default()
+        };
+        let repeats = NodeProto { attribute: vec![broadcast], ..add };
+        let graph = GraphProto { node: vec![repeats], input: inputs(), output: y(), ..GraphProto::default() };
+        let opset_import = vec![OperatorSetIdProto { version: 6, ..OperatorSetIdProto::default() }];
+        let model = ModelProto { graph: Some(graph), opset_import, ..ModelProto::default() };
+        let problem = File::from_bytes(model.encode_to_vec()).unwrap_err().to_string();
+        assert!(problem.contains("Add") && problem.contains("sets before 7"), "{problem}");
+    }
+}

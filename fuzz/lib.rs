@@ -2,10 +2,10 @@
 //!
 //! ```sh
 //! cargo install cargo-fuzz
-//! cargo +nightly fuzz run keras -- -rss_limit_mb=4096 -timeout=10 -max_total_time=3600
+//! fuzz/run 3600 keras
 //! ```
 //!
-//! The list of readers, and the whole files to start from, are those of the test that damages files by seeds:
+//! The script makes the stable compiler accept cargo-fuzz's flags, and begins with whole files. The list of readers, and the whole files to start from, are those of the test that damages files by seeds:
 //! `cargo test -p convnet --test hostile`.
 
 #[path = "../crates/convnet/tests/hostile/parsers.rs"]

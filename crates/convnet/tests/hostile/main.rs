@@ -9,6 +9,7 @@ mod parsers;
 
 use std::alloc::System;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -79,6 +80,33 @@ fn round(seed: u64, count: usize) {
         scope.spawn(work);
         scope.spawn(work);
     });
+}
+
+/// Whole files are accepted; so that what fuzzing starts from is worth it.
+#[test]
+fn whole_files_are_accepted() {
+    for parser in PARSERS {
+        survive(parser, 0, 0);
+    }
+}
+
+/// Files in the folder of a parser's name once took too long, too much memory, or a reader down.
+#[test]
+fn what_fuzzing_found_is_read_or_refused() {
+    let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile/found");
+    let mut count = 0;
+    for parser in PARSERS {
+        let files = std::fs::read_dir(found.join(parser.name)).into_iter().flatten();
+        for path in files.map(|entry| entry.expect("it is listed").path()) {
+            let bytes = std::fs::read(&path).expect("it is listed");
+            let start = Instant::now();
+            (parser.read)(&bytes);
+            assert!(start.elapsed() < PATIENCE, "{} took {:?}", path.display(), start.elapsed());
+            count += 1;
+        }
+    }
+    let folders = std::fs::read_dir(&found).map_or(0, |folders| folders.count());
+    assert!(count >= folders, "{} has a folder of no parser", found.display());
 }
 
 #[test]

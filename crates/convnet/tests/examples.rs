@@ -91,7 +91,10 @@ fn flowers_are_learnt_with_a_frozen_base_and_then_with_all_of_it() {
     let rates = trained.histories.each_ref().map(|history| history.epochs.last().unwrap().learning_rate);
     // 21 photos are 3 steps an epoch.
     let expected = [0.2 / (1.0 + 0.01 * 6.0), 0.01 / (1.0 + 0.001 * 3.0)];
-    assert!(rates.iter().zip(expected).all(|(rate, expected)| (rate - expected).abs() < 1e-6 * expected), "{rates:?}");
+    assert!(
+        rates.iter().zip(expected).all(|(rate, expected)| (rate - expected).abs() < 1e-6 * expected),
+        "{rates:?}"
+    );
     assert!(trained.histories[0].epochs[0].loss.is_finite() && trained.test.loss.is_finite());
 }
 

@@ -105,19 +105,20 @@ impl Args {
         if !opened.trained {
             note(format!("warning: {} has random weights, so its answers mean nothing; --weights gives it others", self.model));
         }
-        let unreadable = match words {
+        let noun = if words.is_some() { "text" } else { "picture" };
+        let (unreadable, all) = match words {
             Some(words) => self.texts(&model, &words, &classifier, &mut output)?,
             None => self.pictures(&model, origin, &classifier, &mut output)?,
         };
         output.finish()?;
         match unreadable {
             0 => Ok(()),
-            _ => bail!("{} could not be read", count(unreadable, "file")),
+            _ => bail!("{unreadable} of {} could not be read", count(all, noun)),
         }
     }
 
-    /// Tells what is on the pictures; how many could not be read.
-    fn pictures(&self, model: &Model, origin: Origin, classifier: &Classifier, output: &mut Output) -> Result<usize> {
+    /// Tells what is on the pictures; how many could not be read, of how many.
+    fn pictures(&self, model: &Model, origin: Origin, classifier: &Classifier, output: &mut Output) -> Result<(usize, usize)> {
         let shape = models::image_shape(model)?;
         let preprocessing = self.scaling.preprocessing(&self.model, model, classifier, origin);
         let options = self.scaling.options(model, shape, classifier);
@@ -145,11 +146,11 @@ impl Args {
                 }
             }
         }
-        Ok(unreadable)
+        Ok((unreadable, files.len()))
     }
 
-    /// Tells what the texts are; how many could not be read.
-    fn texts(&self, model: &Model, words: &TextVectorization, classifier: &Classifier, output: &mut Output) -> Result<usize> {
+    /// Tells what the texts are; how many could not be read, of how many.
+    fn texts(&self, model: &Model, words: &TextVectorization, classifier: &Classifier, output: &mut Output) -> Result<(usize, usize)> {
         let (_, length) = models::text_sizes(model).context("the model takes no texts")?;
         let words = words.clone().output_sequence_length(length);
         let mut unreadable = 0;
@@ -178,7 +179,7 @@ impl Args {
                 }
             }
         }
-        Ok(unreadable)
+        Ok((unreadable, self.text.len() + files.len()))
     }
 }
 

@@ -41,8 +41,6 @@ pub struct Args {
     /// The loss is drawn at ever larger rates; the suggestion is where it falls fastest.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["run", "output"])]
     find_rate: Option<PathBuf>,
-    #[command(flatten, next_help_heading = MACHINE)]
-    threads: Threads,
     /// Where to save the model, .keras or .h5
     ///
     /// By default the data set's name with .keras; with --run model.keras in its folder.
@@ -51,6 +49,9 @@ pub struct Args {
     /// Print an object a line: start, each epoch, end
     #[arg(long)]
     json: bool,
+    // Last, because its heading would be that of what follows.
+    #[command(flatten, next_help_heading = MACHINE)]
+    threads: Threads,
 }
 
 fn long_help() -> String {

@@ -19,7 +19,7 @@ fn a_wrong_command_line_is_a_matter_of_usage() {
     train(&folder, &["--learning-rate", "-1"]).fails(2, &["--learning-rate"]);
     train(&folder, &["--validation-split", "1"]).fails(2, &["below 1"]);
     folder.run(&["trian"]).fails(2, &["train"]);
-    folder.run(&["predict", "x.keras"]).fails(2, &["IMAGE"]);
+    folder.run(&["predict", "x.keras"]).fails(2, &["FILE|FOLDER"]);
     assert_eq!(folder.run(&[]).code, Some(2));
     assert_eq!(folder.names(), before);
 }

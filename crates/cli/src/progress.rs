@@ -84,6 +84,9 @@ impl Callback for Lines<'_> {
     }
 }
 
+/// Seconds of waiting that nobody notices.
+const NOTICED: f64 = 0.5;
+
 /// Share of an epoch's time in which steps waited for their batches that is worth telling.
 const WAITING: f64 = 0.05;
 
@@ -130,7 +133,7 @@ pub fn line(log: &EpochLog, epochs: usize, rated: bool) -> String {
 
 /// Says that reading and decoding keep training waiting, if they do.
 fn waiting(waited: f64, seconds: f64) -> String {
-    match waited > WAITING * seconds {
+    match waited > (WAITING * seconds).max(NOTICED) {
         true => format!(", waited {:.0} % of the time for data", 100.0 * waited / seconds),
         false => String::new(),
     }

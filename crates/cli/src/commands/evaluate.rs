@@ -120,7 +120,7 @@ impl fmt::Display for Report {
         write!(f, "oss {:.4}, on {} of {}", self.loss, count(self.images, &part), self.dataset)?;
         write!(f, " in {}.", duration(self.seconds))?;
         if self.part == "train" {
-            write!(f, "\nThe data set has no {0}s for tests; on {0}s that it was trained on, a model looks better than it is.", self.noun)?;
+            write!(f, "\nThe data set has no test {0}s; on {0}s that it was trained on, a model looks better than it is.", self.noun)?;
         }
         if let Some(judgement) = &self.judgement {
             write!(f, "\n\n{judgement}")?;

@@ -379,7 +379,7 @@ impl fmt::Display for End {
                 writeln!(f, "{what} accuracy {accuracy:.4}, loss {loss:.4}, on {samples}.")?;
             }
             (None, Some(loss)) => writeln!(f, "{what} loss {loss:.4}, on {samples}.")?,
-            _ => writeln!(f, "The data set has no {}s for tests, so there is no test accuracy.", self.noun)?,
+            _ => writeln!(f, "The data set has no test {}s, so there is no test accuracy.", self.noun)?,
         }
         let rate = thousands(self.images_per_second as u64);
         writeln!(f, "Trained in {}, {rate} images/s.", duration(self.seconds))?;

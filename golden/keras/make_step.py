@@ -6,7 +6,7 @@ product of its change with further numbers of the formula. The rate is 1, so tha
 
 How far single precision is off is measured: `single` has the differences of Keras's own step in single precision, of the loss as a share of it, of
 changes as a share of the largest change in their layer: the median, the 90th percentile, and the largest. (The largest are thousands of times the
-median, since a rounding error at 0 switches a rectifier.)
+median in networks of rectifiers, and not in EfficientNet.)
 """
 import json
 import pathlib

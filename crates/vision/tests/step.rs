@@ -76,9 +76,10 @@ fn step(model: &mut Model, about: &Json, white: f64) -> f64 {
 
 /// A step may be off from that in double precision by so many times what Keras's own in single precision is: both are off by chance.
 const SLACK: f64 = 4.0;
-/// And by so much in networks of rectifiers: where one switches by a rounding error at 0, all gradients before it change, and in which step that happens is
-/// chance. Of EfficientNet's smooth functions the measure above is enough.
-const SWITCHES: [(&str, f64); 4] = [("loss", 1e-5), ("median", 1e-4), ("ninety", 0.02), ("most", 0.05)];
+/// And by so much in networks of rectifiers. With other kernels, which differ by rounding alone, the medians of the very same steps are 2.3e-6 to 2.4e-4
+/// (DenseNet121), 7.6e-6 to 3.6e-5 (ResNet-50), 2.6e-6 to 9.9e-6 (MobileNetV2), the largest 1e-3 to 3e-2: as if rectifiers switched at 0, which changes all
+/// gradients before them. Of EfficientNet's smooth functions, with which nothing of the kind is seen, the measure above is enough.
+const SWITCHES: [(&str, f64); 4] = [("loss", 3e-5), ("median", 1e-3), ("ninety", 0.03), ("most", 0.1)];
 
 fn a_step_is_keras_s(name: &str) {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../golden/keras/step.json");

@@ -356,7 +356,15 @@ impl Course<'_> {
         let seconds = start.elapsed().as_secs_f64();
         drop(callbacks);
         drop(told);
-        let history = history.context("training stopped, nothing was saved")?;
+        let history = history.map_err(|problem| {
+            let hint = match problem {
+                convnet::nn::Error::Samples(_) if self.noun == "image" && !settings.skip_broken => {
+                    "; --skip-broken passes over pictures that cannot be read"
+                }
+                _ => "",
+            };
+            anyhow::Error::from(problem).context(format!("training stopped, nothing was saved{hint}"))
+        })?;
         if let Some(stopping) = stopping.filter(|stopping| stopping.best_epoch() > 0) {
             output.line(format!("The weights are those of epoch {}, the best.", stopping.best_epoch()));
         }

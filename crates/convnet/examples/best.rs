@@ -76,11 +76,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut model = network(width, clothes)?;
     model.initialize(0);
     let steps = epochs * data.train.len().div_ceil(BATCH);
-    let decay = if clothes { 0.05 } else { 0.002 };
-    let optimizer = Adam::default()
-        .with_weight_decay(decay)
-        .exclude_from_weight_decay(["gamma", "beta", "bias"])
-        .schedule(OneCycle::new(0.01, steps as u64));
+    let decayed = match clothes {
+        false => Adam::default().with_weight_decay(0.002),
+        true => Adam::default().with_weight_decay(0.05).exclude_from_weight_decay(["gamma", "beta", "bias"]),
+    };
+    let optimizer = decayed.schedule(OneCycle::new(0.01, steps as u64));
     let loss = CategoricalCrossentropy { label_smoothing: 0.1, ..Default::default() };
     model.compile(optimizer, loss, [Metric::Accuracy])?;
     let mut tell = On::new().epoch_end(|_, log: &mut EpochLog| {

@@ -56,6 +56,8 @@ fn top(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     if count > MOST {
         return Err(call.unsupported(format!("the first {count} elements by size; {MOST} at most")));
     }
+    // The places of an axis, and layers for each rank.
+    call.at.spend(size.saturating_add(count << 12))?;
     let smallest = call.int("largest", 1)? == 0;
     let away = if smallest { f32::INFINITY } else { f32::NEG_INFINITY };
     let x = Traced::plain(call.at.canonical(&x)?, x.element);

@@ -40,6 +40,9 @@ type Taps = &'static [(f32, &'static [f32])];
 
 const NEAREST: Taps = &[(0.0, &[1.0])];
 const LINEAR: Taps = &[(0.0, &[1.0, -1.0]), (1.0, &[0.0, 1.0])];
+/// What the layers of a neighbour count as, in elements computed while a file is read: a node has many layers, a file many nodes.
+const LAYERS: usize = 1 << 14;
+
 /// Keys's kernel with a = −0.75.
 const CUBIC: Taps = &[
     (-1.0, &[0.0, -0.75, 1.5, -0.75]),
@@ -114,6 +117,7 @@ fn sample(
     let flat = regroup(call, &padded, &[channels, sizes.iter().map(|size| size + 2 * margin).product()])?;
     // Each combination of neighbours along the axes so far: its place in the flat image, and its weight.
     let mut corners: Vec<(Option<Traced>, Option<Traced>)> = vec![(None, None)];
+    call.at.spend(LAYERS * taps.len().pow(sizes.len() as u32))?;
     for (place, &size) in places.iter().zip(sizes) {
         let whole = unary(call, if taps.len() == 1 { "round" } else { "floor" }, place)?;
         let distance = two(call, "subtract", place, &whole)?;

@@ -828,6 +828,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("rounding to bf16", "made by a pass; tests of precision hold it to bounds and to the same bits"),
     ("storing as bf16", "as above"),
     ("reading of bf16", "as above"),
+    ("convolution of pairs", "made by a pass; its kernels have tests, and so have models of them"),
+    ("packing of pairs", "as above"),
     (
         "guided activation",
         "its gradient is another one on purpose; explanations hold it to TensorFlow's numbers",

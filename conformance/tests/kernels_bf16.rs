@@ -1,14 +1,15 @@
-//! Numbers of 16 bits against a search for the nearest one, on every instruction set.
+//! Numbers of 16 bits against a search for the nearest one, and what multiplies them against its references, on every instruction set.
 
-use convnet_conformance::problem::numbers;
-use convnet_conformance::{assert_close, convolution};
-use convnet_kernels::conv::{Convolution, Epilogue, Residual};
-use convnet_kernels::cpu;
+use convnet_conformance::problem::{Guarded, cases as usual, numbers};
+use convnet_conformance::{assert_close, convolution, widen as wide};
+use convnet_kernels::conv::{Convolution, Epilogue, PairConvolution, Residual};
+use convnet_kernels::cpu::{self, Isa};
 use convnet_kernels::elementwise::{
     Activation, from_bf16, narrow, narrow_in_place, round_in_place, to_bf16, widen,
 };
 use convnet_kernels::geometry::{Axis, ConvGeometry, Padding, Window};
 use convnet_kernels::par::Pool;
+use proptest::prelude::*;
 use std::sync::Mutex;
 
 /// The instruction set is one for the whole process, so tests that force it take turns.
@@ -121,7 +122,6 @@ fn weights_of_16_bits_give_the_sums_of_what_they_are() {
         let residual = numbers(3, g.output_len());
         let mut weights = vec![0; g.weights_len()];
         narrow(&numbers(4, g.weights_len()), &mut weights);
-        let wide = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();
         let exact: Vec<f64> = weights.iter().map(|&bits| value(bits)).collect();
         let sums = convolution::forward(&g, &wide(&x), &exact, Some(&wide(&bias)));
         let expected: Vec<f64> =
@@ -142,4 +142,126 @@ fn weights_of_16_bits_give_the_sums_of_what_they_are() {
         }
     }
     assert!(!Convolution::new(ConvGeometry::matrix(4, 8, 8)).has_forward_bf16());
+}
+
+/// Those that multiply pairs. All give the bits of the first, which is plain Rust.
+fn sets_with_pairs() -> impl Iterator<Item = Isa> {
+    std::iter::once(Isa::Emulated512).chain(cpu::supported().into_iter().filter(|isa| isa.has_pairs()))
+}
+
+fn bits(x: &[f32]) -> Vec<u32> {
+    x.iter().map(|x| x.to_bits()).collect()
+}
+
+/// Convolutions of pairs on every instruction set against the sums of the rounded factors, and, as near as rounding to 16 bits allows,
+/// of the factors themselves.
+fn check_pairs(g: ConvGeometry) {
+    let (x, w) = (numbers(1, g.input_len()), numbers(2, g.weights_len()));
+    let (bias, residual) = (numbers(3, g.out_channels), numbers(4, g.output_len()));
+    let (mut rounded_x, mut rounded_w) = (x.clone(), w.clone());
+    round_in_place(&mut rounded_x);
+    round_in_place(&mut rounded_w);
+    let add = |sums: Vec<f64>| -> Vec<f64> {
+        sums.iter().zip(&residual).map(|(y, &r)| (y + f64::from(r)).max(0.0)).collect()
+    };
+    let sums = |x: &[f32], w: &[f32]| convolution::forward(&g, &wide(x), &wide(w), Some(&wide(&bias)));
+    let (exact, of_rounded) = (add(sums(&x, &w)), add(sums(&rounded_x, &rounded_w)));
+    let sizes = |x: &[f32]| wide(x).iter().map(|x| x.abs()).collect::<Vec<f64>>();
+    let size = convolution::forward(&g, &sizes(&x), &sizes(&w), None);
+    let (x, w) = (Guarded::input(&x), Guarded::input(&w));
+    let epilogue =
+        Epilogue { bias: Some(&bias), residual: Residual::Slice(&residual), activation: Activation::Relu };
+    let mut first = None;
+    for isa in sets_with_pairs() {
+        let what = format!("{isa} {g:?}");
+        let kernel = PairConvolution::with_isa(g, isa).expect("it can be done in pairs");
+        let (mut y, mut scratch) = (Guarded::new(g.output_len()), Guarded::new(kernel.forward_scratch()));
+        kernel.forward(x.slice(), w.slice(), epilogue, y.slice_mut(), scratch.slice_mut());
+        let rounding = 3e-6 * ((g.weights_len() / g.out_channels) as f64).sqrt() + 3e-6;
+        assert_close(&what, y.slice(), &of_rounded, 0.0, rounding);
+        for ((&y, &exact), size) in y.slice().iter().zip(&exact).zip(&size) {
+            // Each factor may be off by 2⁻⁸ of it.
+            let (y, most) = (f64::from(y), size * (2.0_f64.powi(-7) + 2.0_f64.powi(-16)) + rounding);
+            assert!((y - exact).abs() <= most, "{what}: {y}, exactly {exact}, {most} away at most");
+        }
+        let mut packed = Guarded::new(kernel.packed_weights_len());
+        kernel.pack_weights(w.slice(), packed.slice_mut());
+        let (mut again, mut short) =
+            (Guarded::new(g.output_len()), Guarded::new(kernel.forward_packed_scratch()));
+        kernel.forward_packed(x.slice(), packed.slice(), epilogue, again.slice_mut(), short.slice_mut());
+        assert!(bits(y.slice()) == bits(again.slice()), "{what}: other bits with packed weights");
+        [y.clone(), scratch, packed, again, short].iter().for_each(Guarded::assert_intact);
+        let first = first.get_or_insert_with(|| bits(y.slice()));
+        assert!(*first == bits(y.slice()), "{what}: other bits than plain Rust");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: usual(120), failure_persistence: None, rng_seed: proptest::test_runner::RngSeed::Fixed(23), ..ProptestConfig::default() })]
+
+    #[test]
+    fn convolutions_of_pairs_agree_with_the_references(
+        batch in 1..=4_usize,
+        pairs in 1..=20_usize,
+        out_channels in 1..=70_usize,
+        size in (1..=5_usize, 4..=13_usize, 4..=13_usize),
+        kernel in (1..=2_usize, 1..=5_usize, 1..=5_usize),
+        stride in 1..=2_usize,
+        dilation in 1..=2_usize,
+        padding in prop_oneof![
+            Just(Padding::Valid),
+            Just(Padding::Same),
+            Just(Padding::Explicit { before: 2, after: 1 }),
+        ],
+    ) {
+        let axis = |input, kernel| Axis::new(input, kernel, stride, dilation, padding).ok();
+        let axes = (axis(size.0, kernel.0), axis(size.1, kernel.1), axis(size.2, kernel.2));
+        let (Some(depth), Some(height), Some(width)) = axes else {
+            return Err(TestCaseError::reject("the window does not fit"));
+        };
+        let window = Window { axes: [depth, height, width] };
+        let g = ConvGeometry { batch, in_channels: 2 * pairs, out_channels, groups: 1, window };
+        prop_assume!(g.multiply_adds() < 2_000_000 && batch * window.output_positions() > 3);
+        check_pairs(g);
+    }
+
+    #[test]
+    fn dense_layers_of_pairs_agree_with_the_references(
+        rows in 4..=60_usize,
+        pairs in 1..=100_usize,
+        columns in 1..=100_usize,
+    ) {
+        check_pairs(ConvGeometry::matrix(rows, 2 * pairs, columns));
+    }
+}
+
+#[test]
+fn pairs_give_the_same_bits_on_any_number_of_threads() {
+    let axis = |input| Axis::new(input, 3, 1, 1, Padding::Same).expect("a window");
+    let window = Window::image(axis(23), axis(17));
+    let g = ConvGeometry { batch: 2, in_channels: 24, out_channels: 70, groups: 1, window };
+    let (x, w) = (numbers(1, g.input_len()), numbers(2, g.weights_len()));
+    for isa in sets_with_pairs() {
+        let results = [1, 2, 5].map(|threads| {
+            let kernel = PairConvolution::with_isa(g, isa).expect("it can be done in pairs");
+            let (mut y, mut scratch) = (vec![0.0; g.output_len()], vec![0.0; kernel.forward_scratch()]);
+            let pool = Pool::new(threads).expect("threads start");
+            pool.install(|| kernel.forward(&x, &w, Epilogue::NONE, &mut y, &mut scratch));
+            bits(&y)
+        });
+        assert!(results.iter().all(|bits| *bits == results[0]), "{isa}");
+    }
+}
+
+#[test]
+fn pairs_are_left_alone_where_they_do_not_fit() {
+    let possible = ConvGeometry::matrix(4, 6, 6);
+    let has_pairs = |g, isa| PairConvolution::with_isa(g, isa).is_some();
+    assert!(has_pairs(possible, Isa::Emulated512));
+    assert!(!has_pairs(ConvGeometry { in_channels: 5, ..possible }, Isa::Emulated512), "odd channels");
+    assert!(!has_pairs(ConvGeometry { groups: 2, ..possible }, Isa::Emulated512), "several groups");
+    assert!(!has_pairs(ConvGeometry::matrix(3, 6, 6), Isa::Emulated512), "few rows");
+    for isa in Isa::ALL {
+        assert_eq!(has_pairs(possible, isa), isa.has_pairs(), "{isa}");
+    }
 }

@@ -151,6 +151,7 @@ impl Plan {
         }
         let rounds = program.precision == Precision::Bf16 && program.forward_nodes > 0;
         if rounds {
+            crate::passes::bf16::multiply_pairs(&mut program, batch);
             crate::passes::bf16::round(&mut program);
         }
         let make = |mut program| {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// How exactly values are stored. Arithmetic is on 32 bits in any case.
+/// How exactly values are stored. Sums have 32 bits in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// 32 bits for everything.
@@ -11,12 +11,16 @@ pub enum Precision {
     F32,
     /// 16 bits (bf16: the range of 32 bits, 8 significant bits) for what takes most memory, 32 for the rest.
     ///
-    /// Trained: activations that the backward sweep needs are rounded to 16 bits (relative error at most 2⁻⁹) where they are made,
+    /// Trained: activations that the backward sweep needs are rounded to 16 bits (relative error at most 2⁻⁸) where they are made,
     /// and kept so; weights, gradients, statistics, the optimizer's memory, losses and metrics have 32 bits.
     ///
     /// Predicting: weights that a call reads once, those of dense layers for up to three samples, which is a matter of memory's speed,
     /// are rounded and kept in 16 bits beside the model's own. Others are read many times and gain nothing; nor do activations, which are
     /// not kept.
+    ///
+    /// On machines with AVX-512 BF16 both also round what convolutions and dense layers multiply, weights and inputs, and sum up two
+    /// products at once in 32 bits: with one group, an even number of channels, where tiles of 3 × 3 convolutions are not expected to be
+    /// faster; trained, in the forward sweep, up to what the loss reads. Results there differ from those of other machines by this rounding.
     Bf16,
 }
 

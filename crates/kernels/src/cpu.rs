@@ -56,6 +56,17 @@ impl Isa {
         }
     }
 
+    /// Whether it and this machine have an instruction that multiplies pairs of 16-bit numbers (bf16) and adds both products to a float:
+    /// AVX-512 BF16, or its emulation.
+    pub fn has_pairs(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => self.is_supported() && is_x86_feature_detected!("avx512bf16"),
+            Self::Emulated512 => true,
+            _ => false,
+        }
+    }
+
     const fn code(self) -> u8 {
         match self {
             Self::Scalar => 1,

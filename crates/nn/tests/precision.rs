@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
+use convnet_engine::kernels::cpu;
 use convnet_nn::layers::{
     Activation as ActivationLayer, Add, BatchNormalization, Conv2D, Dense, Flatten, MaxPooling2D, Padding,
 };
@@ -139,8 +140,8 @@ fn prediction_in_bf16_is_close_and_can_be_switched() {
         let rounded = model.predict(images).unwrap();
         model.set_precision(Precision::F32);
         assert_eq!(model.predict(images).unwrap(), exact);
-        // Weights of the dense layers are rounded where they are read once.
-        assert_eq!(exact != rounded, count <= 3, "{count} pictures");
+        // Weights of the dense layers are rounded where they are read once, and all factors where the machine multiplies pairs of them.
+        assert_eq!(exact != rounded, count <= 3 || cpu::isa().has_pairs(), "{count} pictures");
         for (exact, rounded) in exact.iter().zip(&rounded) {
             assert!((exact - rounded).abs() < 0.01, "{exact} {rounded}");
         }

@@ -5,8 +5,12 @@ use std::sync::Arc;
 use convnet_kernels::conv::{self, Epilogue, Residual};
 use convnet_kernels::elementwise::Activation;
 use convnet_kernels::geometry::{Axis, ConvGeometry, Padding, Window};
+use convnet_kernels::winograd::Pass;
 
-use super::{ActivateGradient, Bf16Convolution, Narrow, PackWeights, PackedConvolution, SumRows};
+use super::{
+    ActivateGradient, Bf16Convolution, Narrow, PackPairs, PackWeights, PackedConvolution,
+    PackedPairConvolution, SumRows,
+};
 use crate::error::{Mismatch, Result};
 use crate::graph::Value;
 use crate::op::{GradientContext, Lowered, Op, Prepared, Sharing, Sizes};
@@ -311,10 +315,18 @@ impl Op for Convolution {
     }
 
     fn prepared_bf16(&self, sizes: &Sizes<'_>) -> Option<Prepared> {
-        if !conv::Convolution::new(self.geometry(sizes.inputs)).has_forward_bf16() {
+        let geometry = self.geometry(sizes.inputs);
+        if conv::Convolution::new(geometry).has_forward_bf16() {
+            let op = Arc::new(Bf16Convolution(self.clone()));
+            return Some(Prepared { input: 1, prepare: Arc::new(Narrow), op });
+        }
+        if conv::PairConvolution::new(geometry, Pass::ForwardPacked).is_none() {
             return self.prepared(sizes);
         }
-        Some(Prepared { input: 1, prepare: Arc::new(Narrow), op: Arc::new(Bf16Convolution(self.clone())) })
+        let weights = Shape::fixed(sizes.inputs[1].dims.clone());
+        let packed = PackedConvolution { convolution: self.clone(), weights, geometry };
+        let prepare = Arc::new(PackPairs { geometry });
+        Some(Prepared { input: 1, prepare, op: Arc::new(PackedPairConvolution(packed)) })
     }
 
     fn lower(&self, sizes: &Sizes<'_>) -> Lowered {

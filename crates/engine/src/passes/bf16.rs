@@ -3,18 +3,40 @@
 //! Two steps, with the [recomputation](super::recompute) of what is not kept between them. First such values are rounded
 //! where they are made, so that both sweeps, and what is computed again, see the same numbers. Then those that are still
 //! kept are stored in 16 bits, and become floats again right before the backward sweep reads them.
+//!
+//! Before that, convolutions become some of [pairs](PairConvolution) where the machine can do that.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use convnet_kernels::conv;
+use convnet_kernels::winograd::Pass;
+
 use crate::graph::{Graph, Node, Source, Value};
 use crate::op::Sharing;
-use crate::ops::{Narrow, Round, Widen};
+use crate::ops::{Convolution, Narrow, PairConvolution, Round, Widen};
 use crate::plan::Program;
 use crate::shape::{Element, TensorType};
 
 /// A value that was made a float again serves other readers that come at most so many nodes later.
 const REACH: usize = 3;
+
+/// Lets convolutions of the forward sweep whose results may be rounded multiply pairs of 16-bit numbers, where the machine has an
+/// instruction for that and it is expected to be faster. The backward sweep has weights of 32 bits.
+pub(crate) fn multiply_pairs(program: &mut Program, batch: usize) {
+    for index in 0..program.forward_nodes {
+        let node = &program.graph.nodes[index];
+        let Some(convolution) = node.op_as::<Convolution>() else { continue };
+        let shapes: Vec<_> =
+            node.inputs.iter().map(|&input| program.graph.shape(input).bind(batch)).collect();
+        let has_kernel =
+            || conv::PairConvolution::new(convolution.geometry(&shapes), Pass::Forward).is_some();
+        if may_be_rounded(program, node.outputs[0]) && has_kernel() {
+            let op = Arc::new(PairConvolution(convolution.clone()));
+            program.graph.nodes[index].op = op;
+        }
+    }
+}
 
 /// Rounds what the backward sweep reads.
 pub(crate) fn round(program: &mut Program) {

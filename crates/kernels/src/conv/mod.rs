@@ -6,6 +6,7 @@ mod banded;
 mod forward;
 mod grouped;
 mod layout;
+mod pairs;
 mod vector;
 pub(crate) mod work;
 
@@ -21,6 +22,7 @@ pub use banded::{Banded, Filters};
 use forward::ForwardPlan;
 use grouped::Grouped;
 use layout::Layout;
+pub use pairs::PairConvolution;
 use std::sync::OnceLock;
 pub(crate) use work::for_each_tile;
 

@@ -1,6 +1,6 @@
 //! Numbers of 16 bits: the upper half of an `f32`, which has its range and 8 of its 24 bits of precision.
 //!
-//! Rounding goes to the nearest such number, of two equally near to the even one, so its relative error is at most 2⁻⁹ = 0.2 %. Beyond
+//! Rounding goes to the nearest such number, of two equally near to the even one, so its relative error is at most 2⁻⁸ = 0.4 %. Beyond
 //! the largest it gives infinity; numbers too small to be normal are rounded like all others, not to zero (unlike the
 //! processors' own instructions). (Kalamkar et al., "A study of bfloat16 for deep learning training", 2019.)
 

@@ -5,3 +5,10 @@ super::kernels!(
     [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
     [1 2 3 4 5 6 7 8 9 10]
 );
+
+super::kernels!(
+    @pairs
+    crate::simd::Plain<16, true>, emulated512_brgemm_pairs,
+    [1 2 3 4 5 6 7 8 9 10 11 12 13 14],
+    [1 2 3 4 5 6 7 8 9 10]
+);

@@ -60,6 +60,17 @@ impl Kernels {
         }
     }
 
+    /// The kernels of `isa` on pairs of 16-bit numbers, if it and this machine have an instruction for them: `brgemm` is theirs, with two
+    /// products for each element of A and B.
+    pub(crate) fn of_pairs(isa: Isa) -> Option<&'static Self> {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => isa.has_pairs().then_some(&avx512::PAIR_KERNELS),
+            Isa::Emulated512 => Some(&emulated512::PAIR_KERNELS),
+            _ => None,
+        }
+    }
+
     /// Columns of a full tile, which is also the width of a packed panel.
     pub(crate) const fn columns(&self) -> usize {
         2 * self.lanes
@@ -132,6 +143,27 @@ macro_rules! kernels {
             ],
             pack_rows,
             pack_columns,
+        };
+    };
+    (@pairs $(#[$feature:meta])? $simd:ty, $brgemm:ident, $rows:tt, $few_rows:tt) => {
+        $(#[$feature])?
+        unsafe fn $brgemm<const ROWS: usize, const VECTORS: usize, const SHORT: bool>(
+            tile: &$crate::gemm::brgemm::Tile,
+        ) {
+            // SAFETY: the caller keeps the contract of the kernel; the features are enabled here.
+            unsafe { $crate::gemm::brgemm::run::<$simd, ROWS, VECTORS, SHORT>(tile) }
+        }
+
+        pub(super) static PAIR_KERNELS: $crate::gemm::Kernels = $crate::gemm::Kernels {
+            brgemm: [
+                $crate::gemm::kernels!(@table $brgemm, 1, false; $rows),
+                $crate::gemm::kernels!(@table $brgemm, 2, false; $rows),
+            ],
+            brgemm_short: [
+                $crate::gemm::kernels!(@table $brgemm, 1, true; $few_rows),
+                $crate::gemm::kernels!(@table $brgemm, 2, true; $few_rows),
+            ],
+            ..KERNELS
         };
     };
     (@table $kernel:ident, $vectors:literal, $variant:literal; [$($rows:literal)*]) => {

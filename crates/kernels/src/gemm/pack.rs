@@ -1,7 +1,8 @@
 //! Packing of matrices into panels: `(panel, row, column of the panel)`, the last panel filled up with zeros.
 
+use crate::elementwise::to_bf16;
 use crate::par;
-use crate::simd::transpose_4x4;
+use crate::simd::{transpose_4x4, vectorized};
 
 /// Elements of a matrix of `rows × columns` packed in panels of `width` columns.
 pub(crate) fn packed_len(rows: usize, columns: usize, width: usize) -> usize {
@@ -34,6 +35,29 @@ pub(crate) fn pack_panel(matrix: &[f32], columns: usize, width: usize, start: us
                 target[..wanted].copy_from_slice(&row[start..start + wanted]);
                 target[wanted..].fill(0.0);
             }
+        }
+    }
+}
+
+/// Packs `matrix (rows, columns)` as one of pairs, half as high: `packed[panel, k, i]` has `matrix[2k, panel·width + i]` in its lower
+/// 16 bits and the row after that in its upper ones. `rows` is even.
+pub(crate) fn pack_pairs(matrix: &[f32], columns: usize, width: usize, packed: &mut [f32]) {
+    let pairs = matrix.len() / columns / 2;
+    par::for_each_chunk(packed, pairs * width, matrix.len() as u64 / 4, |at, panel| {
+        let start = at / pairs;
+        let wanted = width.min(columns - start);
+        for (target, rows) in panel.chunks_exact_mut(width).zip(matrix.chunks_exact(2 * columns)) {
+            let (even, odd) = rows.split_at(columns);
+            pair(&even[start..start + wanted], &odd[start..start + wanted], &mut target[..wanted]);
+            target[wanted..].fill(0.0);
+        }
+    });
+}
+
+vectorized! {
+    fn pair(even: &[f32], odd: &[f32], target: &mut [f32]) {
+        for ((target, &even), &odd) in target.iter_mut().zip(even).zip(odd) {
+            *target = f32::from_bits(u32::from(to_bf16(odd)) << 16 | u32::from(to_bf16(even)));
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use super::Simd;
 use std::arch::x86_64::*;
+use std::mem::transmute;
 
-/// AVX-512 (F, VL, BW, DQ).
+/// AVX-512 (F, VL, BW, DQ). With `PAIRS`, which needs BF16 too, see [`super::vector`], the factors are pairs of 16-bit numbers.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx512;
+pub(crate) struct Avx512<const PAIRS: bool = false>;
 
 /// The mask of the first `count` lanes.
 #[inline(always)]
@@ -14,7 +15,7 @@ fn mask(count: usize) -> __mmask16 {
     ((1_u32 << count) - 1) as __mmask16
 }
 
-impl Simd for Avx512 {
+impl<const PAIRS: bool> Simd for Avx512<PAIRS> {
     type V = __m512;
     const LANES: usize = 16;
 
@@ -50,8 +51,13 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     unsafe fn multiply_add(a: __m512, b: __m512, c: __m512) -> __m512 {
-        // SAFETY: as `splat`.
-        unsafe { _mm512_fmadd_ps(a, b, c) }
+        if PAIRS {
+            // SAFETY: the machine has BF16 by this type's contract. Both types have 512 bits of any kind.
+            unsafe { _mm512_dpbf16_ps(c, transmute::<__m512, __m512bh>(a), transmute::<__m512, __m512bh>(b)) }
+        } else {
+            // SAFETY: as `splat`.
+            unsafe { _mm512_fmadd_ps(a, b, c) }
+        }
     }
 
     #[inline(always)]

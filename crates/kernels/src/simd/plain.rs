@@ -2,11 +2,17 @@
 
 use super::Simd;
 
-/// `N` elements, added and multiplied one by one.
+/// `N` elements, added and multiplied one by one. With `PAIRS` the factors are pairs of 16-bit numbers, see [`super::vector`].
 #[derive(Clone, Copy)]
-pub(crate) struct Plain<const N: usize>;
+pub(crate) struct Plain<const N: usize, const PAIRS: bool = false>;
 
-impl<const N: usize> Simd for Plain<N> {
+/// The two numbers of 16 bits in the lower and the upper half.
+#[inline(always)]
+fn pair(x: f32) -> (f32, f32) {
+    (f32::from_bits(x.to_bits() << 16), f32::from_bits(x.to_bits() & 0xFFFF_0000))
+}
+
+impl<const N: usize, const PAIRS: bool> Simd for Plain<N, PAIRS> {
     type V = [f32; N];
     const LANES: usize = N;
 
@@ -48,7 +54,15 @@ impl<const N: usize> Simd for Plain<N> {
     #[inline(always)]
     unsafe fn multiply_add(a: [f32; N], b: [f32; N], mut c: [f32; N]) -> [f32; N] {
         for lane in 0..N {
-            c[lane] += a[lane] * b[lane];
+            if PAIRS {
+                let [(a_low, a_high), (b_low, b_high)] = [pair(a[lane]), pair(b[lane])];
+                // The order of the processors' instruction. Products of 8 significant bits are exact, so that it does not matter
+                // whether they are rounded before they are added.
+                c[lane] += a_high * b_high;
+                c[lane] += a_low * b_low;
+            } else {
+                c[lane] += a[lane] * b[lane];
+            }
         }
         c
     }

@@ -2,6 +2,10 @@
 
 /// Vectors of one instruction set.
 ///
+/// Some are of pairs: the factors of [`Simd::multiply_add`] then are 16-bit numbers (bf16), two in the bits of each element, and
+/// `a·b` is the sum of both products. All else, what is added to included, is as for others, so a kernel that only moves and multiplies its
+/// operands need not know.
+///
 /// # Safety
 /// All functions need a machine that has the instruction set; those with pointers need so many elements there.
 pub(crate) trait Simd: Copy {

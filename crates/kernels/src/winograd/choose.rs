@@ -81,6 +81,22 @@ pub fn model(g: &ConvGeometry, pass: Pass, isa: Isa) -> Method {
     best
 }
 
+/// How much faster than with floats a direct pass is taken to be on pairs of 16-bit numbers. Not measured: the instruction has twice
+/// the products.
+const PAIRS: f64 = 2.0;
+
+/// Whether a pass on pairs of 16-bit numbers is expected to be faster than what [`choose`] gives; if tiles are forced, it is not.
+pub(crate) fn pairs_are_faster(g: &ConvGeometry, pass: Pass, isa: Isa) -> bool {
+    match (choose(g, pass, isa), forced()) {
+        (Method::Direct, _) => true,
+        (Method::Winograd(_), Some(_)) => false,
+        (tiles, None) => {
+            let cost = |method| cost::nanoseconds(g, pass, isa, method);
+            cost(Method::Direct) < PAIRS * cost(tiles)
+        }
+    }
+}
+
 /// The environment variable that forces a method.
 pub(crate) const VARIABLE: &str = "CONVNET_WINOGRAD";
 

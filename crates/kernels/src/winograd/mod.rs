@@ -21,7 +21,7 @@ use crate::cpu::Isa;
 use crate::gemm::{Kernels, pack};
 use crate::geometry::{Axis, ConvGeometry};
 pub use choose::{Method, Pass, choose, force, model};
-pub(crate) use choose::{VARIABLE, init};
+pub(crate) use choose::{VARIABLE, init, pairs_are_faster};
 use gradient::GradientPlan;
 use picture::Picture;
 use product::{ProductPlan, TapSource};

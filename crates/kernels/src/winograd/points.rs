@@ -271,7 +271,7 @@ mod tests {
             let (data, taps) = (data::<Plain<4>, P>(&d.map(lane)), taps::<Plain<4>, P>(&g.map(lane)));
             let mut products = [[0.0; 4]; MAX];
             for (product, (data, taps)) in products.iter_mut().zip(data.iter().zip(&taps)) {
-                *product = Plain::<4>::multiply(*data, *taps);
+                *product = <Plain<4>>::multiply(*data, *taps);
             }
             let y = results::<Plain<4>, P>(&products);
             for r in 0..P::OUTPUTS {
@@ -281,7 +281,7 @@ mod tests {
             let e = [0.4_f32, 1.1, -0.6, 0.2, -1.7, 0.9, 0.0, 0.0];
             let points = results_gradient::<Plain<4>, P>(&e.map(lane));
             for (product, (data, points)) in products.iter_mut().zip(data.iter().zip(&points)) {
-                *product = Plain::<4>::multiply(*data, *points);
+                *product = <Plain<4>>::multiply(*data, *points);
             }
             let taps = taps_gradient::<Plain<4>, P>(&products);
             for k in 0..3 {

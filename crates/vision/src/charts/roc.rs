@@ -64,7 +64,7 @@ pub fn roc(title: &str, curves: &[(String, Roc)]) -> Chart {
         let points = roc.points.iter().step_by(every).chain(roc.points.last());
         let colour = OTHERS[at % OTHERS.len()];
         // When all colours have been used they come again, in dashes.
-        let line = if at / OTHERS.len() % 2 == 0 { Chart::line } else { Chart::dashed_line };
+        let line = if (at / OTHERS.len()).is_multiple_of(2) { Chart::line } else { Chart::dashed_line };
         line(&mut chart, points.map(|&point| place(point)).collect(), colour, 1.8);
         let y = 44.0 + 18.0 * at as f64;
         line(&mut chart, vec![(SIZE.0 + 4.0, y), (SIZE.0 + 22.0, y)], colour, 2.4);

@@ -6,19 +6,60 @@
 //! ```
 //!
 //! The script makes the stable compiler accept cargo-fuzz's flags, and begins with whole files. The list of readers, and the whole files to start from, are those of the test that damages files by seeds:
-//! `cargo test -p convnet --test hostile`.
+//! `cargo test -p convnet --test hostile`; a description of a model is read by the program only.
 
+#[allow(dead_code, reason = "texts are read here, not files")]
+#[path = "../crates/cli/src/description.rs"]
+mod description;
 #[path = "../crates/convnet/tests/hostile/parsers.rs"]
-pub mod parsers;
+mod parsers;
 
 pub use libfuzzer_sys;
+use parsers::{PARSERS, Parser};
+
+/// What the program reads of its own.
+const OF_THE_PROGRAM: &[Parser] = &[Parser {
+    name: "description",
+    seeds: || vec![DESCRIPTION.to_vec()],
+    read: |bytes| std::str::from_utf8(bytes).is_ok_and(|text| description::parse(text, "net.toml").is_ok()),
+}];
+
+const DESCRIPTION: &[u8] = br#"
+name = "small"
+input_shape = [8, 8, 1]
+[[layers]]
+type = "Conv2D"
+filters = 4
+kernel_size = [3, 3]
+padding = "same"
+[[layers]]
+type = "Flatten"
+[[layers]]
+type = "Dense"
+units = 3
+activation = "softmax"
+[compile]
+optimizer = { name = "adam", learning_rate = 0.5 }
+loss = "sparse_categorical_crossentropy"
+metrics = ["accuracy", { name = "auc", curve = "PR" }]
+"#;
+
+/// All readers.
+pub fn all() -> impl Iterator<Item = &'static Parser> {
+    PARSERS.iter().chain(OF_THE_PROGRAM)
+}
+
+/// The parser of a name.
+pub fn named(name: &str) -> &'static Parser {
+    all().find(|parser| parser.name == name).expect("a target has a parser's name")
+}
 
 /// The fuzz target of a parser's name.
 #[macro_export]
 macro_rules! target {
     ($name:literal) => {
         $crate::libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-            ($crate::parsers::named($name).read)(bytes);
+            ($crate::named($name).read)(bytes);
         });
     };
 }

@@ -55,3 +55,48 @@ pub fn binary(targets: &[f64], probabilities: &[f64]) -> f64 {
 pub fn squared(targets: &[f64], predictions: &[f64]) -> f64 {
     mean(predictions.iter().zip(targets).map(|(p, t)| (p - t).powi(2)))
 }
+
+/// −log of the sum over all rows of classes that spell a label, by trying every one: repeats count once, class 0 is left out. `logits` are rows of
+/// `classes`.
+pub fn ctc(classes: usize, label: &[usize], logits: &[f64]) -> f64 {
+    let steps: Vec<Vec<f64>> = logits.chunks(classes).map(softmax).collect();
+    let all = classes.pow(steps.len() as u32);
+    let way = |mut number: usize| -> Vec<usize> {
+        let digits = steps.iter().map(|_| {
+            let digit = number % classes;
+            number /= classes;
+            digit
+        });
+        digits.collect()
+    };
+    let spells = |way: &Vec<usize>| {
+        let mut read = way.clone();
+        read.dedup();
+        read.retain(|&class| class != 0);
+        read == label
+    };
+    let chance = |way: Vec<usize>| way.iter().zip(&steps).map(|(&class, p)| p[class]).product::<f64>();
+    -(0..all).map(way).filter(spells).map(chance).sum::<f64>().ln()
+}
+
+/// The Circle loss of one of some embeddings of `width` numbers.
+pub fn circle(
+    width: usize,
+    (gamma, margin, remove_diagonal): (f64, f64, bool),
+    labels: &[usize],
+    embeddings: &[f64],
+    anchor: usize,
+) -> f64 {
+    let row = |index: usize| &embeddings[index * width..][..width];
+    let (mut same, mut others) = (0.0, 0.0);
+    for (other, label) in labels.iter().enumerate() {
+        let cosine: f64 = row(anchor).iter().zip(row(other)).map(|(a, b)| a * b).sum();
+        let distance = (1.0 - cosine).max(0.0);
+        if *label != labels[anchor] {
+            others += (gamma * (1.0 + margin - distance).max(0.0) * (1.0 - margin - distance)).exp();
+        } else if anchor != other || !remove_diagonal {
+            same += (-gamma * (margin + distance).max(0.0) * (margin - distance)).exp();
+        }
+    }
+    (same * others).ln_1p()
+}

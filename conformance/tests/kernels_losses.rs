@@ -2,6 +2,7 @@
 
 use convnet_conformance::problem::numbers;
 use convnet_conformance::{activation, assert_close, losses as reference, numeric_gradient, widen};
+use convnet_kernels::loss::{Circle, Spelling};
 use convnet_kernels::{loss, softmax};
 
 const ROWS: usize = 7;
@@ -182,4 +183,76 @@ fn the_first_of_equal_maxima_wins() {
     softmax::arg_max(4, &[0.0, 2.0, 2.0, 1.0, -1.0, -3.0, -1.0, -2.0, 0.0, 0.0, 0.0, 5.0], &mut out);
     assert_eq!(out, [1, 0, 3]);
     assert_eq!(activation::arg_max(&[0.0, 2.0, 2.0, 1.0]), 1);
+}
+
+#[test]
+fn spellings_agree_with_all_ways_there_are() {
+    let (steps, classes) = (5, 4);
+    let labels: [&[usize]; 7] = [&[1, 2], &[2, 2], &[3, 1, 2, 3, 1], &[], &[1, 1, 1], &[3], &[2, 3, 3, 1]];
+    let width = 6;
+    let mut padded = vec![0.0; labels.len() * width];
+    for (to, label) in padded.chunks_exact_mut(width).zip(labels) {
+        to.iter_mut().zip(label).for_each(|(to, &symbol)| *to = symbol as f32);
+    }
+    let logits: Vec<f32> = numbers(4, labels.len() * steps * classes).into_iter().map(|x| x * 4.0).collect();
+    let sizes = Spelling { steps, classes, width };
+    let mut scratch = vec![f32::NAN; sizes.scratch()];
+    let mut losses = vec![f32::NAN; labels.len()];
+    loss::ctc(sizes, &padded, &logits, &mut losses, &mut scratch);
+    let dloss = numbers(5, labels.len());
+    let mut gradient = vec![f32::NAN; logits.len()];
+    loss::ctc_gradient(sizes, &padded, &logits, &dloss, &mut gradient, &mut scratch);
+    for (row, (label, x)) in labels.iter().zip(logits.chunks_exact(steps * classes)).enumerate() {
+        let what = format!("label {label:?}");
+        let expected = reference::ctc(classes, label, &widen(x));
+        assert_close(&what, &losses[row..=row], &[expected], 2e-6, 1e-6);
+        let expected: Vec<f64> = numeric_gradient(|x| reference::ctc(classes, label, x), &widen(x), 1e-6)
+            .into_iter()
+            .map(|slope| slope * f64::from(dloss[row]))
+            .collect();
+        let gradient = &gradient[row * steps * classes..][..steps * classes];
+        assert_close(&format!("{what} gradient"), gradient, &expected, 1e-4, 2e-6);
+    }
+}
+
+#[test]
+fn a_label_without_room_has_a_finite_loss_and_gradient() {
+    // Two of the same need three steps.
+    let sizes = Spelling { steps: 2, classes: 3, width: 2 };
+    let (mut scratch, mut losses, mut gradient) = (vec![0.0; sizes.scratch()], [0.0], [f32::NAN; 6]);
+    loss::ctc(sizes, &[1.0, 1.0], &numbers(6, 6), &mut losses, &mut scratch);
+    assert!((700.0..720.0).contains(&losses[0]), "{}", losses[0]);
+    loss::ctc_gradient(sizes, &[1.0, 1.0], &numbers(6, 6), &[1.0], &mut gradient, &mut scratch);
+    assert!(gradient.iter().all(|slope| slope.is_finite()) && gradient.iter().any(|&slope| slope != 0.0));
+}
+
+#[test]
+fn circles_agree() {
+    let (rows, width) = (9, 11);
+    // The class 7 has one sample: nothing of its own kind is near it.
+    let kinds = [0, 3, 0, 3, 7, 0, 12, 12, 3];
+    let labels: Vec<f32> = kinds.iter().map(|&kind| kind as f32).collect();
+    let mut x = numbers(7, rows * width);
+    for row in x.chunks_exact_mut(width) {
+        let length = row.iter().map(|x| x * x).sum::<f32>().sqrt();
+        row.iter_mut().for_each(|x| *x /= length);
+    }
+    for (gamma, margin, remove_diagonal) in [(80.0, 0.4, true), (3.0, 0.25, true), (6.0, 0.1, false)] {
+        let rule = Circle { gamma, margin, remove_diagonal };
+        let (mut losses, mut scratch) = (vec![f32::NAN; rows], vec![f32::NAN; rows]);
+        loss::circle(width, rule, &labels, &x, &mut losses, &mut scratch);
+        let rule64 = (f64::from(gamma), f64::from(margin), remove_diagonal);
+        let each = |x: &[f64], row| reference::circle(width, rule64, &kinds, x, row);
+        let expected: Vec<f64> = (0..rows).map(|row| each(&widen(&x), row)).collect();
+        assert_close(&format!("{rule:?}"), &losses, &expected, 1e-5, 1e-6);
+        assert_eq!(losses[4] == 0.0, remove_diagonal);
+
+        let (dloss, mut gradient) = (numbers(8, rows), vec![f32::NAN; x.len()]);
+        loss::circle_gradient(width, rule, &labels, &x, &dloss, &mut gradient, &mut scratch);
+        let all = |x: &[f64]| (0..rows).map(|row| each(x, row) * f64::from(dloss[row])).sum::<f64>();
+        // The diagonal, where distances cannot become negative, has no slope there.
+        let expected = numeric_gradient(all, &widen(&x), 1e-7);
+        let scale = expected.iter().fold(0.0_f64, |largest, slope| largest.max(slope.abs()));
+        assert_close(&format!("{rule:?} gradient"), &gradient, &expected, 1e-3, 1e-5 * scale);
+    }
 }

@@ -2,11 +2,9 @@
 
 use std::path::PathBuf;
 
-use convnet_fuzz::parsers::PARSERS;
-
 fn main() -> std::io::Result<()> {
     let folder = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "corpus".into()));
-    for parser in PARSERS {
+    for parser in convnet_fuzz::all() {
         let folder = folder.join(parser.name);
         std::fs::create_dir_all(&folder)?;
         for (index, seed) in (parser.seeds)().into_iter().enumerate() {

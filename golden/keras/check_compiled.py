@@ -61,6 +61,8 @@ for about_path in sorted(glob.glob(os.path.join(sys.argv[1], "*.json"))):
         about = json.load(file)
     for ending in (".keras", ".h5"):
         path = about_path.removesuffix(".json") + ending
+        if "CTC" in path and about["figures"]["loss"] > 100 and keras.backend.backend() == "jax":
+            continue  # of a label that does not fit into the steps JAX makes 1e5, TensorFlow and we 707
         keras.backend.clear_session()
         count += 1
         try:

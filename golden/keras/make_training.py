@@ -196,6 +196,20 @@ def losses_all():
     case(K.Tversky(alpha=0.3, beta=0.7, axis=(1, 2, 3)), mask, maps)
     case(K.CategoricalGeneralizedCrossEntropy(), labels, probabilities)
     case(K.CategoricalGeneralizedCrossEntropy(q=0.8), labels, chances)
+    case(K.CategoricalGeneralizedCrossEntropy(q=0.3), map_labels, maps)
+    # Embeddings of length 1, of which the last has nobody of its class.
+    near = uniform(rng, 7, 4)
+    near /= np.linalg.norm(near, axis=-1, keepdims=True)
+    kinds = np.array([0, 3, 0, 3, 9, 0, 11])
+    case(K.Circle(), kinds, near)
+    case(K.Circle(gamma=5.0, margin=0.25), kinds, near)
+    case(K.Circle(gamma=5.0, remove_diagonal=False), kinds, near)
+    # Labels: with repeats, full, empty, and two that do not fit.
+    spelt = uniform(rng, 7, 5, 4, low=-3, high=3)
+    rows = np.array([[1, 2, 0, 0, 0], [2, 2, 1, 0, 0], [3, 1, 2, 3, 1], [0, 0, 0, 0, 0], [2, 0, 0, 0, 0], [1, 1, 1, 1, 0],
+                     [3, 3, 2, 2, 1]])
+    case(K.CTC(), rows[:5], spelt[:5])
+    case(K.CTC(), rows, spelt)
     write("losses_all", {"cases": cases})
 
 
@@ -251,6 +265,12 @@ def metrics_all():
         case(lambda: make(class_id=1), "truths", "chances")
         case(lambda: make(top_k=2), "onehot", "scores")
         case(lambda: make(top_k=2, class_id=3), "onehot", "scores")
+    for make in (M.PrecisionAtRecall, M.RecallAtPrecision, M.SensitivityAtSpecificity, M.SpecificityAtSensitivity):
+        for rate in (0.3, 0.6, 0.9):
+            case(lambda: make(rate), "truths", "chances")
+            case(lambda: make(rate, num_thresholds=7), "one_truth", "one_chance")
+        case(lambda: make(0.5, class_id=1), "truths", "chances")
+        case(lambda: make(0.4, num_thresholds=1), "truths", "chances")
     for make in (M.TruePositives, M.TrueNegatives, M.FalsePositives, M.FalseNegatives):
         case(lambda: make(), "truths", "chances")
         case(lambda: make(thresholds=[0.2, 0.7]), "truths", "chances")

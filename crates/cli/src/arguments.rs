@@ -6,6 +6,8 @@ use clap::builder::PossibleValuesParser;
 use convnet::nn::{Precision, optimizers};
 use convnet::prelude::Model;
 
+use crate::output::Output;
+
 /// `--threads`, for the commands that compute.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Threads {
@@ -25,6 +27,34 @@ impl Threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             threads => threads,
         })
+    }
+}
+
+/// `--json`, for the commands that tell one thing.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct AsObject {
+    /// Print an object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `--threads` and `--json`, for the commands that compute one thing.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Running {
+    #[command(flatten)]
+    threads: Threads,
+    #[command(flatten)]
+    object: AsObject,
+}
+
+impl Running {
+    /// Starts the threads, and opens the output.
+    ///
+    /// # Errors
+    /// If the system refuses to start them.
+    pub fn start(self) -> Result<Output> {
+        self.threads.start()?;
+        Ok(Output::new(self.object.json))
     }
 }
 

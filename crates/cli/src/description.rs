@@ -65,7 +65,11 @@ pub fn read(path: &Path) -> Result<Model> {
     parse(&text, &path.display().to_string())
 }
 
-fn parse(text: &str, file: &str) -> Result<Model> {
+/// The model that a text describes; `file` is what its errors call it.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(text: &str, file: &str) -> Result<Model> {
     let described: Description =
         toml::from_str(text).map_err(|problem| anyhow!("{file}: {}", problem.to_string().trim_end()))?;
     let place = |index: usize| {
@@ -151,9 +155,16 @@ fn to_json(table: &toml::Table) -> Result<Map<String, Json>> {
 }
 
 #[cfg(test)]
+#[path = "../../convnet/tests/hostile/damage.rs"]
+mod damage;
+
+#[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use convnet::prelude::{Metric, Precision};
 
+    use super::damage::Random;
     use super::parse;
     use crate::failure::describe;
 
@@ -238,5 +249,23 @@ loss = "sparse_categorical_crossentropy"
             problem(&NET.replace("sparse_categorical_crossentropy", "sparse_categorical_crossentropi"));
         assert!(text.contains("[compile]") && text.contains("did you mean"), "{text}");
         assert!(problem("input_shape = [").contains("net.toml"));
+    }
+
+    /// `CONVNET_MUTATIONS` says how many.
+    #[test]
+    fn damaged_descriptions_are_read_or_refused() {
+        let count =
+            std::env::var("CONVNET_MUTATIONS").ok().and_then(|count| count.parse().ok()).unwrap_or(500);
+        let (mut read, mut longest) = (0, Duration::ZERO);
+        for case in 0..count {
+            let mut bytes = NET.as_bytes().to_vec();
+            Random::new(1 << 32 | case).damage(&mut bytes);
+            let start = Instant::now();
+            read += usize::from(parse(&String::from_utf8_lossy(&bytes), "net.toml").is_ok());
+            longest = longest.max(start.elapsed());
+            assert!(start.elapsed() < Duration::from_secs(10), "case {case} took {:?}", start.elapsed());
+        }
+        println!("{count} descriptions, {read} accepted, the longest {longest:.1?}");
+        assert!(0 < read && (read as u64) < count);
     }
 }

@@ -30,14 +30,19 @@ struct Epoch {
     learning_rate: f64,
 }
 
-/// The callback that suits where output goes.
-pub fn callback<'o>(output: &'o mut Output, epochs: usize, validated: bool) -> Box<dyn Callback + 'o> {
+/// The callback that suits where output goes; `noun` is what a sample is called.
+pub fn callback<'o>(
+    output: &'o mut Output,
+    epochs: usize,
+    validated: bool,
+    noun: &'static str,
+) -> Box<dyn Callback + 'o> {
     if output.is_json() {
         Box::new(Objects { output, epochs })
     } else if !output.is_silent() && stdout().is_terminal() && stderr().is_terminal() {
-        Box::new(Live::new(epochs, validated))
+        Box::new(Live::new(epochs, validated, noun))
     } else {
-        Box::new(Lines { output, epochs })
+        Box::new(Lines { output, epochs, noun })
     }
 }
 
@@ -75,11 +80,12 @@ impl Callback for Objects<'_> {
 struct Lines<'o> {
     output: &'o mut Output,
     epochs: usize,
+    noun: &'static str,
 }
 
 impl Callback for Lines<'_> {
     fn epoch_end(&mut self, model: &mut Model, log: &mut EpochLog) -> convnet::nn::Result<ControlFlow<()>> {
-        self.output.line(line(log, self.epochs, is_scheduled(model)));
+        self.output.line(line(log, self.epochs, is_scheduled(model), self.noun));
         Ok(ControlFlow::Continue(()))
     }
 }
@@ -106,10 +112,10 @@ fn rate(rate: f32) -> String {
     if short == 0.0 || short >= 1e-3 { short.to_string() } else { format!("{short:e}") }
 }
 
-/// An epoch as a line of text, with its step size if `rated`.
-pub fn line(log: &EpochLog, epochs: usize, rated: bool) -> String {
+/// An epoch as a line of text, with its step size if `rated`; `noun` is what a sample is called.
+pub fn line(log: &EpochLog, epochs: usize, rated: bool, noun: &str) -> String {
     let mut line = format!(
-        "epoch {}/{}: {}, {} images/s, loss {:.4}",
+        "epoch {}/{}: {}, {} {noun}s/s, loss {:.4}",
         log.epoch,
         epochs,
         duration(log.seconds),
@@ -159,7 +165,7 @@ pub fn counting(output: &Output, total: usize) -> impl FnMut(usize) + use<> {
 /// Drawing more often than this is not seen.
 const DRAW_EVERY: Duration = Duration::from_millis(60);
 
-/// Width of what stands in a row but for the bar and the figures: epoch, step, images/s, time, and the gaps.
+/// Width of what stands in a row but for the bar and the figures: epoch, step, speed, time, and the gaps.
 const FIXED_WIDTH: usize = 35;
 
 /// Width of the column of a figure.
@@ -169,6 +175,7 @@ const FIGURE_WIDTH: usize = 10;
 struct Live {
     epochs: usize,
     validated: bool,
+    noun: &'static str,
     /// Whether the step size is told.
     rated: bool,
     /// That of the running epoch.
@@ -179,8 +186,8 @@ struct Live {
 }
 
 impl Live {
-    fn new(epochs: usize, validated: bool) -> Self {
-        Self { epochs, validated, rated: false, bar: None, started: false, drawn: Instant::now() }
+    fn new(epochs: usize, validated: bool, noun: &'static str) -> Self {
+        Self { epochs, validated, noun, rated: false, bar: None, started: false, drawn: Instant::now() }
     }
 
     /// The bar of an epoch, after the table's head if it is the first.
@@ -190,8 +197,14 @@ impl Live {
         let columns = console::Term::stderr().size_checked().map_or(80, |(_, columns)| usize::from(columns));
         let width = columns.saturating_sub(FIXED_WIDTH + figures * FIGURE_WIDTH).clamp(4, 30);
         if !self.started {
-            let mut head =
-                format!("{:<6}{:width$} {:>9}{:>10}{:>8}", "epoch", "", "step", "images/s", "time");
+            let mut head = format!(
+                "{:<6}{:width$} {:>9}{:>10}{:>8}",
+                "epoch",
+                "",
+                "step",
+                format!("{}s/s", self.noun),
+                "time"
+            );
             if self.rated {
                 head += &cell("rate");
             }
@@ -311,10 +324,10 @@ mod tests {
     fn a_line_tells_what_is_out_of_the_ordinary() {
         let log =
             EpochLog { epoch: 2, seconds: 10.0, waited: 0.4, learning_rate: 9.76e-5, ..EpochLog::default() };
-        assert_eq!(line(&log, 3, false), "epoch 2/3: 10 s, 0 images/s, loss 0.0000");
-        assert!(line(&log, 3, true).ends_with(", rate 9.8e-5"));
+        assert_eq!(line(&log, 3, false, "text"), "epoch 2/3: 10 s, 0 texts/s, loss 0.0000");
+        assert!(line(&log, 3, true, "image").ends_with(", rate 9.8e-5"));
         let slow = EpochLog { waited: 4.2, ..log };
-        assert!(line(&slow, 3, false).ends_with(", waited 42 % of the time for data"));
+        assert!(line(&slow, 3, false, "image").ends_with(", waited 42 % of the time for data"));
         assert_eq!([0.1, 0.001, 0.0, 12.0].map(rate), ["0.1", "0.001", "0", "12"]);
     }
 }

@@ -1,8 +1,9 @@
 //! Data sets, brought to what a model takes.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result, bail};
-use convnet::data::{Collection, Opening, SampleSet, Shares};
-use convnet::data::{Labelled, images};
+use convnet::data::{Collection, DataError, Labelled, OnBroken, Opening, SampleSet, Shares, images};
 use convnet::prelude::*;
 
 use crate::models;
@@ -44,6 +45,14 @@ pub fn opening_for(model: &Model, seed: u64) -> Result<Opening> {
         (how.max_tokens, how.sequence_length) = (words, length);
     }
     Ok(how)
+}
+
+/// Lets pictures that cannot be read be named and passed over.
+pub fn skip_broken(how: &mut Opening) {
+    how.on_broken = OnBroken::Skip;
+    how.report = Some(Arc::new(|problem: &DataError| {
+        note(format!("skipped: {problem}; the next of its class stands in for it"));
+    }));
 }
 
 /// What samples are called in texts for people.
@@ -135,7 +144,11 @@ fn fitted(set: &SampleSet, model: &Model, collection: &Collection) -> Result<Sam
     let set = match (&wanted[..], set.labels().is_some()) {
         // Numbers to be guessed, not classes.
         (_, false) => set.clone(),
-        ([], _) => enough(output.channels()).map(|()| set.clone())?,
+        ([], _) => {
+            // An embedding has room for any number of classes.
+            objective.classes(output).map_or(Ok(()), enough)?;
+            set.clone()
+        }
         ([1], _) => enough(1).and_then(|()| Ok(set.binary()?))?,
         (&[outputs], _) => enough(outputs).and_then(|()| Ok(set.one_hot(outputs)?))?,
         _ => bail!("the model gives {output} for an image, the data has one label"),

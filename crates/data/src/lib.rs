@@ -39,7 +39,7 @@ pub mod text;
 pub use arrays::ArraySamples;
 pub use dataset::{Dataset, ImageShape, Split};
 pub use error::{DataError, Result};
-pub use pictures::{ColorMode, ImageFolder, OnBroken, OnReport, PictureFiles};
+pub use pictures::{ColorMode, ImageFolder, OnBroken, OnChange, OnReport, PictureFiles};
 pub use pipeline::{Shares, balanced_class_weights};
 pub use set::{Labelled, SampleSet};
 pub use sources::{Collection, Opening, SOURCES, Source, load, load_with, open, open_with};

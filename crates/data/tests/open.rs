@@ -29,6 +29,16 @@ fn pictures(count: usize) -> (ArrayD<f32>, ArrayD<f32>) {
 }
 
 #[test]
+fn classes_have_the_names_that_an_hdf5_file_gives_them() {
+    let files = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/files");
+    for name in ["classes_fixed.h5", "classes_free.h5"] {
+        let found = opened(&files.join(name), Opening::default());
+        assert_eq!(found.class_names, ["neutral", "smile", "größer"], "{name}");
+        assert_eq!(found.train.labels().unwrap(), [0, 1, 2, 1], "{name}");
+    }
+}
+
+#[test]
 fn hdf5_and_archives_of_arrays_are_found_by_their_names() {
     let folder = Folder::new("arrays");
     let ((x, y), (test_x, test_y)) = (pictures(6), pictures(2));

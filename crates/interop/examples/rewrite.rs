@@ -1,6 +1,8 @@
-//! Reads a Keras model and writes it anew: `rewrite IN OUT`, the formats by the names' ends. What `golden/keras/check_random.py` lets Keras read.
+//! Reads a Keras model and writes it anew: `rewrite IN OUT`, the formats by the names' ends, `.onnx` among them. What
+//! `golden/keras/check_random.py` lets Keras read, and `golden/onnx/check_random.py` ONNX Runtime.
 
 use convnet_interop::keras::{load_model, save_model};
+use convnet_interop::onnx;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut paths = std::env::args().skip(1);
@@ -8,6 +10,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("usage: rewrite IN OUT".into());
     };
     let model = load_model(input)?;
-    save_model(&model, output)?;
+    if output.ends_with(".onnx") {
+        std::fs::write(output, onnx::to_bytes(&model)?)?;
+    } else {
+        save_model(&model, output)?;
+    }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use convnet_interop::onnx::{self, Import};
 use convnet_nn::activation::Activation;
 use convnet_nn::layers::{self, *};
-use convnet_nn::{Model, Symbol};
+use convnet_nn::{LayerRef, Model, Symbol};
 use ndarray::{ArrayD, IxDyn};
 
 /// Numbers without a pattern, the same in every run.
@@ -63,6 +63,48 @@ fn a_model_comes_back_from_its_file() {
         assert!(classes.contains(&class), "{class} is not among {classes:?}");
     }
     assert_eq!(again.model.count_params(), model.count_params());
+}
+
+#[test]
+fn every_layer_is_written_and_comes_back_to_the_same_numbers() {
+    let mut problems = Vec::new();
+    for class in REGISTRY {
+        for (index, (layer, inputs)) in (class.examples)().into_iter().enumerate() {
+            let name = format!("{} {index}", class.name);
+            let symbols: Vec<Symbol> = inputs.iter().map(|dims| Symbol::input(dims.clone())).collect();
+            let references: Vec<&Symbol> = symbols.iter().collect();
+            let output = Symbol::merge(LayerRef::from(layer), &references).unwrap();
+            let model = Model::new(&symbols, &[output]).unwrap();
+            let values: Vec<ArrayD<f32>> = (inputs.iter().zip(1..))
+                .map(|(dims, seed)| {
+                    let all: Vec<usize> = std::iter::once(2).chain(dims.iter().copied()).collect();
+                    let x = numbers(&all, seed);
+                    // Those of a table's rows.
+                    if class.name == "Embedding" { x.mapv(|x| ((x + 0.5) * 3.0).floor()) } else { x }
+                })
+                .collect();
+            let views: Vec<_> = values.iter().map(|x| x.view()).collect();
+            let expected = model.predict_all(&views).unwrap();
+            let read = |bytes| Import::new().keep_layout(true).from_bytes(bytes);
+            let again = onnx::to_bytes(&model).and_then(read);
+            let again = match again {
+                Ok(again) => again,
+                Err(problem) => {
+                    problems.push(format!("{name}: {problem}"));
+                    continue;
+                }
+            };
+            let actual = again.model.predict_all(&views).unwrap();
+            for (expected, actual) in expected.iter().zip(&actual) {
+                let largest = expected.iter().fold(1.0_f32, |largest, value| largest.max(value.abs()));
+                let far = expected.iter().zip(actual).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                if expected.shape() != actual.shape() || far > 1e-4 * largest {
+                    problems.push(format!("{name}: {far} off"));
+                }
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
 #[test]

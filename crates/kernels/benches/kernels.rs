@@ -138,6 +138,11 @@ fn layers() -> Vec<(&'static str, ConvGeometry)> {
         ("resnet conv1 28x28x128-512 b8", image(8, [128, 512], 28, 1, 1, Valid)),
         ("resnet conv1 14x14x1024-256 b8", image(8, [1024, 256], 14, 1, 1, Valid)),
         ("resnet conv1 7x7x512-2048 b8", image(8, [512, 2048], 7, 1, 1, Valid)),
+        // Of the channels of larger maps, but in the cache: what the kernels do when memory does not hold them up.
+        ("resnet conv1 28x28x64-256 b1", image(1, [64, 256], 28, 1, 1, Valid)),
+        ("resnet conv1 28x28x256-64 b1", image(1, [256, 64], 28, 1, 1, Valid)),
+        ("resnet conv1 14x14x128-512 b1", image(1, [128, 512], 14, 1, 1, Valid)),
+        ("resnet conv1s2 28x28x256-512 b1", image(1, [256, 512], 28, 1, 2, Valid)),
         ("resnet conv1s2 56x56x256-512 b8", image(8, [256, 512], 56, 1, 2, Valid)),
     ]
 }

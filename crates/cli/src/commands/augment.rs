@@ -11,7 +11,7 @@ use convnet::interop::atomic;
 use convnet::vision::draw::{Canvas, Cell, Sheet};
 use serde::Serialize;
 
-use crate::arguments::positive;
+use crate::arguments::{AsObject, positive};
 use crate::output::Output;
 
 /// What boxes are drawn in.
@@ -50,9 +50,8 @@ pub struct Args {
     /// Another photo, for mixup and cutmix; with --each they have rows only then
     #[arg(long, value_name = "PHOTO")]
     with: Option<PathBuf>,
-    /// Print an object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    object: AsObject,
 }
 
 fn long_help() -> String {
@@ -106,7 +105,7 @@ struct Photos {
 
 impl Args {
     pub fn run(self) -> Result<()> {
-        let mut output = Output::new(self.json);
+        let mut output = Output::new(self.object.json);
         let photos = self.photos()?;
         let (sheet, rows) = if self.each { self.each(&photos)? } else { self.variants(&photos)? };
         let picture = sheet.picture();

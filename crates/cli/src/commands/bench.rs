@@ -82,6 +82,8 @@ struct Report {
     threads: usize,
     isa: &'static str,
     images_per_second: f64,
+    #[serde(skip)]
+    noun: &'static str,
     step_milliseconds: f64,
     /// Of the whole process; `None` where the system does not tell.
     peak_memory_bytes: Option<u64>,
@@ -151,7 +153,9 @@ impl Args {
         if self.profile {
             self.tell_calls(&mut model, peak, &mut output)?;
         }
+        let noun = if models::image_shape(&model).is_ok() { "image" } else { "sample" };
         output.result(&Report {
+            noun,
             model: self.model,
             mode: self.mode,
             batch: self.batch,
@@ -333,7 +337,7 @@ impl fmt::Display for Report {
         };
         let threads = count(self.threads, "thread");
         writeln!(f, "{}, {mode}, batches of {}, {threads}, {}", self.model, self.batch, self.isa)?;
-        writeln!(f, "  {} images/s ({:.3} ms a step)", thousands(self.images_per_second as u64), self.step_milliseconds)?;
+        writeln!(f, "  {} {}s/s ({:.3} ms a step)", thousands(self.images_per_second as u64), self.noun, self.step_milliseconds)?;
         write!(f, "  {:.1} GFLOP/s, {:.1} % of the measured peak", self.gflops, self.percent_of_peak)?;
         match self.peak_memory_bytes {
             Some(memory) => write!(f, "\n  {} of memory at most", bytes(memory)),

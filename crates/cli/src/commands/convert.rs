@@ -9,6 +9,7 @@ use convnet::prelude::*;
 use serde::Serialize;
 
 use crate::models;
+use crate::arguments::AsObject;
 use crate::output::Output;
 use crate::weights::{self, Weights};
 
@@ -37,9 +38,8 @@ pub struct Args {
     /// The network whose weights IN has: a file or a built-in name
     #[arg(long, value_name = "NAME|FILE", conflicts_with = "weights")]
     model: Option<String>,
-    /// Print an object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    object: AsObject,
 }
 
 fn in_help() -> String {
@@ -59,7 +59,7 @@ struct Report {
 
 impl Args {
     pub fn run(self) -> Result<()> {
-        let mut output = Output::new(self.json);
+        let mut output = Output::new(self.object.json);
         // An ending that no format has is refused before a large file is read.
         let target = Target::of(&self.output)?;
         let model = self.open()?;

@@ -8,6 +8,7 @@ use convnet::data::{Dataset, SOURCES, Split, images};
 use serde::Serialize;
 
 use crate::format::count;
+use crate::arguments::AsObject;
 use crate::output::{Output, note};
 
 /// List the data sets that are known by name, or write one as pictures
@@ -43,9 +44,8 @@ struct Export {
     /// So many of each class for tests [default: as --per-class]
     #[arg(long, value_name = "N")]
     test_per_class: Option<usize>,
-    /// Print an object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    object: AsObject,
 }
 
 #[derive(Serialize)]
@@ -79,7 +79,7 @@ impl Args {
 
 impl Export {
     fn run(self) -> Result<()> {
-        let mut output = Output::new(self.json);
+        let mut output = Output::new(self.object.json);
         let dataset = convnet::data::load_with(&self.dataset, &mut |text| note(text))
             .with_context(|| format!("cannot load the data set `{}`", self.dataset))?;
         let most = self.per_class.unwrap_or(usize::MAX);

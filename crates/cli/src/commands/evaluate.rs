@@ -1,25 +1,31 @@
 //! `convnet evaluate`: how good a saved model is.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use anyhow::Result;
+use convnet::data::OnChange;
+use convnet::data::images::Change;
 use convnet::prelude::*;
 use serde::Serialize;
 
 use super::train::accuracy;
-use crate::arguments::{PrecisionChoice, Threads, share};
-use crate::format::{count, duration};
+use crate::arguments::{PrecisionChoice, Running, share};
+use crate::format::{count, duration, thousands};
 use crate::judge::{ClassRow, Judgement};
 use crate::models;
-use crate::output::Output;
+use crate::remembered;
 use crate::samples;
 
 /// Tell a model's loss and accuracy on a data set
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 The test images are used; a data set without any is evaluated on its training images, which the result says, unless --validation-split and
---seed tell which of them were kept back in training. Pictures are brought to the size that the model takes. A model that
+--seed tell which of them were kept back in training. Pictures are brought to the size that the model takes, and inverted
+where `convnet predict` inverts them; how many is told. A model that
 was saved without a loss gets the cross-entropy that suits its output.
 
 Examples:
@@ -37,16 +43,16 @@ pub struct Args {
     /// Seed that it was drawn with
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    /// Name pictures that cannot be read and go on, with the next of the class in their place
+    #[arg(long)]
+    skip_broken: bool,
     /// Also tell precision, recall and F1 of each class, and the confusion matrix
     #[arg(long)]
     report: bool,
     #[command(flatten)]
     precision: PrecisionChoice,
     #[command(flatten)]
-    threads: Threads,
-    /// Print an object
-    #[arg(long)]
-    json: bool,
+    running: Running,
 }
 
 #[derive(Serialize)]
@@ -56,6 +62,8 @@ struct Report {
     /// `test`, `validation` or `train`.
     part: &'static str,
     images: usize,
+    /// Of them, those that were dark on bright ground and were inverted for a model that knows bright on dark.
+    inverted: usize,
     accuracy: Option<f64>,
     loss: f64,
     seconds: f64,
@@ -72,21 +80,32 @@ struct Report {
 
 impl Args {
     pub fn run(self) -> Result<()> {
-        let mut output = Output::new(self.json);
-        self.threads.start()?;
+        let mut output = self.running.start()?;
         let mut model = models::open(&self.model)?.model;
         self.precision.apply(&mut model);
         if model.compiled().is_none() {
             models::compile_default(&mut model)?;
         }
-        let mut collection = samples::open(&self.dataset, &samples::opening_for(&model, self.seed)?)?;
+        let mut how = samples::opening_for(&model, self.seed)?;
+        if self.skip_broken {
+            samples::skip_broken(&mut how);
+        }
+        let inverted = Arc::new(AtomicUsize::new(0));
+        if let Ok(shape) = models::image_shape(&model) {
+            how.background = remembered::background(&model, shape);
+            how.changes = Some(counting_inverted(&inverted));
+        }
+        let mut collection = samples::open(&self.dataset, &how)?;
         if self.validation_split > 0.0 {
             samples::keep_back(&mut collection, Some(self.validation_split), self.seed)?;
         }
         let (set, part) = samples::judged(&collection);
         let fitted = samples::fit(set, &model, &collection)?;
         let start = Instant::now();
+        inverted.store(0, Relaxed);
         let scores = model.evaluate(&fitted)?;
+        // Each has been read once.
+        let inverted = inverted.load(Relaxed);
         let names = if model.class_names().is_empty() { &collection.class_names[..] } else { model.class_names() };
         let judgement = if self.report { Some(Judgement::of(&model, &fitted, names)?) } else { None };
         output.result(&Report {
@@ -94,6 +113,7 @@ impl Args {
             dataset: collection.name.clone(),
             part,
             images: fitted.len(),
+            inverted,
             accuracy: accuracy(&scores),
             loss: scores.loss,
             seconds: start.elapsed().as_secs_f64(),
@@ -104,6 +124,15 @@ impl Args {
         });
         output.finish()
     }
+}
+
+/// Counts pictures that are inverted.
+fn counting_inverted(inverted: &Arc<AtomicUsize>) -> OnChange {
+    let inverted = Arc::clone(inverted);
+    Arc::new(move |changes| {
+        let is_inverted = changes.iter().any(|change| matches!(change, Change::Inverted { .. }));
+        inverted.fetch_add(usize::from(is_inverted), Relaxed);
+    })
 }
 
 impl fmt::Display for Report {
@@ -119,6 +148,10 @@ impl fmt::Display for Report {
         }
         write!(f, "oss {:.4}, on {} of {}", self.loss, count(self.images, &part), self.dataset)?;
         write!(f, " in {}.", duration(self.seconds))?;
+        if self.inverted > 0 {
+            let inverted = if self.inverted == self.images { "All were".to_owned() } else { format!("{} of them {}", thousands(self.inverted as u64), if self.inverted == 1 { "was" } else { "were" }) };
+            write!(f, "\n{inverted} inverted: dark on a bright ground, and the model knows bright things on a dark one.")?;
+        }
         if self.part == "train" {
             write!(f, "\nThe data set has no test {0}s; on {0}s that it was trained on, a model looks better than it is.", self.noun)?;
         }

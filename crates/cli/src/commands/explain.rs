@@ -17,9 +17,9 @@ use convnet::vision::explain::{self, Ascent, Pixels};
 use convnet::vision::imagenet::Preprocessing;
 use ndarray::ArrayView3;
 
-use crate::arguments::{Threads, positive};
+use crate::arguments::{Running, positive};
 use crate::models;
-use crate::output::{Output, note};
+use crate::output::note;
 use crate::photos::{Classifier, Scaling};
 use crate::weights::Weights;
 use report::Report;
@@ -81,10 +81,7 @@ pub struct Args {
     #[command(flatten)]
     weights: Weights,
     #[command(flatten)]
-    threads: Threads,
-    /// Print an object
-    #[arg(long)]
-    json: bool,
+    running: Running,
 }
 
 /// Options of the methods that take many steps, and of those that make pictures.
@@ -205,8 +202,7 @@ pub struct Subject {
 
 impl Args {
     pub fn run(self) -> Result<()> {
-        let mut output = Output::new(self.json);
-        self.threads.start()?;
+        let mut output = self.running.start()?;
         let (opened, origin) = self.weights.open(&self.model)?;
         let model = opened.model;
         let classifier = Classifier::new(&model)?;

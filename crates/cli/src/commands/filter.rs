@@ -11,8 +11,7 @@ use convnet::vision::filter::{self, Named};
 use ndarray::{Array4, ArrayD, Axis, concatenate};
 use serde::Serialize;
 
-use crate::arguments::{Threads, positive};
-use crate::output::Output;
+use crate::arguments::{Running, positive};
 
 /// Convolve a picture with filters made by hand
 #[derive(Debug, clap::Args)]
@@ -45,10 +44,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE.npy")]
     array: Option<PathBuf>,
     #[command(flatten)]
-    threads: Threads,
-    /// Print an object
-    #[arg(long)]
-    json: bool,
+    running: Running,
 }
 
 #[derive(Serialize)]
@@ -65,8 +61,7 @@ struct Report {
 
 impl Args {
     pub fn run(self) -> Result<()> {
-        let mut output = Output::new(self.json);
-        self.threads.start()?;
+        let mut output = self.running.start()?;
         let picture = images::read(&self.image)?;
         let channels = picture.shape()[2];
         let padding: Padding = self.padding.parse()?;

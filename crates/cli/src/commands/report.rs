@@ -12,12 +12,11 @@ use convnet::vision::charts;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
-use crate::arguments::Threads;
+use crate::arguments::Running;
 use crate::format::{count, duration, thousands};
 use crate::html::{self, Page, escaped};
 use crate::judge::{Judgement, Verdict};
 use crate::models;
-use crate::output::Output;
 use crate::samples;
 use crate::training::folder::{Outcome, RunFolder, columns};
 use crate::training::session::name;
@@ -43,10 +42,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 24)]
     mistakes: usize,
     #[command(flatten)]
-    threads: Threads,
-    /// Print an object
-    #[arg(long)]
-    json: bool,
+    running: Running,
 }
 
 #[derive(Serialize)]
@@ -69,8 +65,7 @@ const MAX_MATRIX: usize = 120;
 
 impl Args {
     pub fn run(self) -> Result<()> {
-        let mut output = Output::new(self.json);
-        self.threads.start()?;
+        let mut output = self.running.start()?;
         let (folder, settings) = RunFolder::open(&self.folder)?;
         let history = folder.read_history()?;
         let (mut model, state) = kept_model(&folder)?;
@@ -78,7 +73,11 @@ impl Args {
         if model.compiled().is_none() {
             models::compile_default(&mut model)?;
         }
-        let mut collection = samples::open(&settings.dataset, &samples::opening_for(&model, settings.seed)?)?;
+        let mut how = samples::opening_for(&model, settings.seed)?;
+        if settings.skip_broken {
+            samples::skip_broken(&mut how);
+        }
+        let mut collection = samples::open(&settings.dataset, &how)?;
         if outcome.data.is_empty() {
             outcome.data.clone_from(&collection.name);
         }

@@ -8,10 +8,9 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
-use crate::arguments::Threads;
+use crate::arguments::Running;
 use crate::format::{count, duration};
 use crate::models;
-use crate::output::Output;
 use crate::weights::Weights;
 
 /// Run a model on arrays
@@ -38,10 +37,7 @@ pub struct Args {
     #[command(flatten)]
     weights: Weights,
     #[command(flatten)]
-    threads: Threads,
-    /// Print an object
-    #[arg(long)]
-    json: bool,
+    running: Running,
 }
 
 #[derive(Serialize)]
@@ -61,8 +57,7 @@ struct Array {
 
 impl Args {
     pub fn run(self) -> Result<()> {
-        let mut output = Output::new(self.json);
-        self.threads.start()?;
+        let mut output = self.running.start()?;
         let opened = self.weights.open_for_arrays(&self.model)?;
         let (names, ports) = (opened.inputs(), opened.outputs());
         let names: Vec<&str> = names.iter().map(String::as_str).collect();

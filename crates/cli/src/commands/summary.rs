@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use crate::arguments::positive;
+use crate::arguments::{AsObject, positive};
 use crate::models;
 use crate::output::Output;
 
@@ -31,14 +31,13 @@ pub struct Args {
     /// Draw the layers and how they are connected into an SVG file
     #[arg(long, value_name = "FILE.svg")]
     plot: Option<PathBuf>,
-    /// Print an object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    object: AsObject,
 }
 
 impl Args {
     pub fn run(self) -> Result<()> {
-        let mut output = Output::new(self.json);
+        let mut output = Output::new(self.object.json);
         let model = models::open(&self.model)?.model;
         let summary = model.summary(self.batch_size).context("cannot plan the model")?;
         if let Some(path) = &self.plot {

@@ -58,7 +58,7 @@ fn long_help() -> String {
     format!(
         "\
 After every epoch the model is validated on the samples that --validation-split keeps back, or, when that is 0, on those for
-tests. Images per second and time count training alone; while an epoch runs, a time with a minus is what is left of it. The same seed gives the same file, byte for byte, on any number of threads.
+tests. Samples per second and time count training alone; while an epoch runs, a time with a minus is what is left of it. The same seed gives the same file, byte for byte, on any number of threads.
 
 Pictures of any size and kind (PNG, JPEG, GIF, BMP, WebP) are brought to the size that the model takes; a network of the zoo gets its own scaling of pixels as
 its first layers, so that the saved model takes pictures as they are. With --weights its base is what they were trained for, and its classifier is new.
@@ -382,7 +382,7 @@ impl fmt::Display for End {
             _ => writeln!(f, "The data set has no test {}s, so there is no test accuracy.", self.noun)?,
         }
         let rate = thousands(self.images_per_second as u64);
-        writeln!(f, "Trained in {}, {rate} images/s.", duration(self.seconds))?;
+        writeln!(f, "Trained in {}, {rate} {}s/s.", duration(self.seconds), self.noun)?;
         let (output, dataset) = (&self.output, &self.dataset);
         writeln!(f, "Saved {output}; Keras opens it too.\n\nNext:")?;
         writeln!(f, "  convnet summary {output}")?;

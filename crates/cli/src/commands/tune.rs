@@ -260,7 +260,7 @@ impl Search {
         }
         let mut rounds = vec![all];
         let (mut epochs, mut left) = (all, trials);
-        while epochs > 1 && left > KEPT {
+        while epochs > 1 && left >= KEPT {
             epochs = epochs.div_ceil(KEPT);
             left = left.div_ceil(KEPT);
             rounds.insert(0, epochs);
@@ -486,6 +486,7 @@ mod tests {
     fn halving_begins_with_few_epochs() {
         let search = search("search = \"halving\"\ntrials = 20\n[settings]\nepochs = 9\n[ranges]\nbatch-size = [8]");
         assert_eq!(search.rounds(20), [1, 3, 9]);
+        assert_eq!(search.rounds(3), [3, 9]);
         assert_eq!(search.rounds(2), [9]);
     }
 

@@ -84,6 +84,9 @@ impl Beginning {
             how.max_tokens = settings.max_tokens.unwrap_or(how.max_tokens);
             how.sequence_length = settings.sequence_length.unwrap_or(how.sequence_length);
         }
+        if settings.skip_broken {
+            samples::skip_broken(&mut how);
+        }
         Ok(how)
     }
 

@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use convnet::data::augment::{Augmented, Mixed};
 use convnet::data::{Collection, Labelled, SampleSet, balanced_class_weights};
+use convnet::interop::tensorboard::TensorBoard;
 use convnet::nn::model::Compiled;
 use convnet::nn::train::{Callback, Checkpoint, EarlyStopping, History, Scores};
 use convnet::prelude::*;
@@ -15,7 +16,7 @@ use convnet::vision::transfer::{self, Halves};
 
 use super::folder::RunFolder;
 use super::network::Beginning;
-use super::record::{Recorder, TensorBoard};
+use super::record::{self, Recorder};
 use super::settings::Settings;
 use crate::format::count;
 use crate::models;
@@ -154,6 +155,7 @@ impl Session {
             settings: &self.settings,
             class_weights: &self.class_weights,
             cut: self.cut(),
+            noun: samples::noun(&self.collection),
             folder,
             whole: None,
         };
@@ -200,6 +202,7 @@ impl Session {
             settings: &self.settings,
             class_weights: &self.class_weights,
             cut: self.cut(),
+            noun: samples::noun(&self.collection),
             folder,
             whole: Some(&whole),
         };
@@ -292,6 +295,8 @@ struct Course<'c> {
     settings: &'c Settings,
     class_weights: &'c [f32],
     cut: f64,
+    /// What a sample is called.
+    noun: &'static str,
     folder: Option<&'c RunFolder>,
     whole: Option<&'c dyn Fn(&Model) -> convnet::nn::Result<Model>>,
 }
@@ -331,14 +336,17 @@ impl Course<'_> {
         let validated = validation.is_some() || self.cut > 0.0;
         let before = kept.map(|kept| kept.history.clone()).unwrap_or_default();
         let title = settings.title();
-        let mut recorder = self.folder.map(|folder| Recorder::new(folder, title, epochs, before, self.whole));
-        let mut board = settings.tensorboard.as_ref();
-        let mut board = board.take().map(|path| TensorBoard::new(path, train, settings.seed)).transpose()?;
+        let mut recorder =
+            self.folder.map(|folder| Recorder::new(folder, title, self.noun, epochs, before, self.whole));
+        let board = |folder| -> Result<TensorBoard> {
+            Ok(TensorBoard::new(folder)?.pictures(record::pictures(train, settings.seed)?))
+        };
+        let mut board = settings.tensorboard.as_ref().map(board).transpose()?;
         let mut stopping = settings.early_stopping.map(|patience| {
             let watched = if validated { "val_loss" } else { "loss" };
             EarlyStopping::new(watched).patience(patience).restore_best_weights(true)
         });
-        let mut told = progress::callback(output, epochs, validated);
+        let mut told = progress::callback(output, epochs, validated, self.noun);
         let mut callbacks: Vec<&mut dyn Callback> = vec![&mut *told];
         callbacks.extend(recorder.as_mut().map(|callback| callback as &mut dyn Callback));
         callbacks.extend(board.as_mut().map(|callback| callback as &mut dyn Callback));

@@ -96,6 +96,12 @@ pub struct Settings {
     /// none (0 to 255), unit (0 to 1), tf (-1 to 1), torch, caffe, by layers that are saved with it [default: what its weights were trained with]
     #[arg(long, value_name = "MODE", value_parser = preprocessing_text, help_heading = PICTURES)]
     pub preprocess: Option<String>,
+    /// Name pictures that cannot be read and go on, instead of ending
+    ///
+    /// Each is named once, and the next picture of its class stands in for it.
+    #[arg(long, help_heading = PICTURES)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub skip_broken: bool,
 
     /// Most words that a text model knows [default: what it has room for, 10000]
     ///
@@ -228,6 +234,7 @@ impl Default for Settings {
             augment: None,
             image_size: None,
             preprocess: None,
+            skip_broken: false,
             max_tokens: None,
             sequence_length: None,
             checkpoint: None,

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Folder, NET, SIDE, image};
+use crate::support::{Folder, NET, SIDE, image, write_png};
 
 /// Pictures of three classes, so many of each.
 fn with_pictures(name: &str, each: usize) -> Folder {
@@ -49,6 +49,65 @@ fn a_folder_of_classes_is_learnt_evaluated_and_predicted() {
     let told = folder.run(&["predict", "photos.keras", "photos/right", "--top", "1", "--json"]).objects();
     let right = told.iter().filter(|picture| picture["predictions"][0]["label"] == "right").count();
     assert!(told.len() == 60 && right > 50, "{right} of {}", told.len());
+}
+
+#[test]
+fn a_broken_picture_ends_a_training_or_is_skipped_as_asked() {
+    let folder = with_pictures("broken", 8);
+    folder.write("photos/middle/003.png", "no picture");
+    let train = ["train", "photos", "--model", "net.toml", "--epochs", "1", "--batch-size", "8"];
+    folder.run(&train).fails(1, &["photos/middle/003.png: not PNG"]);
+    assert!(!folder.path("photos.keras").exists());
+    let told = folder.run(&[&train[..], &["--skip-broken", "--run", "run"]].concat());
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    let named = |text: &str| text.matches("skipped: photos/middle/003.png: not PNG").count();
+    assert_eq!(named(&told.stderr), 1, "{}", told.stderr);
+    folder.run(&["evaluate", "run/model.keras", "photos"]).fails(1, &["photos/middle/003.png: not PNG"]);
+    let told = folder.run(&["evaluate", "run/model.keras", "photos", "--skip-broken", "--json"]);
+    assert!(
+        named(&told.stderr) == 1 && told.stdout.contains("\"images\":24"),
+        "{}{}",
+        told.stdout,
+        told.stderr
+    );
+    let resumed = folder.run(&["train", "--resume", "run", "--epochs", "2"]);
+    assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
+}
+
+#[test]
+fn pictures_are_judged_as_they_are_asked_about() {
+    let folder = Folder::with_model("judged-inverted");
+    for (name, inverted) in [("dark", false), ("bright", true)] {
+        for class in 0..3 {
+            let place = folder.path(&format!("{name}/{class}"));
+            fs::create_dir_all(&place).unwrap();
+            for file in ["a.png", "b.png", "c.png"] {
+                write_png(&place.join(file), class, 1, inverted);
+            }
+        }
+    }
+    let judged = |name: &str| folder.run(&["evaluate", "data.keras", name, "--json"]).last();
+    let (dark, bright) = (judged("dark"), judged("bright"));
+    assert_eq!((&dark["inverted"], &bright["inverted"]), (&0.into(), &9.into()));
+    assert_eq!(dark["loss"], bright["loss"]);
+    let text = folder.run(&["evaluate", "data.keras", "bright"]).stdout;
+    assert!(text.contains("All were inverted: dark on a bright ground"), "{text}");
+    // What learnt from pictures as they come is judged by pictures as they come.
+    folder
+        .run(&[
+            "train",
+            "bright",
+            "--model",
+            "net.toml",
+            "--epochs",
+            "1",
+            "--validation-split",
+            "0.4",
+            "--json",
+        ])
+        .last();
+    let own = folder.run(&["evaluate", "bright.keras", "bright", "--json"]).last();
+    assert_eq!(own["inverted"], 0);
 }
 
 #[test]

@@ -60,6 +60,10 @@ fn a_model_for_texts_is_trained_judged_and_asked() {
     ];
     let outcome = folder.run(&asked);
     assert_eq!(taken(&outcome), ["positive", "negative", "negative"]);
+    let plain = folder
+        .run(&["train", "reviews", "--model", "reviews.keras", "--epochs", "1", "--output", "again.keras"])
+        .stdout;
+    assert!(plain.contains(" texts/s, loss ") && plain.contains(" texts/s.\n"), "{plain}");
     let notes = &outcome.objects()[0]["notes"];
     assert!(notes[0].as_str().unwrap().ends_with("of 5 words unknown"), "{notes}");
     let told = folder.run(&["predict", "reviews.keras", "reviews/test/positive", "--top", "1", "--json"]);

@@ -1,7 +1,7 @@
 //! Attacks that have a name ([`named`]), and a hundred thousand damaged files: each is to be read or refused, in bounded time and memory, and
 //! none to make a reader panic. The latter are read when asked for: `cargo test -p convnet --test hostile -- --ignored`.
 //!
-//! `CONVNET_MUTATION_SECONDS=3600` goes on for an hour, with other damage. `fuzz/` has the same readers as targets of cargo-fuzz.
+//! `CONVNET_MUTATIONS=100000` damages so many files of each parser, `CONVNET_MUTATION_PARSER=gif` those of one parser, `CONVNET_MUTATION_SECONDS=3600` goes on for an hour, with other damage. `fuzz/` has the same readers as targets of cargo-fuzz.
 
 mod damage;
 mod named;
@@ -23,14 +23,14 @@ use parsers::{PARSERS, Parser};
 static MEMORY: Cap<System> = Cap::new(System, LIMIT);
 const LIMIT: usize = 3 << 30;
 
-/// Damaged files of all parsers together.
+/// Damaged files of all parsers together, unless it is said how many of each.
 const FILES: usize = 100_000;
 /// No damaged file may take longer; most take microseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Seconds to go on for.
-fn seconds() -> Option<u64> {
-    std::env::var("CONVNET_MUTATION_SECONDS").ok()?.parse().ok()
+/// A number of the environment.
+fn asked(variable: &str) -> Option<usize> {
+    std::env::var(variable).ok()?.parse().ok()
 }
 
 /// Reads `count` damaged copies of a parser's files; gives how many were still accepted and the longest time of one.
@@ -62,11 +62,15 @@ fn survive(parser: &Parser, seed: u64, count: usize) -> (usize, Duration) {
     (accepted, longest)
 }
 
-/// All parsers once, by two threads.
+/// All parsers once, by two threads; or the one that is asked for.
 fn round(seed: u64, count: usize) {
+    let asked = std::env::var("CONVNET_MUTATION_PARSER").ok();
+    let wanted = |parser: &&Parser| asked.as_ref().is_none_or(|name| parser.name == name);
+    let parsers: Vec<&Parser> = PARSERS.iter().filter(wanted).collect();
+    assert!(!parsers.is_empty(), "no parser is called {asked:?}");
     let next = AtomicUsize::new(0);
     let work = || {
-        while let Some(parser) = PARSERS.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some(parser) = parsers.get(next.fetch_add(1, Ordering::Relaxed)) {
             let start = Instant::now();
             let (accepted, longest) = survive(parser, seed, count);
             let (name, elapsed) = (parser.name, start.elapsed());
@@ -112,11 +116,12 @@ fn what_fuzzing_found_is_read_or_refused() {
 #[test]
 #[ignore = "takes three minutes: cargo test -p convnet --test hostile -- --ignored"]
 fn a_hundred_thousand_damaged_files_are_read_or_refused() {
-    let count = FILES.div_ceil(PARSERS.len());
+    let count = asked("CONVNET_MUTATIONS").unwrap_or(FILES.div_ceil(PARSERS.len()));
+    let seconds = asked("CONVNET_MUTATION_SECONDS");
     let start = Instant::now();
     round(1, count);
     for seed in 2.. {
-        if seconds().is_none_or(|seconds| start.elapsed().as_secs() >= seconds) {
+        if seconds.is_none_or(|seconds| start.elapsed().as_secs() >= seconds as u64) {
             break;
         }
         round(seed, count);

@@ -1,16 +1,27 @@
 //! Every parser of files that others made, with whole files to damage. Shared with `fuzz/`.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use convnet::data::ImageShape;
+use convnet::data::augment::Pipeline;
 use convnet::data::images::{self, Options};
-use convnet::data::sources::read_idx;
-use convnet::interop::h5::{Group, H5File};
+use convnet::data::sources::{Columns, ImdbRules, load_cifar, read_arrays, read_idx, read_imdb, read_labels};
+use convnet::data::text::Tokenizer;
+use convnet::interop::h5::{Group, GroupWriter, H5File};
 use convnet::interop::keras::{self, KerasFile};
-use convnet::interop::{archive, npy, onnx, pytorch, safetensors};
-use convnet::nn::layers::{BatchNormalization, Conv2D, Dense, Flatten, MaxPooling2D};
-use convnet::nn::{Model, Sequential, model};
-use ndarray::ArrayD;
+use convnet::interop::{archive, checkpoint, npy, onnx, pytorch, safetensors};
+use convnet::nn::activation::Activation;
+use convnet::nn::layers::{
+    BatchNormalization, Conv2D, Conv2DTranspose, Dense, DepthwiseConv2D, Flatten, GlobalAveragePooling2D,
+    LSTM, LayerNormalization, MaxPooling2D, Reshape, UpSampling2D,
+};
+use convnet::nn::losses::SparseCategoricalCrossentropy;
+use convnet::nn::optimizers::Adam;
+use convnet::nn::train::{Arrays, Checkpoint, Often};
+use convnet::nn::{Fit, Metric, Model, Sequential, model};
+use ndarray::{Array1, Array4, ArrayD};
 
 /// A reader of files.
 pub struct Parser {
@@ -39,7 +50,10 @@ pub const PARSERS: &[Parser] = &[
     Parser {
         name: "weights_h5",
         seeds: weights,
-        read: |bytes| on_disk(bytes, |path| keras::load_weights(&mut small(), path).is_ok()),
+        read: |bytes| {
+            thread_local! { static MODEL: RefCell<Model> = RefCell::new(small()); }
+            on_disk(bytes, |path| MODEL.with_borrow_mut(|model| keras::load_weights(model, path).is_ok()))
+        },
     },
     Parser {
         name: "hdf5",
@@ -64,7 +78,9 @@ pub const PARSERS: &[Parser] = &[
     },
     Parser {
         name: "onnx",
-        seeds: || vec![onnx::to_bytes(&small()).expect("it can be written")],
+        seeds: || {
+            [small(), wide()].iter().map(|net| onnx::to_bytes(net).expect("it can be written")).collect()
+        },
         read: |bytes| onnx::Import::new().from_bytes(bytes.to_vec()).is_ok(),
     },
     Parser { name: "npy", seeds: || vec![array()], read: |bytes| npy::read(bytes).is_ok() },
@@ -78,14 +94,69 @@ pub const PARSERS: &[Parser] = &[
         seeds: || vec![idx()],
         read: |bytes| on_disk(bytes, |path| read_idx(path, 3).is_ok()),
     },
-    Parser { name: "png", seeds: || vec![png(1), png(3)], read: picture },
-    Parser { name: "jpeg", seeds: || vec![file("crates/data/tests/files/turned.jpg")], read: picture },
+    Parser { name: "cifar", seeds: || vec![cifar()], read: |bytes| batch_of_cifar(bytes) },
+    Parser {
+        name: "imdb",
+        seeds: || vec![file("crates/data/tests/files/imdb.npz")],
+        read: |bytes| on_disk(bytes, |path| read_imdb(path, ImdbRules::default()).is_ok()),
+    },
+    Parser { name: "imdb_lists", seeds: lists, read: |bytes| reviews(bytes) },
+    Parser {
+        name: "arrays",
+        seeds: || vec![arrays_in_hdf5(), arrays_in_zip()],
+        read: |bytes| on_disk(bytes, |path| read_arrays(path, None).is_ok()),
+    },
+    Parser {
+        name: "word_index",
+        seeds: || vec![br#"{"the": 1, "film": 2, "\u00fcber": 4, "a": 3}"#.to_vec()],
+        read: |bytes| on_disk(bytes, |path| Tokenizer::new().load_word_index(path).is_ok()),
+    },
+    Parser {
+        name: "augmentation",
+        seeds: || vec![AUGMENTATION.to_vec()],
+        read: |bytes| std::str::from_utf8(bytes).is_ok_and(|text| Pipeline::from_toml(text).is_ok()),
+    },
+    Parser { name: "checkpoint", seeds: || vec![half_trained()], read: |bytes| goes_on(bytes) },
+    Parser {
+        name: "labels",
+        seeds: || {
+            vec![
+                b"path,class,split\na/1.png,\"cat, grey\",train\nb 2.jpg,\"a \"\"dog\"\"\",test\n".to_vec(),
+                b"good\t1\nbad\t0\n".to_vec(),
+            ]
+        },
+        read: |bytes| on_disk(bytes, |path| read_labels(path, &Columns::default()).is_ok()),
+    },
+    Parser {
+        name: "png",
+        seeds: || [vec![png(1), png(3)], pictures(&["turned.png", "deep.png"])].concat(),
+        read: picture,
+    },
+    Parser { name: "jpeg", seeds: || pictures(&["turned.jpg", "cmyk.jpg", "grey.jpg"]), read: picture },
+    Parser {
+        name: "bmp",
+        seeds: || pictures(&["alpha.bmp", "grey.bmp", "masks.bmp", "packed.bmp", "two.bmp"]),
+        read: picture,
+    },
+    Parser { name: "gif", seeds: || pictures(&["picture.gif"]), read: picture },
+    Parser {
+        name: "webp",
+        seeds: || pictures(&["alpha.webp", "lossless.webp", "lossy.webp", "turned.webp"]),
+        read: picture,
+    },
 ];
 
-/// The parser of a name.
-#[allow(dead_code, reason = "fuzz targets name theirs")]
-pub fn named(name: &str) -> &'static Parser {
-    PARSERS.iter().find(|parser| parser.name == name).expect("a target has a parser's name")
+/// Augmentation written down: a text, tables, and what happens sometimes.
+const AUGMENTATION: &[u8] = br#"
+augment = [
+    "light, rotate=15:fill=reflect",
+    { kind = "blur", sigma = 3, p = 0.5 },
+    { kind = "cutmix" },
+]
+"#;
+
+fn pictures(names: &[&str]) -> Vec<Vec<u8>> {
+    names.iter().map(|name| file(&format!("crates/data/tests/files/{name}"))).collect()
 }
 
 fn file(path: &str) -> Vec<u8> {
@@ -98,12 +169,17 @@ fn golden(program: &str, names: &[&str]) -> Vec<Vec<u8>> {
     names.iter().map(|name| file(&format!("golden/{program}/{name}"))).collect()
 }
 
-/// Gives the path of a file with these bytes, in memory where there is such a folder.
-fn on_disk(bytes: &[u8], read: impl Fn(&Path) -> bool) -> bool {
+/// A path of this thread's own, in memory where there is such a folder.
+fn scratch() -> PathBuf {
     let memory = Path::new("/dev/shm");
     let folder = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
     let thread = format!("{:?}", std::thread::current().id()).replace(|c: char| !c.is_ascii_digit(), "");
-    let path: PathBuf = folder.join(format!("convnet-hostile-{}-{thread}.h5", std::process::id()));
+    folder.join(format!("convnet-hostile-{}-{thread}.h5", std::process::id()))
+}
+
+/// Gives the path of a file with these bytes.
+fn on_disk(bytes: &[u8], read: impl Fn(&Path) -> bool) -> bool {
+    let path = scratch();
     std::fs::write(&path, bytes).expect("there is room for a small file");
     let accepted = read(&path);
     std::fs::remove_file(&path).expect("it was just written");
@@ -118,6 +194,22 @@ fn small() -> Model {
         .add(MaxPooling2D::new(2))
         .add(Flatten::new())
         .add(Dense::new(4))
+        .build()
+        .expect("its layers fit")
+}
+
+/// A model of other operators than those of [`small`].
+fn wide() -> Model {
+    Sequential::new([8, 8, 2])
+        .add(DepthwiseConv2D::new(3))
+        .add(LayerNormalization::new())
+        .add(UpSampling2D::new(2))
+        .add(Conv2DTranspose::new(3, 3).strides(2))
+        .add(Reshape::new([25, 75]))
+        .add(LSTM::new(3).return_sequences(true))
+        .add(Reshape::new([5, 5, 3]))
+        .add(GlobalAveragePooling2D::new())
+        .add(Dense::new(4).activation(Activation::Softmax))
         .build()
         .expect("its layers fit")
 }
@@ -153,26 +245,31 @@ fn inner_weights() -> Vec<Vec<u8>> {
 
 /// Damaged weights under right checksums.
 fn members(weights: &[u8]) -> bool {
-    let config = member("config.json", "branching.keras");
+    static CONFIG: LazyLock<Vec<u8>> = LazyLock::new(|| member("config.json", "branching.keras"));
+    let config = &*CONFIG;
     let packed = archive::to_bytes([("config.json", &config[..]), ("model.weights.h5", weights)]);
     model_of(packed.expect("two names"))
 }
 
-/// Walks a file to its end.
+/// Walks a file to its end; whether all of its arrays are numbers that can be read.
 fn hdf5(bytes: Vec<u8>) -> bool {
-    fn walk(group: &Group<'_>, depth: usize, left: &mut usize) {
-        for name in group.arrays().unwrap_or_default().iter().take(100) {
-            let _ = (group.floats(name), group.integers(name));
+    fn walk(group: &Group<'_>, depth: usize, left: &mut usize) -> bool {
+        let (arrays, groups) = (group.arrays(), group.groups());
+        let mut whole = arrays.is_ok() && groups.is_ok();
+        for name in arrays.unwrap_or_default().iter().take(100) {
+            let (floats, integers) = (group.floats(name), group.integers(name));
+            whole &= floats.is_ok() || integers.is_ok();
         }
-        for name in group.groups().unwrap_or_default() {
+        for name in groups.unwrap_or_default() {
             *left = left.saturating_sub(1);
             if let (Ok(Some(inner)), 1.., ..10) = (group.group(&name), *left, depth) {
                 let _ = (inner.text("name"), inner.texts("weight_names"));
-                walk(&inner, depth + 1, left);
+                whole &= walk(&inner, depth + 1, left);
             }
         }
+        whole
     }
-    H5File::open(bytes).inspect(|file| walk(&file.root(), 0, &mut 200)).is_ok()
+    H5File::open(bytes).is_ok_and(|file| walk(&file.root(), 0, &mut 200))
 }
 
 fn pickles() -> Vec<Vec<u8>> {
@@ -182,17 +279,100 @@ fn pickles() -> Vec<Vec<u8>> {
 
 /// A damaged pickle under right checksums, with its numbers beside it.
 fn pickle(bytes: &[u8]) -> bool {
-    let mut archive = archive::Archive::open(file("golden/pytorch/zip.pth")).expect("an archive");
-    let names: Vec<String> = archive.names().into_iter().filter(|name| name.contains("/data/")).collect();
-    let numbers: Vec<(String, Vec<u8>)> = (names.into_iter())
-        .map(|name| {
-            let content = archive.read(&name).expect("whole").expect("it is there");
-            (name, content)
-        })
-        .collect();
-    let numbers = numbers.iter().map(|(name, content)| (name.as_str(), &content[..]));
+    static NUMBERS: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
+        let mut archive = archive::Archive::open(file("golden/pytorch/zip.pth")).expect("an archive");
+        let names = archive.names().into_iter().filter(|name| name.contains("/data/"));
+        let mut content = |name: &str| archive.read(name).expect("whole").expect("it is there");
+        names.collect::<Vec<String>>().into_iter().map(|name| (name.clone(), content(&name))).collect()
+    });
+    let numbers = NUMBERS.iter().map(|(name, content)| (name.as_str(), &content[..]));
     let packed = archive::to_bytes([("zip/data.pkl", bytes)].into_iter().chain(numbers));
     pytorch::from_bytes(packed.expect("different names")).is_ok()
+}
+
+/// Trains a small net for three epochs of two steps, from a checkpoint if there is one, and leaves checkpoints.
+fn train(model: &mut Model, resume: Option<&Checkpoint>, often: Often, path: &Path) -> bool {
+    let x = Array4::from_shape_fn((4, 8, 8, 2), |(i, y, x, c)| (i * 7 + y * 5 + x * 3 + c) as f32 / 50.0);
+    let y = Array1::from_shape_fn(4, |i| i as f32);
+    let data = Arrays::new(x.view(), y.view()).expect("as many of each");
+    let keep = checkpoint::keep(path);
+    let fit = Fit::new().epochs(3).batch_size(2).checkpoints(often, &keep);
+    let fit = match resume {
+        Some(checkpoint) => fit.resume(checkpoint),
+        None => fit,
+    };
+    model.fit(&data, fit).is_ok()
+}
+
+/// The checkpoint of a training after its fifth step.
+fn half_trained() -> Vec<u8> {
+    let (mut model, path) = (small(), scratch());
+    let (optimizer, loss) = (Adam::default(), SparseCategoricalCrossentropy::default());
+    model.compile(optimizer, loss, [Metric::Accuracy]).expect("they fit");
+    assert!(train(&mut model, None, Often::Steps(5), &path), "it can be trained");
+    let bytes = std::fs::read(&path).expect("it was just written");
+    std::fs::remove_file(&path).expect("it was just written");
+    bytes
+}
+
+/// Takes the last step of a training.
+fn goes_on(bytes: &[u8]) -> bool {
+    let Ok(checkpoint) = checkpoint::from_bytes(bytes) else { return false };
+    let Ok(mut model) = checkpoint.to_model() else { return false };
+    train(&mut model, Some(&checkpoint), Often::Minutes(1e9), &scratch())
+}
+
+/// Two records of CIFAR-10.
+fn cifar() -> Vec<u8> {
+    (0..2).flat_map(|label| std::iter::once(label).chain((0..3072).map(|at| (at % 251) as u8))).collect()
+}
+
+fn batch_of_cifar(bytes: &[u8]) -> bool {
+    let folder = scratch();
+    std::fs::create_dir_all(&folder).expect("there is room for a folder");
+    std::fs::write(folder.join("data_batch_1.bin"), bytes).expect("there is room for a small file");
+    let accepted = load_cifar(&folder).is_ok();
+    std::fs::remove_dir_all(&folder).expect("it was just made");
+    accepted
+}
+
+const REVIEWS: &str = "crates/data/tests/files/imdb.npz";
+
+fn lists() -> Vec<Vec<u8>> {
+    let mut archive = archive::Archive::open(file(REVIEWS)).expect("an archive");
+    vec![archive.read("x_train.npy").expect("whole").expect("it is there")]
+}
+
+/// Damaged lists under right checksums, with the other arrays beside them.
+fn reviews(bytes: &[u8]) -> bool {
+    static OTHERS: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
+        let mut archive = archive::Archive::open(file(REVIEWS)).expect("an archive");
+        let names = archive.names().into_iter().filter(|name| name != "x_train.npy");
+        let mut content = |name: &str| archive.read(name).expect("whole").expect("it is there");
+        names.collect::<Vec<String>>().into_iter().map(|name| (name.clone(), content(&name))).collect()
+    });
+    let others = OTHERS.iter().map(|(name, content)| (name.as_str(), &content[..]));
+    let packed = archive::to_bytes([("x_train.npy", bytes)].into_iter().chain(others));
+    on_disk(&packed.expect("different names"), |path| read_imdb(path, ImdbRules::default()).is_ok())
+}
+
+/// Pictures and their labels.
+fn pairs() -> [(&'static str, ArrayD<f32>); 2] {
+    [("x", ArrayD::from_elem(vec![3, 4, 4, 1], 0.5)), ("y", ArrayD::from_elem(vec![3], 1.0))]
+}
+
+fn arrays_in_hdf5() -> Vec<u8> {
+    let mut root = GroupWriter::default();
+    for (name, array) in pairs() {
+        root.floats(&format!("train/{name}"), array.view());
+    }
+    root.to_file().expect("two small arrays")
+}
+
+fn arrays_in_zip() -> Vec<u8> {
+    let [(_, x), (_, y)] = pairs();
+    let (x, y) = (npy::to_bytes(x.view()), npy::to_bytes(y.view()));
+    archive::to_bytes([("x.npy", &x[..]), ("y.npy", &y[..])]).expect("different names")
 }
 
 fn array() -> Vec<u8> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::files::{OnBroken, OnReport, PictureFiles, Reading};
+use super::files::{OnBroken, OnChange, OnReport, PictureFiles, Reading};
 use super::names::Names;
 use super::order::numpy_shuffle;
 use super::walk::{self, PassedOver};
@@ -78,6 +78,7 @@ pub struct ImageFolder {
     color_mode: Option<ColorMode>,
     interpolation: Resampling,
     fit: Fit,
+    background: Background,
     white: f32,
     class_names: Option<Vec<String>>,
     shuffle: bool,
@@ -85,6 +86,7 @@ pub struct ImageFolder {
     validation_split: f64,
     on_broken: OnBroken,
     report: Option<OnReport>,
+    changes: Option<OnChange>,
 }
 
 /// What [`ImageFolder::open`] found.
@@ -112,6 +114,7 @@ impl ImageFolder {
             color_mode: None,
             interpolation: Resampling::TfBilinear,
             fit: Fit::Stretch,
+            background: Background::Any,
             white: 1.0,
             class_names: None,
             shuffle: true,
@@ -119,6 +122,7 @@ impl ImageFolder {
             validation_split: 0.0,
             on_broken: OnBroken::Fail,
             report: None,
+            changes: None,
         }
     }
 
@@ -140,6 +144,11 @@ impl ImageFolder {
     /// How proportions are brought about: Keras's `crop_to_aspect_ratio` is [`Fit::Crop`], its `pad_to_aspect_ratio` [`Fit::Pad`].
     pub fn fit(self, fit: Fit) -> Self {
         Self { fit, ..self }
+    }
+
+    /// What is to be behind the things on pictures: as it comes, or dark, for which pictures on bright ground are inverted.
+    pub fn background(self, background: Background) -> Self {
+        Self { background, ..self }
     }
 
     /// What stands for white: 1, or 255 as in Keras.
@@ -175,6 +184,11 @@ impl ImageFolder {
     /// Who hears, once, of each file that is skipped.
     pub fn report(self, report: OnReport) -> Self {
         Self { report: Some(report), ..self }
+    }
+
+    /// Who hears of each picture what was done to it.
+    pub fn changes(self, changes: OnChange) -> Self {
+        Self { changes: Some(changes), ..self }
     }
 
     /// Lists the files.
@@ -240,7 +254,7 @@ impl ImageFolder {
         let (height, width) = self.size.unwrap_or(size);
         let usual = if grey { ColorMode::Grayscale } else { ColorMode::Rgb };
         let shape = ImageShape::new(height, width, self.color_mode.unwrap_or(usual).channels());
-        let options = Options { background: Background::Any, fit: self.fit, resampling: self.interpolation };
+        let options = Options { background: self.background, fit: self.fit, resampling: self.interpolation };
         images::check_shape(shape)?;
         Ok(Reading {
             shape,
@@ -248,6 +262,7 @@ impl ImageFolder {
             white: self.white,
             on_broken: self.on_broken,
             report: self.report.clone(),
+            changes: self.changes.clone(),
         })
     }
 

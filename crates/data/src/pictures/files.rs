@@ -9,7 +9,7 @@ use convnet_nn::train::{Batch, Visit};
 use rayon::prelude::*;
 
 use super::names::Names;
-use crate::images::{self, Options};
+use crate::images::{self, Change, Options};
 use crate::{DataError, ImageShape, Labelled, Result};
 
 /// What is done with a file that cannot be read or decoded.
@@ -26,6 +26,9 @@ pub enum OnBroken {
 /// Told once of each broken file; may be called from any thread.
 pub type OnReport = Arc<dyn Fn(&DataError) + Send + Sync>;
 
+/// Told of each picture that is read, as often as it is, what was done to it; may be called from any thread.
+pub type OnChange = Arc<dyn Fn(&[Change]) + Send + Sync>;
+
 /// What pictures are brought to, and what is done with broken ones.
 #[derive(Clone)]
 pub(crate) struct Reading {
@@ -34,6 +37,7 @@ pub(crate) struct Reading {
     pub(crate) white: f32,
     pub(crate) on_broken: OnBroken,
     pub(crate) report: Option<OnReport>,
+    pub(crate) changes: Option<OnChange>,
 }
 
 /// Labelled picture files.
@@ -122,7 +126,11 @@ impl PictureFiles {
         let Reading { shape, options, white, .. } = self.reading;
         let bytes = images::read_file(&path);
         let read = bytes.and_then(|bytes| images::prepare_into(&bytes, &path, shape, options, white, pixels));
-        read.map(drop).inspect_err(|error| self.remember(file, error))
+        let changes = read.inspect_err(|error| self.remember(file, error))?;
+        if let Some(told) = &self.reading.changes {
+            told(&changes);
+        }
+        Ok(())
     }
 
     /// Names a broken file once, and never opens it again where it may be skipped.

@@ -9,7 +9,7 @@ mod walk;
 pub(crate) use directory::split_folders;
 pub use directory::{ColorMode, ImageFolder, Pictures};
 pub(crate) use files::Reading;
-pub use files::{OnBroken, OnReport, PictureFiles};
+pub use files::{OnBroken, OnChange, OnReport, PictureFiles};
 pub(crate) use names::Names;
 pub(crate) use order::numpy_shuffle;
 pub use walk::PassedOver;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::table::{Table, same};
 use crate::images::{self, Background, Fit, Options, Resampling};
 use crate::pictures::{Names, PictureFiles, Reading, has_ending};
-use crate::{DataError, ImageShape, OnBroken, OnReport, Result};
+use crate::{DataError, ImageShape, OnBroken, OnChange, OnReport, Result};
 
 /// What columns are usually called.
 const PATHS: &[&str] =
@@ -131,6 +131,7 @@ pub struct ImageTable {
     white: f32,
     on_broken: OnBroken,
     report: Option<OnReport>,
+    changes: Option<OnChange>,
 }
 
 impl ImageTable {
@@ -147,6 +148,7 @@ impl ImageTable {
             white: 1.0,
             on_broken: OnBroken::Fail,
             report: None,
+            changes: None,
         }
     }
 
@@ -175,6 +177,11 @@ impl ImageTable {
         Self { on_broken, report, ..self }
     }
 
+    /// Who hears of each picture what was done to it.
+    pub fn changes(self, changes: Option<OnChange>) -> Self {
+        Self { changes, ..self }
+    }
+
     /// Reads the table; files are opened when batches need them. Also gives the classes' names, and what the column `split` says of each sample.
     ///
     /// # Errors
@@ -197,6 +204,7 @@ impl ImageTable {
             white: self.white,
             on_broken: self.on_broken,
             report: self.report.clone(),
+            changes: self.changes.clone(),
         };
         let files = (0..names.len() as u32).collect();
         let samples = PictureFiles::new(Arc::new(names), files, labels, class_names.len(), reading);

@@ -13,8 +13,8 @@ use crate::images::{self, Background, Fit, Options, Resampling};
 use crate::pictures::{PassedOver, Pictures, folders_in, split_folders};
 use crate::text::{Side, TextSamples, TextVectorization};
 use crate::{
-    ColorMode, DataError, Dataset, ImageFolder, ImageShape, Labelled, OnBroken, OnReport, Result, SampleSet,
-    Shares,
+    ColorMode, DataError, Dataset, ImageFolder, ImageShape, Labelled, OnBroken, OnChange, OnReport, Result,
+    SampleSet, Shares,
 };
 
 /// Sets of samples that belong together, wherever they came from.
@@ -49,6 +49,8 @@ pub struct Opening {
     pub interpolation: Resampling,
     /// How the proportions of pictures are brought about.
     pub fit: Fit,
+    /// What is to be behind the things on pictures: as it comes, or dark, for which picture files on bright ground are inverted.
+    pub background: Background,
     /// Share that is kept for validation, where the data has none of its own.
     pub validation_split: f64,
     /// Whether that share is taken from each class alike. Folders of pictures are otherwise cut as Keras does.
@@ -59,6 +61,8 @@ pub struct Opening {
     pub on_broken: OnBroken,
     /// Who hears of each that is skipped.
     pub report: Option<OnReport>,
+    /// Who hears of each picture file what was done to it.
+    pub changes: Option<OnChange>,
     /// Where the arrays of an HDF5 or `.npz` file lie, if their names do not tell.
     pub keys: Option<Keys>,
     /// Which columns of a table are read, if their names do not tell.
@@ -78,11 +82,13 @@ impl Default for Opening {
             color_mode: None,
             interpolation: Resampling::TfBilinear,
             fit: Fit::Stretch,
+            background: Background::Any,
             validation_split: 0.0,
             stratified: false,
             seed: 0,
             on_broken: OnBroken::Fail,
             report: None,
+            changes: None,
             keys: None,
             columns: Columns::default(),
             max_tokens: 10_000,
@@ -318,6 +324,7 @@ fn open_pictures(path: &Path, how: &Opening) -> Result<Collection> {
     let mut folder = ImageFolder::new(path)
         .interpolation(how.interpolation)
         .fit(how.fit)
+        .background(how.background)
         .seed(how.seed)
         .on_broken(how.on_broken);
     if let Some((height, width)) = how.image_size {
@@ -328,6 +335,9 @@ fn open_pictures(path: &Path, how: &Opening) -> Result<Collection> {
     }
     if let Some(report) = &how.report {
         folder = folder.report(report.clone());
+    }
+    if let Some(changes) = &how.changes {
+        folder = folder.changes(changes.clone());
     }
     let Pictures { train, validation, test, class_names, passed_over: passed } = folder.open()?;
     let mut notes = passed_over(passed);
@@ -477,9 +487,10 @@ fn open_image_table(
     let (height, width) = how.image_size.unwrap_or((found.height.min(256), found.width.min(256)));
     let guessed = if found.channels <= 2 { ColorMode::Grayscale } else { ColorMode::Rgb };
     let shape = ImageShape::new(height, width, how.color_mode.unwrap_or(guessed).channels());
-    let options = Options { background: Background::Any, fit: how.fit, resampling: how.interpolation };
+    let options = Options { background: how.background, fit: how.fit, resampling: how.interpolation };
     let table = ImageTable::new(path, shape).columns(how.columns.clone()).options(options);
-    let (samples, class_names, _) = table.on_broken(how.on_broken, how.report.clone()).open()?;
+    let (samples, class_names, _) =
+        table.on_broken(how.on_broken, how.report.clone()).changes(how.changes.clone()).open()?;
     let all = SampleSet::new(samples);
     let part = |rows: &Vec<usize>| (!rows.is_empty()).then(|| all.subset(rows)).transpose();
     let train = if rows[0].len() == all.len() { all.clone() } else { all.subset(&rows[0])? };

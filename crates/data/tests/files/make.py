@@ -1,6 +1,6 @@
 """Writes pictures in the formats that are read, all from one picture, and formats.json with what Pillow sees in each.
 
-    pip install pillow==13.0.0 numpy
+    pip install pillow==13.0.0 numpy h5py==3.14.0
     python make.py
 
 The picture is 24 × 16, three bands of colour and a ramp; turned.jpg is older and not made here.
@@ -9,6 +9,7 @@ The picture is 24 × 16, three bands of colour and a ramp; turned.jpg is older a
 import json
 import os
 
+import h5py
 import numpy as np
 from PIL import Image
 
@@ -78,3 +79,10 @@ train[:] = [*reviews, reviews[0]]
 test = np.empty(2, dtype=object)
 test[:] = [[5], [6, 7]]
 np.savez("imdb.npz", x_train=train, y_train=np.array([1, 0, 1, 0, 1]), x_test=test, y_test=np.array([0, 1]))
+
+# Names of classes as h5py writes them: bytes of one length, as the document's files have them, and texts of any length.
+for name, kind in (("fixed", "S8"), ("free", h5py.string_dtype())):
+    with h5py.File(f"classes_{name}.h5", "w") as file:
+        file["train_set_x"] = np.arange(4 * 2 * 2 * 3, dtype=np.uint8).reshape(4, 2, 2, 3)
+        file["train_set_y"] = np.array([0, 1, 2, 1])
+        file["list_classes"] = np.array([text.encode() for text in ("neutral", "smile", "größer")], dtype=kind)

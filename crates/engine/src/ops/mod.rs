@@ -16,9 +16,11 @@ mod blend;
 mod broadcast;
 mod channel_affine;
 mod channel_pool;
+mod circle;
 mod concatenate;
 mod convolution;
 mod cross_entropy;
+mod ctc;
 mod dropout;
 mod extreme_place;
 mod fill;
@@ -64,9 +66,11 @@ pub use blend::Blend;
 pub use broadcast::Expand;
 pub use channel_affine::{ChannelAffine, FrozenAffine};
 pub use channel_pool::ChannelMaxPool;
+pub use circle::{CircleLoss, CircleLossGradient};
 pub use concatenate::{Concatenate, Slice};
 pub use convnet_kernels::elementwise::{Activation, BinaryFunction, UnaryFunction};
 pub use convnet_kernels::geometry::Padding;
+pub use convnet_kernels::loss::Circle;
 pub use convnet_kernels::norm::{Response, RowNorm as RowNormFunction};
 pub use convnet_kernels::random::Noise as NoiseFunction;
 pub use convnet_kernels::reduce::{Extreme, Taps};
@@ -76,6 +80,7 @@ pub use cross_entropy::{
     BinaryCrossEntropy, BinaryCrossEntropyGradient, CrossEntropy, CrossEntropyGradient, SoftmaxCrossEntropy,
     SoftmaxCrossEntropyGradient, Target,
 };
+pub use ctc::{Ctc, CtcGradient};
 pub use dropout::Dropout;
 pub use extreme_place::ExtremePlace;
 pub use fill::Fill;

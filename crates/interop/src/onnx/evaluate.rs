@@ -117,13 +117,18 @@ impl Evaluation {
 
 #[cfg(test)]
 mod tests {
+    use convnet_nn::losses::MeanSquaredError;
+    use convnet_nn::optimizers::Sgd;
+    use convnet_nn::train::Arrays;
+    use convnet_nn::{Fit, Model};
+    use ndarray::ArrayD;
     use prost::Message;
 
     use super::super::proto::tensor_proto::DataType;
     use super::super::proto::tensor_shape_proto::{Dimension, dimension};
     use super::super::proto::{
-        AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorShapeProto, TypeProto,
-        ValueInfoProto, attribute_proto::AttributeType, type_proto,
+        AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto,
+        TypeProto, ValueInfoProto, attribute_proto::AttributeType, type_proto,
     };
     use super::*;
     use crate::npy::Number;
@@ -311,5 +316,63 @@ mod tests {
         let model = ModelProto { graph: Some(graph), opset_import, ..ModelProto::default() };
         let problem = File::from_bytes(model.encode_to_vec()).unwrap_err().to_string();
         assert!(problem.contains("Add") && problem.contains("sets before 7"), "{problem}");
+    }
+
+    #[test]
+    fn what_moves_the_windows_of_a_convolution_has_a_gradient() {
+        let initial = |name: &str, dims: &[i64], values: Vec<f32>| TensorProto {
+            name: name.into(),
+            dims: dims.to_vec(),
+            data_type: F32 as i32,
+            float_data: values,
+            ..TensorProto::default()
+        };
+        let waves = |len: usize, scale: f32| (0..len).map(|i| (i as f32 * 1.7).sin() * scale).collect();
+        let graph = GraphProto {
+            node: vec![
+                node("Conv", &["x", "moving", "start"], &["distances"]),
+                node("DeformConv", &["x", "w", "distances"], &["y"]),
+            ],
+            initializer: vec![
+                initial("moving", &[8, 1, 2, 2], waves(32, 0.1)),
+                initial("start", &[8], vec![0.4, -0.6, 0.3, 0.5, -0.4, 0.6, 1.4, 0.5]),
+                initial("w", &[3, 1, 2, 2], waves(12, 1.0)),
+            ],
+            input: vec![info("x", F32, &[-1, 1, 5, 5])],
+            output: vec![info("y", F32, &[-1, 3, 4, 4])],
+            ..GraphProto::default()
+        };
+        let opset_import = vec![OperatorSetIdProto { version: 19, ..OperatorSetIdProto::default() }];
+        let bytes = ModelProto { graph: Some(graph), opset_import, ..ModelProto::default() }.encode_to_vec();
+        let mut model = Import::new().from_bytes(bytes).unwrap().model;
+        let x = ArrayD::from_shape_vec(vec![2, 5, 5, 1], waves(50, 1.0)).unwrap();
+        let y = ArrayD::zeros(vec![2, 4, 4, 3]);
+        let loss = |model: &Model| -> f64 {
+            let y = model.predict_all(&[x.view()]).unwrap();
+            y[0].iter().map(|&y| f64::from(y).powi(2)).sum::<f64>() / y[0].len() as f64
+        };
+        let weights: Vec<_> = model.weights().filter(|weight| weight.dims.len() == 1).cloned().collect();
+        let [start] = &weights[..] else { panic!("{weights:?}") };
+        let values = model.weight_values(start).to_owned();
+        let numeric: Vec<f64> = (0..8)
+            .map(|index| {
+                let [more, less] = [1e-2, -1e-2].map(|by| {
+                    let mut moved = values.clone();
+                    moved[index] += by;
+                    model.set_weight(&start.path, moved.view()).unwrap();
+                    loss(&model)
+                });
+                (more - less) / 2e-2
+            })
+            .collect();
+        model.set_weight(&start.path, values.view()).unwrap();
+        model.compile(Sgd::new(1.0), MeanSquaredError, []).unwrap();
+        let samples = Arrays::new(x.view(), y.view()).unwrap();
+        model.fit(&samples, Fit::new().epochs(1).batch_size(2)).unwrap();
+        let stepped = model.weight_values(start);
+        for ((before, after), numeric) in values.iter().zip(&stepped).zip(numeric) {
+            let step = f64::from(before - after);
+            assert!((step - numeric).abs() < 1e-3 + 0.02 * numeric.abs(), "{step} {numeric}");
+        }
     }
 }

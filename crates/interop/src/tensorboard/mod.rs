@@ -3,6 +3,7 @@
 //! A file is a list of records, each an `Event` message of `tensorflow/core/util/event.proto` between its length and checksums.
 //! It only grows; every record is handed to the system as it is written, so a training that is killed loses none.
 
+mod callback;
 mod crc32c;
 mod graph;
 mod histogram;
@@ -19,6 +20,8 @@ use prost::bytes::Bytes;
 
 use crate::{InteropError, Result};
 use proto::{Event, Image, Summary, Value, event::What, value::Content};
+
+pub use callback::{Encoded, TensorBoard};
 
 /// Writes one event file.
 ///

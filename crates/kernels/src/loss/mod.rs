@@ -3,6 +3,8 @@
 
 mod binary;
 mod categorical;
+mod circle;
+mod ctc;
 mod sparse;
 mod squared;
 
@@ -14,6 +16,8 @@ pub use categorical::{
     categorical_cross_entropy, categorical_cross_entropy_from_logits,
     categorical_cross_entropy_from_logits_gradient, categorical_cross_entropy_gradient,
 };
+pub use circle::{Circle, circle, circle_gradient};
+pub use ctc::{Spelling, ctc, ctc_gradient};
 pub use sparse::{
     sparse_cross_entropy, sparse_cross_entropy_from_logits, sparse_cross_entropy_from_logits_gradient,
     sparse_cross_entropy_gradient,

@@ -3,6 +3,7 @@
 //! Random ones come from a counter-based generator: the values follow from the model's seed and the weight's place alone.
 
 mod orthogonal;
+mod stft;
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use crate::error::Error;
+
+pub use stft::{Part, Scaling, Window};
 
 /// An initializer by Keras's name. As [Keras's](https://keras.io/api/layers/initializers/).
 ///
@@ -81,6 +84,17 @@ pub enum Initializer {
         /// The factor; Keras's default is 1.
         gain: f32,
     },
+    /// The kernel `(moments, 1, bands)` of a short-time Fourier transform, a convolution over time whose outputs are the lower half of the frequencies.
+    Stft {
+        /// Cosines or sines.
+        part: Part,
+        /// What a frame is multiplied by; Keras's default is Hann's.
+        window: Option<Window>,
+        /// By what the window is divided; Keras's default is the root of its sum of squares.
+        scaling: Option<Scaling>,
+        /// Whether the window goes on into the next frame; Keras's default is no.
+        periodic: bool,
+    },
     /// 1 in the second quarter and else 0: the bias of an LSTM whose forget gate starts open. It has no name in files; the
     /// layer's argument `unit_forget_bias` stands for it.
     ForgetBias,
@@ -129,6 +143,12 @@ impl Initializer {
         Self::VarianceScaling { scale: 1.0, mode: Fan::In, distribution: Distribution::TruncatedNormal },
         Self::Orthogonal { gain: 1.0 },
         Self::Identity { gain: 1.0 },
+        Self::Stft {
+            part: Part::Real,
+            window: Some(Window::Hann),
+            scaling: Some(Scaling::Density),
+            periodic: false,
+        },
     ];
 
     /// Keras's class name.
@@ -149,6 +169,7 @@ impl Initializer {
             Self::VarianceScaling { .. } => "VarianceScaling",
             Self::Orthogonal { .. } => "Orthogonal",
             Self::Identity { .. } => "Identity",
+            Self::Stft { .. } => "STFT",
             Self::ForgetBias => "ForgetBias",
         }
     }
@@ -177,6 +198,9 @@ impl Initializer {
                 for (index, x) in weight.iter_mut().enumerate() {
                     *x = if index / columns == index % columns { gain } else { 0.0 };
                 }
+            }
+            Self::Stft { part, window, scaling, periodic } => {
+                stft::fill(part, window, scaling, periodic, dims, weight);
             }
             _ => {
                 let (scale, mode, distribution) = self.scaling();
@@ -272,6 +296,7 @@ impl FromStr for Initializer {
             "uniform" => "RandomUniform",
             "IdentityInitializer" | "eye" => "Identity",
             "OrthogonalInitializer" => "Orthogonal",
+            "stft" | "STFTInitializer" => "STFT",
             "lecun_normal" => "LecunNormal",
             "lecun_uniform" => "LecunUniform",
             _ => name,
@@ -294,6 +319,9 @@ impl From<Initializer> for Json {
             Initializer::Constant { value } => json!({ "value": value }),
             Initializer::Identity { gain } => json!({ "gain": gain }),
             Initializer::Orthogonal { gain } => json!({ "gain": gain, "seed": null }),
+            Initializer::Stft { part, window, scaling, periodic } => {
+                stft::config(part, window, scaling, periodic)
+            }
             Initializer::RandomNormal { mean, stddev } | Initializer::TruncatedNormal { mean, stddev } => {
                 json!({ "mean": mean, "stddev": stddev, "seed": null })
             }
@@ -372,6 +400,7 @@ impl Initializer {
                     }
                 },
             },
+            Self::Stft { .. } => stft::arguments(config)?,
             plain => plain,
         })
     }
@@ -443,6 +472,52 @@ mod tests {
             assert_eq!(Initializer::try_from(Json::from(initializer)), Ok(initializer));
             let snake = crate::names::snake_case(initializer.class_name());
             assert!(snake.parse::<Initializer>().is_ok(), "{snake}");
+        }
+    }
+
+    #[test]
+    fn kernels_of_a_fourier_transform_are_those_of_keras() {
+        let filled = |config: Json, moments: usize| {
+            let json = json!({"class_name": "STFT", "config": config});
+            let initializer = Initializer::try_from(json).expect("Keras's arguments");
+            let mut weight = vec![0.0; 3 * moments];
+            initializer.fill(&[moments, 1, 3], 0, 0, &mut weight);
+            weight
+        };
+        let close = |found: &[f32], expected: &[f32], what: &str| {
+            assert_eq!(found.len(), expected.len(), "{what}");
+            for (a, b) in found.iter().zip(expected) {
+                assert!((a - b).abs() < 2e-6, "{what}: {found:?} instead of {expected:?}");
+            }
+        };
+        let (a, b, c) = (0.408_248, 0.147_353, 0.337_833);
+        let real = [0.0, 0.0, 0.0, a, 0.0, -a, 2.0 * a, -2.0 * a, 2.0 * a, a, 0.0, -a, 0.0, 0.0, 0.0];
+        close(&filled(json!({}), 5), &real, "hann");
+        let imaginary = [0.0, 0.0, 0.0, 0.0, -b, 0.0, 0.0, 0.0, 0.0, 0.0, c, 0.0, 0.0, 0.0, 0.0];
+        let config = json!({"side": "imag", "window": "hamming", "scaling": "spectrum", "periodic": true});
+        close(&filled(config, 5), &imaginary, "hamming");
+        let plain = [1.0, 1.0, 1.0, 1.0, 0.0, -1.0, 1.0, -1.0, 1.0];
+        close(&filled(json!({"window": null}), 3), &plain, "no window");
+        // The first frequency is the window itself: five moments, and six of a periodic one.
+        for (window, five, six) in [
+            ("boxcar", [1.0; 3], [1.0; 4]),
+            ("blackman", [0.0, 0.34, 1.0], [0.0, 0.13, 0.63, 1.0]),
+            ("blackmanharris", [6e-5, 0.217_47, 1.0], [6e-5, 0.055_645, 0.520_575, 1.0]),
+            ("nuttall", [0.000_363, 0.226_982, 1.0], [0.000_363, 0.061_334, 0.529_23, 1.0]),
+            ("flattop", [-0.000_421, -0.054_737, 1.0], [-0.000_421, -0.051_263, 0.198_211, 1.0]),
+            ("bartlett", [0.0, 0.5, 1.0], [0.0, 0.333_333, 0.666_667, 1.0]),
+            ("triang", [0.333_333, 0.666_667, 1.0], [0.25, 0.5, 0.75, 1.0]),
+            ("cosine", [0.309_017, 0.809_017, 1.0], [0.222_521, 0.623_49, 0.900_969, 1.0]),
+        ] {
+            for (half, periodic) in [(&five[..], false), (&six[..], true)] {
+                let moments = if periodic { 6 } else { 5 };
+                let config = json!({"window": window, "scaling": null, "periodic": periodic});
+                let first: Vec<f32> = filled(config, moments).iter().step_by(3).copied().collect();
+                close(&first[..half.len()], half, window);
+            }
+        }
+        for wrong in [json!({"window": "kaiser"}), json!({"side": "both"}), json!({"periodic": 1})] {
+            assert!(Initializer::try_from(json!({"class_name": "STFT", "config": wrong})).is_err());
         }
     }
 

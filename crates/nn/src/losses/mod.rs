@@ -13,7 +13,10 @@ use maths::Maths;
 
 mod binary_crossentropy;
 mod categorical_crossentropy;
+mod categorical_generalized_cross_entropy;
+mod circle;
 mod counted;
+mod ctc;
 mod focal;
 mod hinge;
 mod maths;
@@ -24,7 +27,10 @@ mod sparse_categorical_crossentropy;
 
 pub use binary_crossentropy::BinaryCrossentropy;
 pub use categorical_crossentropy::CategoricalCrossentropy;
+pub use categorical_generalized_cross_entropy::CategoricalGeneralizedCrossEntropy;
+pub use circle::Circle;
 pub(crate) use counted::Counted;
+pub use ctc::Ctc;
 pub use focal::{BinaryFocalCrossentropy, CategoricalFocalCrossentropy};
 pub use hinge::{CategoricalHinge, Hinge, SquaredHinge};
 pub use mean_squared_error::MeanSquaredError;
@@ -46,6 +52,12 @@ pub trait Loss: Debug + Send + Sync + 'static {
     /// Shape of the targets for predictions of a shape.
     fn target_shape(&self, predictions: &Shape) -> Shape {
         predictions.clone()
+    }
+
+    /// How many classes there are, if targets are their numbers: what the last axis of the predictions counts, where targets lack an axis.
+    fn classes(&self, predictions: &Shape) -> Option<usize> {
+        let numbers = self.target_shape(predictions).dims.len() < predictions.dims.len();
+        numbers.then(|| predictions.channels())
     }
 
     /// The class number that stands for no class, if there is one.
@@ -94,15 +106,22 @@ pub const REGISTRY: &[LossClass] = &[
         from_config: parse::<CategoricalFocalCrossentropy>,
     },
     LossClass {
+        name: "CategoricalGeneralizedCrossEntropy",
+        aliases: &["categorical_generalized_cross_entropy"],
+        from_config: CategoricalGeneralizedCrossEntropy::from_config,
+    },
+    LossClass {
         name: "CategoricalHinge",
         aliases: &["categorical_hinge"],
         from_config: |config| plain(config, CategoricalHinge),
     },
+    LossClass { name: "Circle", aliases: &["circle"], from_config: parse::<Circle> },
     LossClass {
         name: "CosineSimilarity",
         aliases: &["cosine_similarity"],
         from_config: parse::<CosineSimilarity>,
     },
+    LossClass { name: "CTC", aliases: &["ctc"], from_config: |config| plain(config, Ctc) },
     LossClass { name: "Dice", aliases: &["dice"], from_config: parse::<Dice> },
     LossClass { name: "Hinge", aliases: &["hinge"], from_config: |config| plain(config, Hinge) },
     LossClass { name: "Huber", aliases: &["huber", "huber_loss"], from_config: parse::<Huber> },

@@ -42,6 +42,12 @@ impl Loss for SparseCategoricalCrossentropy {
         without_axis(predictions, self.axis)
     }
 
+    fn classes(&self, predictions: &Shape) -> Option<usize> {
+        let rank = predictions.dims.len() as i64;
+        let axis = if self.axis < 0 { self.axis + rank } else { self.axis - 1 };
+        usize::try_from(axis).ok().and_then(|axis| predictions.dims.get(axis).copied())
+    }
+
     fn ignored_class(&self) -> Option<i64> {
         self.ignore_class
     }

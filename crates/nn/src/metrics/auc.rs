@@ -4,6 +4,7 @@ use convnet_engine::Shape;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use super::buckets::Buckets;
 use super::counts::Four;
 use super::rows::{Rows, weight};
 use super::{Measure, Meter, ratio, to_map};
@@ -118,73 +119,27 @@ impl Measure for Auc {
         if self.label_weights.as_ref().is_some_and(|weights| weights.len() != rows.columns) {
             return problem("label_weights must be as many as classes");
         }
-        let inner = match &self.thresholds {
+        let buckets = match &self.thresholds {
             Some(given) => {
-                let mut given = given.clone();
-                given.sort_by(f32::total_cmp);
-                Some(given)
+                // Keras puts the ends outside of 0 … 1.
+                let mut all = [given, &[-EPSILON, 1.0 + EPSILON][..]].concat();
+                all.sort_by(f32::total_cmp);
+                Buckets::at(all)
             }
             None if self.num_thresholds < 2 => return problem("num_thresholds must be at least 2"),
-            None => None,
+            None => Buckets::even(self.num_thresholds),
         };
-        let points = inner.as_ref().map_or(self.num_thresholds, |inner| inner.len() + 2);
-        // Keras puts the ends outside of 0 … 1.
-        let thresholds: Vec<f32> = match inner {
-            Some(inner) => [-EPSILON].into_iter().chain(inner).chain([1.0 + EPSILON]).collect(),
-            None => Vec::new(),
-        };
-        let curves = if self.multi_label { rows.columns } else { 1 };
-        let buckets = vec![vec![[0.0; 2]; points]; curves];
-        Ok(Box::new(Histogram { auc: self.clone(), rows, thresholds, buckets }))
+        let curves = vec![buckets; if self.multi_label { rows.columns } else { 1 }];
+        Ok(Box::new(Curves { auc: self.clone(), rows, curves }))
     }
 }
 
-/// Weights of predictions by the last threshold that they pass: of false ones, of true ones.
+/// A curve of all classes, or one of each.
 #[derive(Debug)]
-struct Histogram {
+struct Curves {
     auc: Auc,
     rows: Rows,
-    /// Empty if they are evenly spaced.
-    thresholds: Vec<f32>,
-    buckets: Vec<Vec<[f64; 2]>>,
-}
-
-impl Histogram {
-    /// The last threshold below a prediction.
-    fn bucket(&self, prediction: f32) -> Option<usize> {
-        let points = self.buckets[0].len();
-        if !self.thresholds.is_empty() {
-            return self
-                .thresholds
-                .iter()
-                .take_while(|threshold| prediction > **threshold)
-                .count()
-                .checked_sub(1);
-        }
-        let place = (prediction.clamp(0.0, 1.0) * (points - 1) as f32).ceil() - 1.0;
-        Some(place.max(0.0) as usize)
-    }
-
-    fn area(&self, buckets: &[[f64; 2]]) -> f64 {
-        let [all_false, all_true] =
-            buckets.iter().fold([0.0; 2], |sum, bucket| [sum[0] + bucket[0], sum[1] + bucket[1]]);
-        let mut passed = [0.0; 2];
-        let mut points: Vec<Four> = buckets
-            .iter()
-            .rev()
-            .map(|bucket| {
-                passed = [passed[0] + bucket[0], passed[1] + bucket[1]];
-                Four {
-                    true_positives: passed[1],
-                    false_positives: passed[0],
-                    true_negatives: all_false - passed[0],
-                    false_negatives: all_true - passed[1],
-                }
-            })
-            .collect();
-        points.reverse();
-        self.auc.area(&points)
-    }
+    curves: Vec<Buckets>,
 }
 
 impl Auc {
@@ -228,7 +183,7 @@ fn precision_recall_area(low: &Four, high: &Four) -> f64 {
     ratio(slope * (gained + intercept * growth.ln()), high.true_positives + high.false_negatives)
 }
 
-impl Meter for Histogram {
+impl Meter for Curves {
     fn add(&mut self, fetched: &[f32], targets: &[f32], weights: &[f32]) {
         let columns = self.rows.columns;
         let count = fetched.len() / columns.max(1);
@@ -243,23 +198,21 @@ impl Meter for Histogram {
                     _ => 1.0,
                 };
                 let curve = if self.auc.multi_label { class } else { 0 };
-                // Below the lowest threshold nothing lies but what is not a number.
-                let bucket = self.bucket(prediction).unwrap_or(0);
-                self.buckets[curve][bucket][usize::from(truth)] += weight * of_class;
+                self.curves[curve].add(prediction, truth, weight * of_class);
             }
         }
     }
 
     fn state(&self) -> Vec<f64> {
-        self.buckets.iter().flatten().flatten().copied().collect()
+        self.curves.iter().flat_map(Buckets::numbers).collect()
     }
 
     fn restore(&mut self, state: &[f64]) -> Option<()> {
-        super::restore(self.buckets.iter_mut().flatten().flatten(), state)
+        super::restore(self.curves.iter_mut().flat_map(Buckets::numbers_mut), state)
     }
 
     fn values(&self) -> Vec<f64> {
-        let areas: Vec<f64> = self.buckets.iter().map(|buckets| self.area(buckets)).collect();
+        let areas: Vec<f64> = self.curves.iter().map(|curve| self.auc.area(&curve.counts())).collect();
         let weights = match &self.auc.label_weights {
             Some(weights) if self.auc.multi_label => {
                 weights.iter().map(|&weight| f64::from(weight)).collect()

@@ -36,12 +36,16 @@ impl Four {
         [true_positives, false_positives, true_negatives, false_negatives]
     }
 
-    fn precision(&self) -> f64 {
+    pub(super) fn precision(&self) -> f64 {
         ratio(self.true_positives, self.true_positives + self.false_positives)
     }
 
-    fn recall(&self) -> f64 {
+    pub(super) fn recall(&self) -> f64 {
         ratio(self.true_positives, self.true_positives + self.false_negatives)
+    }
+
+    pub(super) fn specificity(&self) -> f64 {
+        ratio(self.true_negatives, self.true_negatives + self.false_positives)
     }
 }
 

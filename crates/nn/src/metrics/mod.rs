@@ -13,7 +13,9 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::error::{Error, Result};
 
+mod at_rate;
 mod auc;
+mod buckets;
 mod confusion;
 mod counts;
 mod exact_auc;
@@ -26,6 +28,7 @@ mod report;
 mod rows;
 mod samplewise;
 
+pub use at_rate::{PrecisionAtRecall, RecallAtPrecision, SensitivityAtSpecificity, SpecificityAtSensitivity};
 pub use auc::{Auc, Curve, Summation};
 pub use confusion::ConfusionMatrix;
 pub use counts::{FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives};

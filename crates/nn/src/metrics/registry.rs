@@ -5,7 +5,8 @@ use serde_json::{Map, Value as Json};
 
 use super::{
     Auc, ConcordanceCorrelation, ExactAuc, FScore, FalseNegatives, FalsePositives, Iou, Measure, Metric,
-    OfLoss, PearsonCorrelation, Precision, R2Score, Recall, RootMeanSquaredError, TopK, TrueNegatives,
+    OfLoss, PearsonCorrelation, Precision, PrecisionAtRecall, R2Score, Recall, RecallAtPrecision,
+    RootMeanSquaredError, SensitivityAtSpecificity, SpecificityAtSensitivity, TopK, TrueNegatives,
     TruePositives,
 };
 use crate::error::{Error, Result};
@@ -69,6 +70,26 @@ pub const REGISTRY: &[MetricClass] = &[
     },
     MetricClass { name: "Precision", aliases: &["precision"], from_config: parse::<Precision> },
     MetricClass { name: "Recall", aliases: &["recall"], from_config: parse::<Recall> },
+    MetricClass {
+        name: "PrecisionAtRecall",
+        aliases: &["precision_at_recall"],
+        from_config: parse::<PrecisionAtRecall>,
+    },
+    MetricClass {
+        name: "RecallAtPrecision",
+        aliases: &["recall_at_precision"],
+        from_config: parse::<RecallAtPrecision>,
+    },
+    MetricClass {
+        name: "SensitivityAtSpecificity",
+        aliases: &["sensitivity_at_specificity"],
+        from_config: parse::<SensitivityAtSpecificity>,
+    },
+    MetricClass {
+        name: "SpecificityAtSensitivity",
+        aliases: &["specificity_at_sensitivity"],
+        from_config: parse::<SpecificityAtSensitivity>,
+    },
     MetricClass { name: "TruePositives", aliases: &["true_positives"], from_config: parse::<TruePositives> },
     MetricClass { name: "TrueNegatives", aliases: &["true_negatives"], from_config: parse::<TrueNegatives> },
     MetricClass {

@@ -56,6 +56,11 @@ impl Objective {
         self.loss.as_ref().map_or_else(|| predictions.clone(), |loss| loss.target_shape(predictions))
     }
 
+    /// How many classes there are, if targets are their numbers.
+    pub fn classes(&self, predictions: &Shape) -> Option<usize> {
+        self.loss.as_ref().and_then(|loss| loss.classes(predictions))
+    }
+
     /// Whether there must be targets for the output.
     pub(crate) fn wants_targets(&self) -> bool {
         self.loss.is_some() || !self.metrics.is_empty()

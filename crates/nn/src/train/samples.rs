@@ -318,20 +318,20 @@ impl Model {
     /// What class numbers among the targets may be.
     pub(crate) fn class_numbers(&self) -> ClassNumbers {
         let objectives = self.compiled().map_or(&[][..], |compiled| &compiled.objectives);
-        let objectives = objectives.iter().filter(|objective| objective.wants_targets());
-        let of_target = |(objective, (target, output)): (&Objective, (Shape, Shape))| {
+        let judged = (objectives.iter().zip(self.output_shapes())).filter(|(one, _)| one.wants_targets());
+        let of_target = |(objective, output): (&Objective, Shape)| {
             let ignored = objective.loss.as_ref().and_then(|loss| loss.ignored_class());
-            is_sparse(&target, &output).then(|| (output.channels(), ignored))
+            objective.classes(&output).map(|classes| (classes, ignored))
         };
-        ClassNumbers(objectives.zip(self.judged()).map(of_target).collect())
+        ClassNumbers(judged.map(of_target).collect())
     }
 
-    /// For each output that is judged the shape of its targets, and its own.
-    fn judged(&self) -> Vec<(Shape, Shape)> {
+    /// For each output that is judged the sizes of its targets.
+    fn wanted_targets(&self) -> Vec<Vec<usize>> {
         let objectives = self.compiled().map_or(&[][..], |compiled| &compiled.objectives);
         (objectives.iter().zip(self.output_shapes()))
             .filter(|(objective, _)| objective.wants_targets())
-            .map(|(objective, output)| (objective.target_shape(&output), output))
+            .map(|(objective, output)| objective.target_shape(&output).dims)
             .collect()
     }
 
@@ -350,11 +350,8 @@ impl Model {
         }
         let expected = self.input_shapes().into_iter().map(|shape| shape.dims).collect();
         check("inputs", expected, samples.input_dims())?;
-        let judged = self.judged();
-        let expected = judged.iter().map(|(target, _)| target.dims.clone()).collect();
-        check("targets", expected, samples.target_dims())?;
-        let sparse = judged.iter().filter(|(target, output)| is_sparse(target, output));
-        let fewest = sparse.map(|(_, output)| output.channels()).min();
+        check("targets", self.wanted_targets(), samples.target_dims())?;
+        let fewest = self.class_numbers().0.iter().flatten().map(|(classes, _)| *classes).min();
         match samples.classes().zip(fewest) {
             Some((classes, known)) if classes > known => Err(Error::Data {
                 what: "classes",
@@ -365,9 +362,4 @@ impl Model {
             _ => Ok(()),
         }
     }
-}
-
-/// Whether targets are class numbers.
-fn is_sparse(target: &Shape, output: &Shape) -> bool {
-    target.dims.len() < output.dims.len()
 }

@@ -63,9 +63,11 @@ pub fn roc(title: &str, curves: &[(String, Roc)]) -> Chart {
         let every = roc.points.len().div_ceil(DRAWN).max(1);
         let points = roc.points.iter().step_by(every).chain(roc.points.last());
         let colour = OTHERS[at % OTHERS.len()];
-        chart.line(points.map(|&point| place(point)).collect(), colour, 1.8);
+        // When all colours have been used they come again, in dashes.
+        let line = if (at / OTHERS.len()).is_multiple_of(2) { Chart::line } else { Chart::dashed_line };
+        line(&mut chart, points.map(|&point| place(point)).collect(), colour, 1.8);
         let y = 44.0 + 18.0 * at as f64;
-        chart.line(vec![(SIZE.0 + 4.0, y), (SIZE.0 + 22.0, y)], colour, 2.4);
+        line(&mut chart, vec![(SIZE.0 + 4.0, y), (SIZE.0 + 22.0, y)], colour, 2.4);
         let name: String = name.chars().take(18).collect();
         chart.text((SIZE.0 + 28.0, y), format!("{name} {:.3}", roc.area), 11.0, Anchor::Start);
     }
@@ -100,6 +102,22 @@ mod tests {
     fn one_class_alone_has_no_curve() {
         assert_eq!(Roc::new(&[(0.1, true), (0.2, true)]), None);
         assert_eq!(Roc::new(&[]), None);
+    }
+
+    #[test]
+    fn a_dozen_curves_are_told_apart() {
+        let curve = Roc::new(&[(0.9, true), (0.1, false)]).unwrap();
+        let curves: Vec<_> = (0..12).map(|class| (class.to_string(), curve.clone())).collect();
+        let chart = roc("ROC", &curves);
+        let looks = chart.shapes.iter().filter_map(|shape| match shape {
+            Shape::Line { colour, width: 2.4, dashed, .. } => Some((*colour, *dashed)),
+            _ => None,
+        });
+        let mut looks: Vec<_> = looks.collect();
+        assert_eq!(looks.len(), 12);
+        looks.sort_unstable();
+        looks.dedup();
+        assert_eq!(looks.len(), 12);
     }
 
     #[test]

@@ -47,6 +47,10 @@ impl Chart {
         self.shapes.push(Shape::Line { points, colour, width, dashed: false });
     }
 
+    pub(super) fn dashed_line(&mut self, points: Vec<(f64, f64)>, colour: Colour, width: f64) {
+        self.shapes.push(Shape::Line { points, colour, width, dashed: true });
+    }
+
     pub(super) fn rectangle(&mut self, place: (f64, f64), size: (f64, f64), colour: Colour) {
         self.shapes.push(Shape::Box { place, size, colour });
     }

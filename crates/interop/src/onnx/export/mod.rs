@@ -4,7 +4,7 @@
 //! in the file in both orders; what acts on each element takes whichever is there, and a transposition is written only where the
 //! other one is missing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use convnet_nn::Model;
 use convnet_nn::engine::graph::Source;
@@ -17,6 +17,7 @@ use prost::bytes::Bytes;
 mod attribute;
 mod elementwise;
 mod norm;
+mod pick;
 mod shape;
 mod window;
 
@@ -70,18 +71,35 @@ impl Exporter<'_> {
         format!("{}/{what}_{}", self.label, self.count)
     }
 
-    /// Adds a node with one output, which is returned.
+    /// Adds a node, of whose outputs the first is returned.
     pub fn node(&mut self, operator: &str, inputs: &[&str], attributes: Vec<Attribute>) -> String {
-        let output = self.fresh(operator);
+        // These have two, which must both have names.
+        let count = if operator == "TopK" { 2 } else { 1 };
+        self.node_of(operator, inputs, attributes, count).swap_remove(0)
+    }
+
+    /// Adds a node with two outputs, of which the second is returned.
+    pub fn second(&mut self, operator: &str, inputs: &[&str], attributes: Vec<Attribute>) -> String {
+        self.node_of(operator, inputs, attributes, 2).swap_remove(1)
+    }
+
+    fn node_of(
+        &mut self,
+        operator: &str,
+        inputs: &[&str],
+        attributes: Vec<Attribute>,
+        outputs: usize,
+    ) -> Vec<String> {
+        let outputs: Vec<String> = (0..outputs).map(|_| self.fresh(operator)).collect();
         self.nodes.push(NodeProto {
             input: inputs.iter().map(|&input| input.to_owned()).collect(),
-            output: vec![output.clone()],
-            name: output.clone(),
+            output: outputs.clone(),
+            name: outputs[0].clone(),
             op_type: operator.to_owned(),
             attribute: attributes.into_iter().map(Attribute::into_proto).collect(),
             ..NodeProto::default()
         });
-        output
+        outputs
     }
 
     /// Adds floating point numbers of these sizes.
@@ -98,9 +116,18 @@ impl Exporter<'_> {
 
     /// Adds a list of integers.
     pub fn integers(&mut self, values: &[i64]) -> String {
+        self.integers_of(vec![values.len() as i64], values)
+    }
+
+    /// Adds a single integer.
+    pub fn integer(&mut self, value: i64) -> String {
+        self.integers_of(Vec::new(), &[value])
+    }
+
+    fn integers_of(&mut self, dims: Vec<i64>, values: &[i64]) -> String {
         let name = self.fresh("constant");
         self.initializers.push(TensorProto {
-            dims: vec![values.len() as i64],
+            dims,
             data_type: DataType::Int64 as i32,
             raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>().into(),
             name: name.clone(),
@@ -227,6 +254,24 @@ impl Exporter<'_> {
         Some(sizes)
     }
 
+    /// A value of one number everywhere, for each sample if it has a batch.
+    pub fn filled(&mut self, value: f32, shape: &Shape) -> Result<String> {
+        if !shape.batched {
+            return Ok(self.floats(&shape.dims, &vec![value; shape.len()]));
+        }
+        let number = self.number(value);
+        self.repeated(&number, &shape.dims)
+    }
+
+    /// A value without a batch repeated to sizes for each sample.
+    pub fn repeated(&mut self, name: &str, dims: &[usize]) -> Result<String> {
+        let batch = self.batch().ok_or_else(|| self.refuse("a constant for each sample"))?;
+        let sizes: Vec<i64> = dims.iter().map(|&size| size as i64).collect();
+        let rest = self.integers(&sizes);
+        let all = self.node("Concat", &[&batch, &rest], vec![Attribute::int("axis", 0)]);
+        Ok(self.node("Expand", &[name, &all], Vec::new()))
+    }
+
     /// The refusal of an operation.
     pub fn refuse(&self, what: impl std::fmt::Display) -> InteropError {
         InteropError::unsupported(FORMAT, format!("layer `{}`: {what} cannot be written", self.label))
@@ -242,7 +287,7 @@ pub(super) struct At<'n> {
 /// Writes an operation if it is one of a family; tells whether it was.
 type Family = fn(&mut Exporter<'_>, &dyn Op, &At<'_>) -> Result<bool>;
 
-const FAMILIES: &[Family] = &[window::export, elementwise::export, shape::export, norm::export];
+const FAMILIES: &[Family] = &[window::export, elementwise::export, shape::export, norm::export, pick::export];
 
 /// The bytes of the file of a model.
 pub(super) fn to_bytes(model: &Model) -> Result<Vec<u8>> {
@@ -270,7 +315,8 @@ pub(super) fn to_bytes(model: &Model) -> Result<Vec<u8>> {
         exporter.output(*value, Order::Model, name.clone());
         input_infos.push(info(name, graph.shape(*value)));
     }
-    for node in graph.nodes() {
+    let wanted = wanted(&graph, outputs.iter().map(|(_, value)| *value));
+    for (node, _) in graph.nodes().iter().zip(wanted).filter(|(_, wanted)| *wanted) {
         exporter.label = node.label.to_string();
         let at = At { inputs: &node.inputs, outputs: &node.outputs };
         let mut is_written = false;
@@ -302,8 +348,7 @@ pub(super) fn to_bytes(model: &Model) -> Result<Vec<u8>> {
     }
     let nodes = std::mem::take(&mut exporter.nodes);
     // Weights that were written under another shape for nobody.
-    let read: std::collections::HashSet<&str> =
-        nodes.iter().flat_map(|node| &node.input).map(String::as_str).collect();
+    let read: HashSet<&str> = nodes.iter().flat_map(|node| &node.input).map(String::as_str).collect();
     exporter.initializers.retain(|tensor| read.contains(tensor.name.as_str()));
     let proto = ModelProto {
         ir_version: IR_VERSION,
@@ -327,6 +372,19 @@ pub(super) fn to_bytes(model: &Model) -> Result<Vec<u8>> {
         ));
     }
     Ok(proto.encode_to_vec())
+}
+
+/// For each node, whether one of these values comes from it: what else there is, such as a penalty of training, is not written.
+fn wanted(graph: &Graph, outputs: impl Iterator<Item = Value>) -> Vec<bool> {
+    let mut values: HashSet<Value> = outputs.collect();
+    let mut wanted = vec![false; graph.nodes().len()];
+    for (node, wanted) in graph.nodes().iter().zip(&mut wanted).rev() {
+        *wanted = node.outputs.iter().any(|output| values.contains(output));
+        if *wanted {
+            values.extend(&node.inputs);
+        }
+    }
+    wanted
 }
 
 /// An input or output of the file.

@@ -95,11 +95,7 @@ pub(super) fn export(at: &mut Exporter<'_>, op: &dyn Op, node: &At<'_>) -> Resul
         let name = at.node("ReduceMax", &[&parts], attributes);
         at.output(y, Order::Model, name);
     } else if let Some(Fill { value, shape }) = any.downcast_ref::<Fill>() {
-        if shape.batched {
-            return Err(at.refuse("a constant for each sample"));
-        }
-        let values = vec![*value; shape.len()];
-        let name = at.floats(&shape.dims, &values);
+        let name = at.filled(*value, shape)?;
         at.output(y, Order::Model, name);
     } else {
         return Ok(false);
@@ -170,10 +166,7 @@ fn expand(at: &mut Exporter<'_>, shape: &Shape, node: &At<'_>) -> Result<()> {
     let x = at.input(node.inputs[0], Order::Model)?;
     let mut sizes: Vec<i64> = shape.dims.iter().map(|&size| size as i64).collect();
     let name = if shape.batched && !from.batched {
-        let batch = at.batch().ok_or_else(|| at.refuse("a constant for each sample"))?;
-        let rest = at.integers(&sizes);
-        let all = at.node("Concat", &[&batch, &rest], vec![Attribute::int("axis", 0)]);
-        at.node("Expand", &[&x, &all], Vec::new())
+        at.repeated(&x, &shape.dims)?
     } else {
         sizes.splice(0..0, shape.batched.then_some(1));
         let sizes = at.integers(&sizes);

@@ -3,7 +3,6 @@
 use std::any::Any;
 
 use convnet_nn::engine::Value;
-use convnet_nn::engine::graph::Source;
 use convnet_nn::engine::kernels::geometry::Axis;
 use convnet_nn::engine::op::Op;
 use convnet_nn::engine::ops::{
@@ -31,7 +30,7 @@ pub(super) fn export(at: &mut Exporter<'_>, op: &dyn Op, node: &At<'_>) -> Resul
 }
 
 /// Strides, dilations and paddings of windows of sizes `kernel` over `spatial` elements.
-fn windows(
+pub(super) fn windows(
     at: &Exporter<'_>,
     sliding: &Sliding,
     spatial: &[usize],
@@ -55,19 +54,19 @@ fn windows(
     ])
 }
 
-/// The numbers of weights, which may be a variable under another shape.
-fn weights(at: &Exporter<'_>, value: Value) -> Result<(String, Tensor)> {
-    let dims = at.shape(value).dims;
+/// The name of weights with their axes in another order: of a variable, perhaps under another shape, its numbers in that order.
+fn weights(at: &mut Exporter<'_>, value: Value, order: &[usize]) -> Result<String> {
     let mut from = value;
-    while let Source::Node { .. } = at.graph.source(from) {
-        match at.graph.producer(from) {
-            Some(node) if node.op_as::<Reshape>().is_some() => from = node.inputs[0],
-            _ => return Err(at.refuse("a convolution with weights that are computed")),
-        }
+    while let Some(node) = at.graph.producer(from).filter(|node| node.op_as::<Reshape>().is_some()) {
+        from = node.inputs[0];
     }
-    let (name, _, values) =
-        at.variable(from).ok_or_else(|| at.refuse("a convolution with weights that are inputs"))?;
-    Ok((name, Tensor::floats(dims, values)))
+    if let Some((name, _, values)) = at.variable(from) {
+        let moved = Tensor::floats(at.shape(value).dims, values).transposed(order);
+        return Ok(at.variable_as(&name, &moved.dims.clone(), &moved.to_floats()));
+    }
+    let computed = at.input(value, Order::Model)?;
+    let axes = order.iter().map(|&axis| axis as i64);
+    Ok(at.node("Transpose", &[&computed], vec![Attribute::ints("perm", axes)]))
 }
 
 fn convolution(at: &mut Exporter<'_>, op: &Convolution, node: &At<'_>) -> Result<()> {
@@ -76,15 +75,14 @@ fn convolution(at: &mut Exporter<'_>, op: &Convolution, node: &At<'_>) -> Result
     if rank == 0 {
         return dense(at, op, node);
     }
-    let (name, kernel) = weights(at, node.inputs[1])?;
+    let kernel = at.shape(node.inputs[1]).dims;
     // (kernel…, channels / groups, filters) becomes (filters, channels / groups, kernel…).
     let order: Vec<usize> = [rank + 1, rank].into_iter().chain(0..rank).collect();
-    let moved = kernel.transposed(&order);
+    let w = weights(at, node.inputs[1], &order)?;
     let spatial = at.shape(x).dims[..rank].to_vec();
-    let mut attributes = windows(at, &op.sliding, &spatial, &kernel.dims[..rank])?;
+    let mut attributes = windows(at, &op.sliding, &spatial, &kernel[..rank])?;
     attributes.push(Attribute::int("group", op.groups as i64));
     let x = at.input(x, Order::ChannelsFirst)?;
-    let w = at.variable_as(&name, &moved.dims.clone(), &moved.to_floats());
     let mut inputs = vec![x, w];
     if let Some(&bias) = node.inputs.get(2 + usize::from(op.residual)) {
         inputs.push(at.input(bias, Order::Model)?);
@@ -137,19 +135,19 @@ fn dense(at: &mut Exporter<'_>, op: &Convolution, node: &At<'_>) -> Result<()> {
 fn transposed(at: &mut Exporter<'_>, op: &ConvolutionDataGradient, node: &At<'_>) -> Result<()> {
     let (x, w) = (node.inputs[0], node.inputs[1]);
     let rank = at.shape(w).dims.len() - 2;
-    let (name, kernel) = weights(at, w)?;
+    let kernel = at.shape(w).dims;
     // (kernel…, filters / groups, channels) becomes (channels, filters / groups, kernel…).
     let order: Vec<usize> = [rank + 1, rank].into_iter().chain(0..rank).collect();
-    let moved = kernel.transposed(&order);
+    let w = weights(at, w, &order)?;
     let spatial = op.input.dims[..rank].to_vec();
-    let mut attributes = windows(at, &op.sliding, &spatial, &kernel.dims[..rank])?;
+    let mut attributes = windows(at, &op.sliding, &spatial, &kernel[..rank])?;
     let from = at.shape(x).dims;
     let mut added = Vec::new();
     for axis in 0..rank {
         let place = 3 - rank + axis;
         let all = Axis::new(
             spatial[axis],
-            kernel.dims[axis],
+            kernel[axis],
             op.sliding.strides[place],
             op.sliding.dilation[place],
             op.sliding.padding[place],
@@ -162,7 +160,6 @@ fn transposed(at: &mut Exporter<'_>, op: &ConvolutionDataGradient, node: &At<'_>
     attributes.push(Attribute::sizes("output_padding", &added));
     attributes.push(Attribute::int("group", op.groups as i64));
     let x = at.input(x, Order::ChannelsFirst)?;
-    let w = at.variable_as(&name, &moved.dims.clone(), &moved.to_floats());
     let result = at.node("ConvTranspose", &[&x, &w], attributes);
     at.output(node.outputs[0], Order::ChannelsFirst, result);
     Ok(())

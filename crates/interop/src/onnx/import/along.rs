@@ -19,12 +19,12 @@ pub(super) const OPERATORS: &[Operator] = &[
 ];
 
 /// Places that count from the end as such from the front.
-fn from_front(call: &mut Call<'_, '_>, places: Traced, size: usize) -> Result<Traced> {
+pub(super) fn from_front(call: &mut Call<'_, '_>, places: Traced, size: usize) -> Result<Traced> {
     pair(call, "modulo", &[Value::Traced(places), number(size as f32)])
 }
 
 /// The elements of x that stand at places along an axis; both have their axes in the file's order.
-fn pick(call: &mut Call<'_, '_>, x: &Traced, places: &Traced, axis: usize) -> Result<Traced> {
+pub(super) fn pick(call: &mut Call<'_, '_>, x: &Traced, places: &Traced, axis: usize) -> Result<Traced> {
     let inputs = [call.at.canonical(x)?, call.at.canonical(places)?];
     let layer = Operation::new(layers::Operator::PickAlong { axis });
     let symbol = call.layer(layer, &[&inputs[0], &inputs[1]], Vec::new())?;

@@ -7,17 +7,27 @@ use convnet_nn::layers::{
 };
 
 use super::call::one;
-use super::pick::border;
+use super::pick::{border, take};
+use super::shape::regroup;
 use super::{Call, Operator, Traced, Value};
 use crate::Result;
-use crate::onnx::tensor::Tensor;
+use crate::onnx::tensor::{self, Tensor};
 
-pub(super) const OPERATORS: &[Operator] =
-    &[Operator { name: "Conv", import: convolution }, Operator { name: "ConvTranspose", import: transposed }];
+pub(super) const OPERATORS: &[Operator] = &[
+    Operator { name: "Col2Im", import: columns },
+    Operator { name: "Conv", import: convolution },
+    Operator { name: "ConvTranspose", import: transposed },
+];
 
 impl Call<'_, '_> {
     /// An input that is a batch of images (sequences, volumes), channels last.
     pub(super) fn images(&mut self, index: usize) -> Result<Traced> {
+        let x = self.sample(index)?;
+        self.at.channels_last(&x)
+    }
+
+    /// An input whose first axis is the batch, without it.
+    pub(super) fn sample(&mut self, index: usize) -> Result<Traced> {
         let mut x = self.traced(index)?;
         if !self.at.batched {
             // The model's own batch stands for the file's if that has one element.
@@ -29,10 +39,10 @@ impl Call<'_, '_> {
         if x.groups.is_empty() {
             return Err(self.malformed("an input without channels"));
         }
-        self.at.channels_last(&x)
+        Ok(x)
     }
 
-    /// The result for [`Call::images`].
+    /// The result for [`Call::images`] and [`Call::sample`].
     pub(super) fn of_images(&self, mut y: Traced) -> Result<Vec<Value>> {
         if !self.at.batched {
             y.groups.insert(0, Vec::new());
@@ -106,8 +116,8 @@ macro_rules! conv {
     };
 }
 
-fn bias(call: &Call<'_, '_>, filters: usize) -> Result<Option<Vec<f32>>> {
-    let Some(bias) = call.known(2)? else { return Ok(None) };
+pub(super) fn bias(call: &Call<'_, '_>, index: usize, filters: usize) -> Result<Option<Vec<f32>>> {
+    let Some(bias) = call.known(index)? else { return Ok(None) };
     if bias.len() != filters {
         return Err(call.malformed(format!("a bias of {} numbers for {filters} filters", bias.len())));
     }
@@ -115,7 +125,7 @@ fn bias(call: &Call<'_, '_>, filters: usize) -> Result<Option<Vec<f32>>> {
 }
 
 /// The weights and their sizes, checked against `kernel_shape`.
-fn kernel(call: &Call<'_, '_>) -> Result<std::sync::Arc<Tensor>> {
+pub(super) fn kernel(call: &Call<'_, '_>) -> Result<std::sync::Arc<Tensor>> {
     let kernel = call.constant(1)?;
     let rank = kernel.dims.len();
     if !(3..=5).contains(&rank) || kernel.is_empty() {
@@ -143,7 +153,7 @@ fn convolution(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         return Err(call.malformed(expected));
     }
     let windows = call.windows(&spatial, Some(&kernel.dims[2..]))?;
-    let bias = bias(call, filters)?;
+    let bias = bias(call, 2, filters)?;
     let mut padding = Padding::Valid;
     if windows.pads.iter().any(|&pad| pad != (0, 0)) {
         let strided = windows
@@ -211,7 +221,7 @@ fn transposed(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         let half = total / 2;
         windows.pads[axis] = if auto == "SAME_UPPER" { (half, total - half) } else { (total - half, half) };
     }
-    let bias = bias(call, filters)?;
+    let bias = bias(call, 2, filters)?;
     let plain = windows.pads.iter().all(|&pad| pad == (0, 0))
         && added.iter().all(|&added| added == 0)
         && groups == 1
@@ -254,6 +264,66 @@ fn transposed(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
             Operation::new(layers::Operator::Binary { function: "add".into() }).constant(1, [filters], true);
         let symbol = call.at.layer("bias", add, &[&y.symbol], vec![bias])?;
         y = y.with(symbol);
+    }
+    call.of_images(y)
+}
+
+/// Windows laid over each other and summed up: a transposed convolution, channel by channel, whose filters have a single 1.
+fn columns(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
+    let x = call.sample(0)?;
+    let sizes = |index: usize| -> Result<Vec<usize>> {
+        let given = call.known_integers(index)?.unwrap_or_default();
+        let sizes =
+            given.iter().map(|&size| usize::try_from(size).ok().filter(|size| (1..1 << 24).contains(size)));
+        let sizes: Option<Vec<usize>> = sizes.collect();
+        sizes.ok_or_else(|| call.malformed(format!("sizes {given:?}")))
+    };
+    let (image, block) = (sizes(1)?, sizes(2)?);
+    let [rows, count] = x.dims()[..] else {
+        return Err(call.malformed("an input that is no batch of columns"));
+    };
+    let rank = image.len();
+    if !(1..=3).contains(&rank) || block.len() != rank {
+        return Err(call.unsupported(format!("blocks {block:?} of an image {image:?}")));
+    }
+    let windows = call.windows(&image, Some(&block))?;
+    let taps = tensor::len(&block).filter(|&taps| taps > 0 && rows.is_multiple_of(taps));
+    let taps = taps.ok_or_else(|| call.malformed(format!("{rows} rows for blocks {block:?}")))?;
+    let mut blocks = Vec::new();
+    for axis in 0..rank {
+        let extent = windows.dilations[axis] * (block[axis] - 1) + 1;
+        let room = (image[axis] + windows.pads[axis].0 + windows.pads[axis].1).checked_sub(extent);
+        let room = room.ok_or_else(|| call.malformed(format!("blocks {block:?} of an image {image:?}")))?;
+        blocks.push(room / windows.strides[axis] + 1);
+    }
+    if tensor::len(&blocks) != Some(count) {
+        return Err(call.malformed(format!("{count} columns for {blocks:?} blocks")));
+    }
+    let channels = rows / taps;
+    let all: Vec<usize> = std::iter::once(rows).chain(blocks.iter().copied()).collect();
+    let x = regroup(call, &x, &all)?;
+    let x = call.at.channels_last(&x)?;
+    call.at.spend(taps.saturating_mul(rows))?;
+    let mut filters = vec![0.0; taps * rows];
+    (0..rows).for_each(|row| filters[row % taps * rows + row] = 1.0);
+    let dims: Vec<usize> = block.iter().copied().chain([1, rows]).collect();
+    let pads = windows.pads.clone();
+    let extents: Vec<usize> = (0..rank)
+        .map(|axis| {
+            (blocks[axis] - 1) * windows.strides[axis] + windows.dilations[axis] * (block[axis] - 1) + 1
+        })
+        .collect();
+    let windows = Windows { pads: vec![(0, 0); rank], ..windows };
+    let operator =
+        layers::Operator::ConvolutionTranspose { windows, output_padding: vec![0; rank], groups: channels };
+    let layer = Operation::new(operator).constant(1, dims, false);
+    let symbol = call.layer(layer, &[&x.symbol], vec![filters])?;
+    // Elements that no block reaches are zeros; the padding is taken off.
+    let sides = (0..rank).map(|axis| (0, (pads[axis].0 + image[axis]).saturating_sub(extents[axis])));
+    let sides: Vec<(usize, usize)> = std::iter::once((0, 0)).chain(sides).collect();
+    let mut y = border(call, &x.with(symbol), &sides, Some(0.0))?;
+    for axis in 0..rank {
+        y = take(call, &y, axis + 1, (pads[axis].0..pads[axis].0 + image[axis]).collect())?;
     }
     call.of_images(y)
 }

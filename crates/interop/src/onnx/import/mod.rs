@@ -10,6 +10,7 @@ use ndarray::{ArrayViewD, IxDyn};
 mod align;
 mod along;
 mod call;
+mod choice;
 mod constant;
 mod convolution;
 mod elementwise;
@@ -22,6 +23,7 @@ mod pick;
 mod pooling;
 mod reduction;
 mod resize;
+mod sample;
 mod shape;
 mod value;
 
@@ -54,7 +56,9 @@ pub(super) const OPERATORS: &[(&str, &[Operator])] = &[
     ("shape", shape::OPERATORS),
     ("pick", pick::OPERATORS),
     ("places", along::OPERATORS),
+    ("choice", choice::OPERATORS),
     ("resize", resize::OPERATORS),
+    ("sample", sample::OPERATORS),
     ("constant", constant::OPERATORS),
 ];
 

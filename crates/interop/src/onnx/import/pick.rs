@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use convnet_nn::layers::{self, Operation, Sides, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D};
+use convnet_nn::layers::{self, Embedding, Operation, Sides, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D};
 
+use super::along::from_front;
 use super::call::{empty, one};
 use super::shape::{expand, regroup};
 use super::{BATCH, Call, Operator, Traced, Value};
@@ -129,6 +130,11 @@ fn gather(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let data = call.input(0)?.clone();
     let rank = sizes(call, &data).len();
     let axis = call.any_axis(call.int("axis", 0)?, rank)?;
+    if let (Value::Known(table), Value::Traced(places), 0) = (&data, call.input(1)?.clone(), axis)
+        && table.dims.len() == 2
+    {
+        return rows(call, table, places);
+    }
     let indices = call.constant(1)?;
     let Some(size) = sizes(call, &data)[axis] else {
         return Err(call.mixes());
@@ -162,6 +168,15 @@ fn gather(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
             one(regroup(call, &x, &dims)?)
         }
     }
+}
+
+/// Rows of a table by computed numbers, negative ones counted from the end.
+fn rows(call: &mut Call<'_, '_>, table: &Tensor, places: Traced) -> Result<Vec<Value>> {
+    let (rows, columns) = (table.dims[0], table.dims[1]);
+    let places = if places.not_negative { places } else { from_front(call, places, rows)? };
+    let places = call.at.canonical(&places)?;
+    let symbol = call.layer(Embedding::new(rows, columns), &[&places], vec![table.to_floats()])?;
+    one(Traced::plain(symbol, table.element()))
 }
 
 fn split(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {

@@ -1,0 +1,2 @@
+#![no_main]
+convnet_fuzz::target!("description");

@@ -143,6 +143,16 @@ fn what_is_computed_twice_is_computed_once() {
     assert_eq!(Plan::without_passes(program, 4).calls().len(), 6);
 }
 
+#[test]
+fn what_nobody_wants_is_dropped_and_is_no_reader() {
+    let mut program = program(false);
+    let wanted = calls(&Plan::new(program.clone(), 4)).len();
+    let maps = program.graph.nodes()[0].outputs[0];
+    program.graph.apply(Activate(Activation::Tanh), &[maps]).unwrap();
+    // As another reader it would keep bias and rectifier out of the convolution.
+    assert_eq!(calls(&Plan::new(program, 4)).len(), wanted);
+}
+
 /// A block of a network for small machines, for prediction: widening, depthwise and narrowing convolutions with rectifiers and the
 /// block's input added, or read once more.
 fn inverted_block(pixels: usize, reads_wide: bool) -> Program {

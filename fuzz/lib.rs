@@ -21,8 +21,17 @@ use parsers::{PARSERS, Parser};
 const OF_THE_PROGRAM: &[Parser] = &[Parser {
     name: "description",
     seeds: || vec![DESCRIPTION.to_vec()],
-    read: |bytes| std::str::from_utf8(bytes).is_ok_and(|text| description::parse(text, "net.toml").is_ok()),
+    read: |bytes| {
+        let text = std::str::from_utf8(bytes).ok().filter(|text| asks_for_little(text));
+        text.is_some_and(|text| description::parse(text, "net.toml").is_ok())
+    },
 }];
+
+/// Whether no number has more than two digits: a model of the sizes that a description asks for is made, weights and all.
+fn asks_for_little(text: &str) -> bool {
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.all(|word| word.len() < 3 || !word.starts_with(|c: char| c.is_ascii_digit()))
+}
 
 const DESCRIPTION: &[u8] = br#"
 name = "small"

@@ -65,6 +65,9 @@ pub fn read(path: &Path) -> Result<Model> {
     parse(&text, &path.display().to_string())
 }
 
+/// Elements of weights that a description may ask for: 4 GiB. The largest network of the zoo has a third.
+const MAX_NUMBERS: usize = 1 << 30;
+
 /// The model that a text describes; `file` is what its errors call it.
 ///
 /// # Errors
@@ -82,7 +85,9 @@ pub fn parse(text: &str, file: &str) -> Result<Model> {
     for (index, entry) in described.layers.iter().enumerate() {
         made.push(layer(entry.get_ref()).with_context(|| place(index))?);
     }
-    let build = |count: usize| model::from_layers(&described.input_shape, made[..count].iter().cloned());
+    let build = |count: usize| {
+        model::from_layers_within(&described.input_shape, made[..count].iter().cloned(), MAX_NUMBERS)
+    };
     let mut model = build(made.len()).map_err(|problem| {
         // The library's error has the layer's name, which in a long file does not tell which of many is meant.
         match (1..=made.len()).find(|&count| build(count).is_err()) {
@@ -249,6 +254,8 @@ loss = "sparse_categorical_crossentropy"
             problem(&NET.replace("sparse_categorical_crossentropy", "sparse_categorical_crossentropi"));
         assert!(text.contains("[compile]") && text.contains("did you mean"), "{text}");
         assert!(problem("input_shape = [").contains("net.toml"));
+        let text = problem(&NET.replace("units = 3", "units = 4000000000"));
+        assert!(text.contains("elements") && text.contains("layers["), "{text}");
     }
 
     /// `CONVNET_MUTATIONS` says how many.

@@ -234,13 +234,7 @@ pub fn from_config_within(json: &Json, max_numbers: usize) -> Result<Model> {
     let config = json.get("config").unwrap_or(&Json::Null);
     let network = network(class, config)?
         .ok_or_else(|| Error::unknown("model class", class, ["Sequential", "Functional"]))?;
-    let lengths = network.all_weights().into_iter().map(|weight| weight.spec.len());
-    let numbers = lengths.fold(0, usize::saturating_add);
-    if numbers > max_numbers {
-        let problem =
-            format!("its weights have {numbers} elements, of which there are {max_numbers} at most");
-        return Err(Error::argument("model configuration", problem));
-    }
+    check_numbers(&network, max_numbers)?;
     let mut model = Model::of_network(network);
     let own = |key: &str| json.get("convnet").and_then(|own| own.get(key));
     if let Some(names) = own("class_names").and_then(Json::as_array) {
@@ -266,6 +260,18 @@ pub fn from_config_within(json: &Json, max_numbers: usize) -> Result<Model> {
         model.compile_with(compiled)?;
     }
     Ok(model)
+}
+
+/// Refuses a network whose weights have more than `max_numbers` elements together.
+fn check_numbers(network: &Network, max_numbers: usize) -> Result<()> {
+    let lengths = network.all_weights().into_iter().map(|weight| weight.spec.len());
+    let numbers = lengths.fold(0, usize::saturating_add);
+    if numbers > max_numbers {
+        let problem =
+            format!("its weights have {numbers} elements, of which there are {max_numbers} at most");
+        return Err(Error::argument("model configuration", problem));
+    }
+    Ok(())
 }
 
 /// The network of a model's class and arguments; `None` if the class is none of a model.
@@ -296,20 +302,26 @@ fn layer_kind(class: &str, config: &Map<String, Json>) -> Result<LayerKind> {
     Ok(LayerKind::Layer(layers::from_config(class, config.clone())?))
 }
 
-/// A row of layers from class names and Keras's arguments, for samples of sizes `input_shape`.
+/// A row of layers from class names and Keras's arguments, for samples of sizes `input_shape`, whose weights have at most `max_numbers` elements
+/// together.
 ///
 /// # Errors
-/// If a class or argument is unknown, or a layer does not fit the one before it.
-pub fn from_layers(
+/// If a class or argument is unknown, a layer does not fit the one before it, or the weights have more elements.
+pub fn from_layers_within(
     input_shape: &[usize],
     layers: impl IntoIterator<Item = (String, Map<String, Json>)>,
+    max_numbers: usize,
 ) -> Result<Model> {
     check_input(input_shape)?;
     let mut model = Sequential::new(input_shape);
     for (class, config) in layers {
         model = model.add(layer(&class, &config)?);
     }
-    model.build()
+    let network = model.assemble()?;
+    check_numbers(&network, max_numbers)?;
+    let mut model = Model::of_network(network);
+    model.start();
+    Ok(model)
 }
 
 /// A layer with its name and whether it is trained, from its class and arguments.

@@ -22,7 +22,7 @@ use serde_json::{Map, Value as Json};
 
 pub use build::Symbols;
 pub use compile::{Compiled, Objective};
-pub use config::{from_config, from_config_within, from_layers};
+pub use config::{from_config, from_config_within, from_layers_within};
 pub(crate) use config::{inner_layer, inner_object};
 pub use execute::InferenceGraph;
 pub use network::{Kind, ModelLayer, Network};

@@ -834,6 +834,13 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "guided activation",
         "its gradient is another one on purpose; explanations hold it to TensorFlow's numbers",
     ),
+    (
+        "connectionist temporal classification",
+        "takes class numbers; its kernel is held to numeric gradients, the loss to Keras's",
+    ),
+    ("connectionist temporal classification gradient", "as above"),
+    ("circle loss", "as above"),
+    ("circle loss gradient", "as above"),
     ("rectified max pool", "made by a pass; the case of relu and max pool runs it"),
 ];
 

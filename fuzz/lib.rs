@@ -14,6 +14,8 @@ mod description;
 #[path = "../crates/convnet/tests/hostile/parsers.rs"]
 mod parsers;
 
+use std::path::PathBuf;
+
 pub use libfuzzer_sys;
 use parsers::{PARSERS, Parser};
 
@@ -63,11 +65,23 @@ pub fn named(name: &str) -> &'static Parser {
     all().find(|parser| parser.name == name).expect("a target has a parser's name")
 }
 
+/// Writes the whole files that a parser's fuzzing starts from into the folder that `SEEDS` names, if it does.
+///
+/// # Panics
+/// When they cannot be written.
+pub fn write_seeds(name: &str) {
+    let Some(folder) = std::env::var_os("SEEDS").map(PathBuf::from) else { return };
+    std::fs::create_dir_all(&folder).expect("a folder for whole files");
+    for (index, seed) in (named(name).seeds)().into_iter().enumerate() {
+        std::fs::write(folder.join(index.to_string()), seed).expect("a whole file is written");
+    }
+}
+
 /// The fuzz target of a parser's name.
 #[macro_export]
 macro_rules! target {
     ($name:literal) => {
-        $crate::libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+        $crate::libfuzzer_sys::fuzz_target!(init: $crate::write_seeds($name), |bytes: &[u8]| {
             ($crate::named($name).read)(bytes);
         });
     };

@@ -41,7 +41,7 @@ impl Scaling {
             return Preprocessing::None;
         }
         match classifier.imagenet {
-            true if origin == Origin::PyTorch => Preprocessing::of_pytorch(name),
+            true if matches!(origin, Origin::PyTorch(_)) => Preprocessing::of_pytorch(name),
             true => Preprocessing::of_keras(model.name()).unwrap_or(Preprocessing::Unit),
             false => Preprocessing::Unit,
         }

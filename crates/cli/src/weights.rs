@@ -6,19 +6,24 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use convnet::interop::{keras, pytorch, safetensors};
 use convnet::prelude::*;
-use convnet::vision::zoo::{self, Family, Network};
+use convnet::vision::zoo::{self, Family, Habits, Network};
+use ndarray::ArrayD;
 
 use crate::models::{self, ForArrays, Opened};
 use crate::output::note;
 use crate::published;
 
 /// `--weights`, for the commands that run a model.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Weights {
     /// Weights for the model: .h5, .weights.h5 or .keras of Keras; .pth, .pt or .safetensors of PyTorch, by torchvision's or timm's names;
     /// `imagenet`: those published for the network of the zoo, fetched once into the cache
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
+    /// Whose network weights of PyTorch are for, where the names in the file do not tell (timm's EfficientNets and MobileNetV3 pad as TensorFlow's
+    /// if they are called tf_…, and as PyTorch's if not)
+    #[arg(long, value_name = "tensorflow|torchvision|timm")]
+    pub weights_from: Option<Habits>,
 }
 
 /// Whose habits a model's weights have.
@@ -27,7 +32,13 @@ pub enum Origin {
     /// Keras's, or our own.
     Keras,
     /// PyTorch's.
-    PyTorch,
+    PyTorch(Habits),
+}
+
+/// A file of weights that has been opened.
+enum Source {
+    Keras,
+    PyTorch(Vec<(String, ArrayD<f32>)>),
 }
 
 impl Weights {
@@ -39,22 +50,42 @@ impl Weights {
         let Some(path) = &self.weights else { return Ok((models::open(name)?, Origin::Keras)) };
         let path = &published::resolve(name, path)?;
         let network = models::zoo_network(name).filter(|_| !Path::new(name).exists());
-        let origin = origin(path)?;
+        let source = if are_pytorch(path)? { Source::PyTorch(read_pytorch(path)?) } else { Source::Keras };
+        let origin = match &source {
+            Source::Keras => Origin::Keras,
+            Source::PyTorch(tensors) => Origin::PyTorch(self.habits(network.as_ref(), tensors)),
+        };
         let mut opened = match network {
-            Some(network) => of_zoo(network, origin)?,
+            Some(network) => models::compiled(as_of(network, origin).build_empty()?)?,
             None => models::open(name)?,
         };
         let context = || format!("the weights of {} do not fit {name}", path.display());
-        match origin {
-            Origin::Keras => keras::load_weights(&mut opened.model, path).with_context(context)?,
-            Origin::PyTorch => load_pytorch(&mut opened.model, path).with_context(context)?,
+        match source {
+            Source::Keras => keras::load_weights(&mut opened.model, path).with_context(context)?,
+            Source::PyTorch(tensors) => {
+                fill(&mut opened.model, &tensors, path).with_context(context)?;
+            }
         }
         opened.trained = true;
         Ok((opened, origin))
     }
-}
 
-impl Weights {
+    /// Whose network tensors of PyTorch are for.
+    fn habits(
+        &self,
+        network: Option<&Network<Box<dyn Family>>>,
+        tensors: &[(String, ArrayD<f32>)],
+    ) -> Habits {
+        let told =
+            self.weights_from.or_else(|| Habits::of_names(tensors.iter().map(|(name, _)| name.as_str())));
+        if told.is_none() && network.is_some_and(|network| network.family.has_twins_in_pytorch()) {
+            note(
+                "note: taken for timm's network tf_…, which pads as TensorFlow's; of the one without tf_ say --weights-from timm",
+            );
+        }
+        told.unwrap_or(Habits::TensorFlow)
+    }
+
     /// As [`Weights::open`], for arrays as the model's file describes them.
     ///
     /// # Errors
@@ -67,25 +98,27 @@ impl Weights {
     }
 }
 
-/// The network without random weights, as its weights' makers built it.
-fn of_zoo(network: Network<Box<dyn Family>>, origin: Origin) -> Result<Opened> {
-    let network = if origin == Origin::PyTorch { network.as_in_pytorch() } else { network };
-    models::compiled(network.build_empty()?)
+/// The network as the makers of its weights built it.
+pub fn as_of(network: Network<Box<dyn Family>>, origin: Origin) -> Network<Box<dyn Family>> {
+    match origin {
+        Origin::Keras => network,
+        Origin::PyTorch(habits) => network.as_in_pytorch(habits),
+    }
 }
 
 /// Whether a file of this name holds weights without a network.
 pub fn are_alone(path: &Path) -> bool {
-    keras::Format::is_weights(path) || origin(path).is_ok_and(|origin| origin == Origin::PyTorch)
+    keras::Format::is_weights(path) || are_pytorch(path).unwrap_or(false)
 }
 
-/// Whose weights a file has, by its ending.
+/// Whether a file's weights are PyTorch's, not Keras's, by its ending.
 ///
 /// # Errors
 /// If its ending is of no format that is known.
-pub fn origin(path: &Path) -> Result<Origin> {
+pub fn are_pytorch(path: &Path) -> Result<bool> {
     match path.extension().and_then(|extension| extension.to_str()) {
-        Some("h5" | "hdf5" | "keras") => Ok(Origin::Keras),
-        Some("pth" | "pt" | "bin" | "ckpt" | "safetensors") => Ok(Origin::PyTorch),
+        Some("h5" | "hdf5" | "keras") => Ok(false),
+        Some("pth" | "pt" | "bin" | "ckpt" | "safetensors") => Ok(true),
         _ => bail!(
             "{} has none of the endings of weights that are known: .h5, .weights.h5, .keras, .pth, .pt, .safetensors",
             path.display()
@@ -93,13 +126,14 @@ pub fn origin(path: &Path) -> Result<Origin> {
     }
 }
 
-/// Fills a model from a state dict.
-///
-/// # Errors
-/// If the file cannot be read, or has not the model's weights.
-pub fn load_pytorch(model: &mut Model, path: &Path) -> Result<()> {
+/// The tensors of a state dict.
+fn read_pytorch(path: &Path) -> Result<Vec<(String, ArrayD<f32>)>> {
     let safe = path.extension().is_some_and(|extension| extension == "safetensors");
-    let tensors = if safe { safetensors::read(path)? } else { pytorch::read(path)? };
+    Ok(if safe { safetensors::read(path)? } else { pytorch::read(path)? })
+}
+
+/// Fills a model from a state dict.
+fn fill(model: &mut Model, tensors: &[(String, ArrayD<f32>)], path: &Path) -> Result<()> {
     let known = zoo::pytorch_modules(model);
     let modules = |layer: &str| {
         let mut names = known.get(layer).cloned().unwrap_or_default();
@@ -107,7 +141,7 @@ pub fn load_pytorch(model: &mut Model, path: &Path) -> Result<()> {
         names.push(layer.replace('/', "."));
         names
     };
-    let unused = pytorch::load_state_dict(model, &tensors, &modules)?;
+    let unused = pytorch::load_state_dict(model, tensors, &modules)?;
     if !unused.is_empty() {
         let mut unused = unused;
         unused.sort();

@@ -89,7 +89,7 @@ impl Args {
     fn open(&self) -> Result<Model> {
         let path = Path::new(&self.input);
         let opened = match &self.model {
-            Some(model) => Weights { weights: Some(path.to_owned()) }.open(model)?,
+            Some(model) => Weights { weights: Some(path.to_owned()), ..self.weights.clone() }.open(model)?,
             None if weights::are_alone(path) && path.exists() => {
                 bail!("{} holds weights without a network; --model NAME|FILE says whose they are", path.display())
             }

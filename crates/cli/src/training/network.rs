@@ -49,7 +49,7 @@ impl Beginning {
         if let Some(network) = models::zoo_network(name).filter(|_| !Path::new(name).exists()) {
             return Ok(Self::Zoo(network));
         }
-        let weights = Weights { weights: settings.weights.clone() };
+        let weights = weights_of(settings)?;
         Ok(Self::Model(Box::new(weights.open(name)?.0)))
     }
 
@@ -166,16 +166,15 @@ fn of_zoo(network: Network<Box<dyn Family>>, settings: &Settings, collection: &C
         chosen.unwrap_or(usual).initialize(&mut opened.model)?;
         return Ok(Opened { trained: true, ..opened });
     };
-    let origin = weights::origin(file)?;
-    let ours = if origin == Origin::PyTorch { ours.as_in_pytorch() } else { ours };
+    let (donor, origin) = donor(settings, file)?;
+    let ours = weights::as_of(ours, origin);
     let preprocessing = chosen.unwrap_or_else(|| match origin {
-        Origin::PyTorch => Preprocessing::of_pytorch(&settings.model),
+        Origin::PyTorch(_) => Preprocessing::of_pytorch(&settings.model),
         Origin::Keras => Preprocessing::of_keras(&settings.model).unwrap_or(Preprocessing::Unit),
     });
     let mut model = transfer::on_base(&ours, preprocessing)?;
     model.initialize(settings.seed);
     preprocessing.initialize(&mut model)?;
-    let donor = donor(settings, file, origin)?;
     let missing = transfer::copy_weights(&donor, &mut model)?;
     let new: Vec<&str> = missing
         .iter()
@@ -193,17 +192,23 @@ fn of_zoo(network: Network<Box<dyn Family>>, settings: &Settings, collection: &C
 /// The layer that `transfer::on_base` puts behind a base.
 const CLASSIFIER: &str = "predictions";
 
+/// The weights that training begins with, if any were named.
+fn weights_of(settings: &Settings) -> Result<Weights> {
+    let from = settings.weights_from.as_deref().map(str::parse).transpose()?;
+    Ok(Weights { weights: settings.weights.clone(), weights_from: from })
+}
+
 /// The network as its weights' makers had it, with their weights: whole, or without its top.
-fn donor(settings: &Settings, file: &Path, origin: Origin) -> Result<Model> {
-    let whole = Weights { weights: Some(file.to_owned()) }.open(&settings.model);
+fn donor(settings: &Settings, file: &Path) -> Result<(Model, Origin)> {
+    let whole = weights_of(settings)?.open(&settings.model);
     match whole {
-        Ok((opened, _)) => Ok(opened.model),
-        Err(problem) if origin == Origin::PyTorch => Err(problem),
+        Ok((opened, origin)) => Ok((opened.model, origin)),
+        Err(problem) if weights::are_pytorch(file).unwrap_or(false) => Err(problem),
         Err(problem) => {
             let Some(network) = models::zoo_network(&settings.model) else { return Err(problem) };
             let mut base = network.include_top(false).build_empty()?;
             keras::load_weights(&mut base, file).map_err(|_| problem)?;
-            Ok(base)
+            Ok((base, Origin::Keras))
         }
     }
 }

@@ -69,6 +69,9 @@ pub struct Settings {
     /// once into the cache. Of a network of the zoo they are taken for the base, and the classifier is new.
     #[arg(long, value_name = "FILE", help_heading = TRANSFER)]
     pub weights: Option<PathBuf>,
+    /// Whose network weights of PyTorch are for, where the names in the file do not tell: tensorflow, torchvision, timm
+    #[arg(long, value_name = "NAME", help_heading = TRANSFER)]
+    pub weights_from: Option<String>,
     /// Leave these layers as they are: base, or names such as block1*
     ///
     /// `base` is all but the classifier that was made for these classes; of a network that has learnt nothing else, all before the dense layers at its
@@ -229,6 +232,7 @@ impl Default for Settings {
             validation_split: None,
             seed: 0,
             weights: None,
+            weights_from: None,
             freeze: Vec::new(),
             unfreeze: None,
             augment: None,

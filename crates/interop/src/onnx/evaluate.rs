@@ -40,11 +40,14 @@ impl File {
         }
         let open = inputs.iter().map(|(name, tensor)| (name.clone(), tensor.dims.clone())).collect();
         let mut options = Import { keep_layout: true, open, ..Import::new() };
+        let mut first: Option<InteropError> = None;
         loop {
             let failure = match import::parts(&options, self, true) {
                 Ok(parts) => return evaluation(parts, inputs, options.constants),
                 Err(failure) => failure,
             };
+            // Once inputs are taken for constants, problems are of the attempt to do so.
+            let problem = first.get_or_insert(failure.problem);
             let is_open = |name: &String| options.constants.iter().all(|(known, _)| known != name);
             let mut wanted: Vec<&String> = failure.wanted.iter().filter(|name| is_open(name)).collect();
             if wanted.is_empty() {
@@ -54,7 +57,7 @@ impl File {
                     if rest.is_empty() { names.iter().filter(|name| is_open(name)).collect() } else { rest };
             }
             if wanted.is_empty() {
-                return Err(failure.problem);
+                return Err(std::mem::replace(problem, InteropError::unsupported(FORMAT, "")));
             }
             let wanted: Vec<(String, Tensor)> =
                 inputs.iter().filter(|(name, _)| wanted.contains(&name)).cloned().collect();

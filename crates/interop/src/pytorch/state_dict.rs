@@ -13,8 +13,8 @@ const LISTED: usize = 8;
 
 /// Fills a model with the tensors of a state dict, and gives the names of those that it has no place for.
 ///
-/// `modules` gives for a layer's name the names that its module may have in the file, of which the first one found is taken; a
-/// file that [`to_state_dict`] wrote has the layers' own. Axes are reordered: kernels of convolutions from (out, in, height,
+/// `modules` gives for a layer's name the names that its module may have in the file, of which the first one found is taken, or for a layer
+/// that scales channels its tensor's name; a file that [`to_state_dict`] wrote has the layers' own. Axes are reordered: kernels of convolutions from (out, in, height,
 /// width) to (height, width, in, out), matrices from (out, in) to (in, out), and behind a `Flatten` from channels first to channels last.
 /// A bias that the file has not, because a batch normalisation follows there, becomes 0.
 ///
@@ -34,8 +34,10 @@ pub fn load_state_dict(
         let layer = weight.layer.as_str();
         let place = Place::of(model, &weight)?;
         let candidates = modules(layer);
-        let names: Vec<String> =
-            candidates.iter().map(|module| format!("{module}.{}", place.suffix)).collect();
+        // A weight that is in no module has the name of a tensor.
+        let bare = candidates.iter().filter(|_| place.alone).cloned();
+        let in_modules = candidates.iter().map(|module| format!("{module}.{}", place.suffix));
+        let names: Vec<String> = bare.chain(in_modules).collect();
         let Some(name) = names.iter().find(|name| known.contains_key(*name)) else {
             let beside = candidates.iter().any(|module| known.contains_key(&format!("{module}.weight")));
             if place.suffix == "bias" && beside && weight.name == "bias" {
@@ -70,7 +72,10 @@ pub fn to_state_dict(model: &Model, module: &dyn Fn(&str) -> String) -> Result<V
     let tensor = |weight: &Weight| {
         let layer = weight.layer.as_str();
         let place = Place::of(model, weight)?;
-        Ok((format!("{}.{}", module(layer), place.suffix), place.to_torch(model.weight_values(weight))))
+        let module = module(layer);
+        // Elsewhere such weights have names of their own.
+        let name = if place.alone && module != layer { module } else { format!("{module}.{}", place.suffix) };
+        Ok((name, place.to_torch(model.weight_values(weight))))
     };
     model.weights().map(tensor).collect()
 }
@@ -78,6 +83,8 @@ pub fn to_state_dict(model: &Model, module: &dyn Fn(&str) -> String) -> Result<V
 /// What a weight is called in PyTorch, and how its axes lie there.
 struct Place {
     suffix: &'static str,
+    /// Whether it may stand in the file without a module: the only weight of a layer that scales channels.
+    alone: bool,
     layout: Layout,
     dims: Vec<usize>,
 }
@@ -101,6 +108,8 @@ impl Place {
             "bias" | "beta" => "bias",
             "moving_mean" => "running_mean",
             "moving_variance" => "running_var",
+            "mean" => "mean",
+            "variance" => "variance",
             name => {
                 let reason = format!("the weight {name:?} of {layer:?} has no counterpart in PyTorch");
                 return Err(InteropError::unsupported(FORMAT, reason));
@@ -118,7 +127,7 @@ impl Place {
             "kernel" => Layout::Kernel,
             _ => Layout::Same,
         };
-        Ok(Self { suffix, layout, dims: weight.dims.clone() })
+        Ok(Self { suffix, alone: class == "LayerScale", layout, dims: weight.dims.clone() })
     }
 
     /// Sizes in PyTorch, with all axes that the reordering tells apart, and where each goes here.
@@ -153,8 +162,9 @@ impl Place {
             Layout::Depthwise => [&[there[0] * there[1]], &there[2..]].concat(),
             _ => there.clone(),
         };
-        // Axes of length 1 come and go: a 1 × 1 convolution can be a matrix there.
-        if solid(&expected) != solid(values.shape()) {
+        // Axes of length 1 come and go: a 1 × 1 convolution can be a matrix there. What stands behind a `Flatten` can be a convolution as large as
+        // the maps.
+        if solid(&expected) != solid(values.shape()) && values.shape() != there {
             return Err(format!("it has sizes {:?}, {expected:?} are wanted", values.shape()));
         }
         let wrong = |error: ndarray::ShapeError| error.to_string();

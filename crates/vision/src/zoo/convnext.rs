@@ -6,7 +6,7 @@ use convnet_nn::layers::{
 use convnet_nn::{Activation, LayerRef, Result, Sequential, Symbol};
 
 use super::parts::{activation, named};
-use super::{End, Family, Network, Top};
+use super::{End, Family, Habits, Network, Top};
 use crate::layers::LayerScale;
 
 /// The networks of Liu, Mao, Wu, Feichtenhofer, Darrell and Xie, "A ConvNet for the 2020s", 2022
@@ -23,6 +23,8 @@ pub struct ConvNeXt {
     channels: [usize; 4],
     /// Share of the samples for which the last block is skipped in training.
     drop_path_rate: f64,
+    /// Whether pixels are normalised in front.
+    preprocesses: bool,
 }
 
 /// ConvNeXt tiny: 28,589,128 parameters with 1000 classes. As Keras's
@@ -61,6 +63,7 @@ fn network(variant: &'static str, blocks: [usize; 4], channels: usize) -> Networ
         blocks,
         channels: [1, 2, 4, 8].map(|factor| factor * channels),
         drop_path_rate: 0.0,
+        preprocesses: true,
     })
 }
 
@@ -85,10 +88,14 @@ impl Family for ConvNeXt {
         format!("convnext_{}", self.variant)
     }
 
+    fn as_in_pytorch(&mut self, _habits: Habits) {
+        self.preprocesses = false;
+    }
+
     fn features(&self, image: &Symbol) -> Result<Symbol> {
         let network = self.model_name([0; 3]);
         let mut x = image.clone();
-        if x.shape().channels() == 3 {
+        if self.preprocesses && x.shape().channels() == 3 {
             let variance = DEVIATION.map(|deviation| deviation * deviation);
             let normalisation = Normalization::with_statistics(MEAN, variance);
             x = x.apply(named(format!("{network}_prestem_normalization"), normalisation))?;

@@ -6,8 +6,8 @@ use convnet_nn::layers::{
 };
 use convnet_nn::{Activation, Result, Symbol};
 
-use super::parts::{activation, named, pool_named, relu6, same_border};
-use super::{Family, Network, Pooling, Top};
+use super::parts::{activation, border, named, pool_named, relu6};
+use super::{Family, Habits, Network, Pooling, Top};
 
 /// The networks of Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", 2019
 /// ([arXiv:1905.11946](https://arxiv.org/abs/1905.11946)), table 1 and its compound scaling.
@@ -28,6 +28,8 @@ pub struct EfficientNet {
     dropout: f32,
     lite: bool,
     rescaled: bool,
+    /// Whose network of PyTorch it is, if it is one. Those do not preprocess pixels.
+    habits: Option<Habits>,
 }
 
 /// The stages: filter size, blocks, channels, expansion, strides of the first block.
@@ -53,7 +55,7 @@ macro_rules! variants {
         $($(#[$doc])*
         pub fn $name() -> Network<EfficientNet> {
             let (width, depth, dropout) = ($width, $depth, $dropout);
-            Network::new(EfficientNet { variant: $variant, width, depth, dropout, lite: $lite, rescaled: false })
+            Network::new(EfficientNet { variant: $variant, width, depth, dropout, lite: $lite, rescaled: false, habits: None })
                 .of_size($size)
         })*
     };
@@ -112,16 +114,25 @@ impl Family for EfficientNet {
         format!("efficientnet{}", self.variant)
     }
 
+    fn as_in_pytorch(&mut self, habits: Habits) {
+        self.habits = Some(habits);
+    }
+
+    fn has_twins_in_pytorch(&self) -> bool {
+        true
+    }
+
     fn features(&self, image: &Symbol) -> Result<Symbol> {
         let channels = if self.lite { 32 } else { self.scaled(32) };
         let stem = Conv2D::new(channels, 3).strides(2).use_bias(false);
-        let x = if self.lite {
+        let x = if self.lite && !self.pads_alike() {
             image.apply(named("stem_conv", stem.padding(Padding::Same)))?
         } else {
-            let x = self.preprocess(image)?;
-            x.apply(named("stem_conv_pad", same_border(&x, 3)))?.apply(named("stem_conv", stem))?
+            let x = if self.lite || self.habits.is_some() { image.clone() } else { self.preprocess(image)? };
+            let border = border(&x, 3, self.pads_alike());
+            x.apply(named("stem_conv_pad", border))?.apply(named("stem_conv", stem))?
         };
-        let mut x = self.activate(&normalised(&x, "stem_bn")?, "stem_activation")?;
+        let mut x = self.activate(&self.normalise(&x, "stem_bn")?, "stem_activation")?;
         let counts: Vec<usize> = (STAGES.iter().enumerate())
             .map(|(stage, &(_, blocks, ..))| {
                 let fixed = self.lite && (stage == 0 || stage == STAGES.len() - 1);
@@ -149,7 +160,7 @@ impl Family for EfficientNet {
         }
         let channels = if self.lite { 1280 } else { self.scaled(1280) };
         let last = Conv2D::new(channels, 1).padding(Padding::Same).use_bias(false);
-        let x = normalised(&x.apply(named("top_conv", last))?, "top_bn")?;
+        let x = self.normalise(&x.apply(named("top_conv", last))?, "top_bn")?;
         self.activate(&x, "top_activation")
     }
 
@@ -179,6 +190,21 @@ impl EfficientNet {
         }
     }
 
+    /// Whether borders are alike on all sides, not as TensorFlow's.
+    fn pads_alike(&self) -> bool {
+        matches!(self.habits, Some(Habits::Torchvision | Habits::Timm))
+    }
+
+    fn normalise(&self, x: &Symbol, name: &str) -> Result<Symbol> {
+        let epsilon = match self.habits {
+            Some(Habits::Timm) => 1e-5,
+            // torchvision took over the weights of the three largest.
+            Some(Habits::Torchvision) if !matches!(self.variant, "b5" | "b6" | "b7") => 1e-5,
+            _ => 1e-3,
+        };
+        x.apply(named(name, BatchNormalization::new().epsilon(epsilon)))
+    }
+
     fn activate(&self, x: &Symbol, name: &str) -> Result<Symbol> {
         x.apply(if self.lite { relu6(name) } else { activation(name, Activation::Silu) })
     }
@@ -192,20 +218,22 @@ impl EfficientNet {
         let mut x = input.clone();
         if block.expansion > 1 {
             x = x.apply(named(at("expand_conv"), pointwise(block.expansion * before)))?;
-            x = self.activate(&normalised(&x, &at("expand_bn"))?, &at("expand_activation"))?;
+            x = self.activate(&self.normalise(&x, &at("expand_bn"))?, &at("expand_activation"))?;
         }
         let filter = DepthwiseConv2D::new(block.size).strides(block.strides).use_bias(false);
-        x = if block.strides == 1 || self.lite {
+        x = if block.strides == 1 || self.lite && !self.pads_alike() {
             x.apply(named(at("dwconv"), filter.padding(Padding::Same)))?
         } else {
-            let padded = x.apply(named(at("dwconv_pad"), same_border(&x, block.size)))?;
+            let border = border(&x, block.size, self.pads_alike());
+            let padded = x.apply(named(at("dwconv_pad"), border))?;
             padded.apply(named(at("dwconv"), filter))?
         };
-        x = self.activate(&normalised(&x, &at("bn"))?, &at("activation"))?;
+        x = self.activate(&self.normalise(&x, &at("bn"))?, &at("activation"))?;
         if !self.lite {
             x = excite(&x, (before / 4).max(1), &at("se"))?;
         }
-        x = normalised(&x.apply(named(at("project_conv"), pointwise(block.channels)))?, &at("project_bn"))?;
+        x = x.apply(named(at("project_conv"), pointwise(block.channels)))?;
+        x = self.normalise(&x, &at("project_bn"))?;
         if block.strides == 1 && before == block.channels {
             if block.skipped > 0.0 {
                 let skip =
@@ -228,8 +256,4 @@ fn excite(x: &Symbol, few: usize, name: &str) -> Result<Symbol> {
     let y = y.apply(named(at("reduce"), pointwise(few, Activation::Silu)))?;
     let y = y.apply(named(at("expand"), pointwise(channels, Activation::Sigmoid)))?;
     Symbol::merge(named(at("excite"), Multiply::new()), &[x, &y])
-}
-
-fn normalised(x: &Symbol, name: &str) -> Result<Symbol> {
-    x.apply(named(name, BatchNormalization::new()))
 }

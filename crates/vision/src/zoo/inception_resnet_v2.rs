@@ -5,7 +5,7 @@ use convnet_nn::{Result, Symbol};
 
 use super::inception_v3::stem;
 use super::parts::{Numbered, join, named, relu};
-use super::{Family, Network, Pooling, Top};
+use super::{Family, Habits, Network, Pooling, Top};
 use crate::blocks::SqueezeExcite;
 use crate::layers::ScaledSum;
 
@@ -15,17 +15,19 @@ use crate::layers::ScaledSum;
 pub struct InceptionResNetV2 {
     /// Whether channels are weighed by squeeze and excitation at the end of each module.
     excited: bool,
+    /// Whether normalisations have a factor for each channel, as in PyTorch.
+    scale: bool,
 }
 
 /// Inception-ResNet-v2: 55,873,736 parameters with 1000 classes, images of 299 × 299. As Keras's
 /// [InceptionResNetV2](https://keras.io/api/applications/inceptionresnetv2/).
 pub fn inception_resnet_v2() -> Network<InceptionResNetV2> {
-    Network::new(InceptionResNetV2 { excited: false }).of_size(299)
+    Network::new(InceptionResNetV2 { excited: false, scale: false }).of_size(299)
 }
 
 /// As [`super::se_inception_resnet_v2`] documents.
 pub(super) fn excited_inception_resnet_v2() -> Network<InceptionResNetV2> {
-    Network::new(InceptionResNetV2 { excited: true }).of_size(299)
+    Network::new(InceptionResNetV2 { excited: true, scale: false }).of_size(299)
 }
 
 /// Filters and their sizes, layer by layer.
@@ -56,8 +58,12 @@ impl Family for InceptionResNetV2 {
         75
     }
 
+    fn as_in_pytorch(&mut self, _habits: Habits) {
+        self.scale = true;
+    }
+
     fn features(&self, image: &Symbol) -> Result<Symbol> {
-        let mut layers = Numbered::default();
+        let mut layers = if self.scale { Numbered::scaled() } else { Numbered::default() };
         let x = stem(&mut layers, image)?;
         let one = layers.same(&x, 96, 1)?;
         let five = layers.chain(&x, &[(48, [1, 1]), (64, [5, 5])])?;
@@ -85,7 +91,7 @@ impl Family for InceptionResNetV2 {
 
         let last = Conv2D::new(1536, 1).padding(Padding::Same).use_bias(false);
         let x = x.apply(named("conv_7b", last))?;
-        x.apply(named("conv_7b_bn", BatchNormalization::new().scale(false)))?.apply(relu("conv_7b_ac"))
+        x.apply(named("conv_7b_bn", BatchNormalization::new().scale(self.scale)))?.apply(relu("conv_7b_ac"))
     }
 
     fn top(&self, features: &Symbol, top: Top) -> Result<Symbol> {

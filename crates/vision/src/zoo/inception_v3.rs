@@ -3,17 +3,19 @@
 use convnet_nn::{Result, Symbol};
 
 use super::parts::{Numbered, join};
-use super::{Family, Network, Pooling, Top};
+use super::{Family, Habits, Network, Pooling, Top};
 
 /// The network of Szegedy, Vanhoucke, Ioffe, Shlens and Wojna, "Rethinking the Inception Architecture for Computer Vision", 2015
 /// ([arXiv:1512.00567](https://arxiv.org/abs/1512.00567)), table 1.
 #[derive(Clone, Debug)]
-pub struct InceptionV3;
+pub struct InceptionV3 {
+    as_in_pytorch: bool,
+}
 
 /// Inception-v3: 23,851,784 parameters with 1000 classes, images of 299 × 299. As Keras's
 /// [InceptionV3](https://keras.io/api/applications/inceptionv3/).
 pub fn inception_v3() -> Network<InceptionV3> {
-    Network::new(InceptionV3).of_size(299)
+    Network::new(InceptionV3 { as_in_pytorch: false }).of_size(299)
 }
 
 /// The name and the filters of the 7×7 convolutions of the modules for 17 × 17 maps.
@@ -28,8 +30,12 @@ impl Family for InceptionV3 {
         75
     }
 
+    fn as_in_pytorch(&mut self, _habits: Habits) {
+        self.as_in_pytorch = true;
+    }
+
     fn features(&self, image: &Symbol) -> Result<Symbol> {
-        let mut layers = Numbered::default();
+        let mut layers = if self.as_in_pytorch { Numbered::as_in_torchvision() } else { Numbered::default() };
         let mut x = stem(&mut layers, image)?;
         for (name, pooled) in [("mixed0", 32), ("mixed1", 64), ("mixed2", 64)] {
             let one = layers.same(&x, 64, 1)?;

@@ -7,7 +7,7 @@ use convnet_nn::layers::{
 use convnet_nn::{Result, Symbol};
 
 use super::parts::{check_alpha, named, relu6};
-use super::{Family, Network, Top};
+use super::{Family, Habits, Network, Top};
 
 /// The network of Howard, Zhu, Chen, Kalenichenko, Wang, Weyand, Andreetto and Adam, "MobileNets: Efficient Convolutional Neural
 /// Networks for Mobile Vision Applications", 2017 ([arXiv:1704.04861](https://arxiv.org/abs/1704.04861)), table 1.
@@ -15,6 +15,8 @@ use super::{Family, Network, Top};
 pub struct MobileNet {
     /// Factor of the number of channels.
     alpha: f64,
+    /// Whether borders and epsilon are PyTorch's.
+    as_in_pytorch: bool,
 }
 
 /// Filters and strides of the blocks.
@@ -37,13 +39,13 @@ const BLOCKS: [(usize, usize); 13] = [
 /// MobileNet: 4,253,864 parameters with 1000 classes. As Keras's
 /// [MobileNet](https://keras.io/api/applications/mobilenet/#mobilenet-function).
 pub fn mobilenet() -> Network<MobileNet> {
-    Network::new(MobileNet { alpha: 1.0 })
+    Network::new(MobileNet { alpha: 1.0, as_in_pytorch: false })
 }
 
 impl Network<MobileNet> {
     /// Sets the factor of the number of channels: Keras has weights for 0.25, 0.5, 0.75 and 1.
     pub fn alpha(self, alpha: f64) -> Self {
-        Self { family: MobileNet { alpha }, ..self }
+        Self { family: MobileNet { alpha, ..self.family }, ..self }
     }
 }
 
@@ -56,13 +58,22 @@ impl Family for MobileNet {
         Some(&mut self.alpha)
     }
 
+    fn as_in_pytorch(&mut self, _habits: Habits) {
+        self.as_in_pytorch = true;
+    }
+
     fn features(&self, image: &Symbol) -> Result<Symbol> {
         check_alpha("MobileNet", self.alpha)?;
         let wide = |filters: usize| (filters as f64 * self.alpha) as usize;
-        let first = Conv2D::new(wide(32), 3).strides(2).padding(Padding::Same).use_bias(false);
-        let mut x = normalised(&image.apply(named("conv1", first))?, "conv1")?;
+        let first = Conv2D::new(wide(32), 3).strides(2).use_bias(false);
+        let x = if self.as_in_pytorch {
+            image.apply(named("conv1_pad", ZeroPadding2D::new(1)))?.apply(named("conv1", first))?
+        } else {
+            image.apply(named("conv1", first.padding(Padding::Same)))?
+        };
+        let mut x = self.normalise(&x, "conv1")?;
         for (block, (filters, strides)) in (1..).zip(BLOCKS) {
-            x = separable(&x, block, wide(filters), strides)?;
+            x = self.separable(&x, block, wide(filters), strides)?;
         }
         Ok(x)
     }
@@ -77,22 +88,28 @@ impl Family for MobileNet {
     }
 }
 
-/// A depthwise convolution and a 1×1 convolution, both normalised and rectified.
-fn separable(x: &Symbol, block: usize, filters: usize, strides: usize) -> Result<Symbol> {
-    let filter = DepthwiseConv2D::new(3).use_bias(false);
-    let name = format!("conv_dw_{block}");
-    let x = if strides == 1 {
-        x.apply(named(&name, filter.padding(Padding::Same)))?
-    } else {
-        let padded = x.apply(named(format!("conv_pad_{block}"), ZeroPadding2D::new([(0, 1), (0, 1)])))?;
-        padded.apply(named(&name, filter.strides(strides)))?
-    };
-    let x = normalised(&x, &name)?;
-    let name = format!("conv_pw_{block}");
-    let pointwise = Conv2D::new(filters, 1).padding(Padding::Same).use_bias(false);
-    normalised(&x.apply(named(&name, pointwise))?, &name)
-}
+impl MobileNet {
+    /// A depthwise convolution and a 1×1 convolution, both normalised and rectified.
+    fn separable(&self, x: &Symbol, block: usize, filters: usize, strides: usize) -> Result<Symbol> {
+        let filter = DepthwiseConv2D::new(3).use_bias(false);
+        let name = format!("conv_dw_{block}");
+        let x = if strides == 1 {
+            x.apply(named(&name, filter.padding(Padding::Same)))?
+        } else {
+            let before = if self.as_in_pytorch { 1 } else { 0 };
+            let border = ZeroPadding2D::new([(before, 1), (before, 1)]);
+            x.apply(named(format!("conv_pad_{block}"), border))?
+                .apply(named(&name, filter.strides(strides)))?
+        };
+        let x = self.normalise(&x, &name)?;
+        let name = format!("conv_pw_{block}");
+        let pointwise = Conv2D::new(filters, 1).padding(Padding::Same).use_bias(false);
+        self.normalise(&x.apply(named(&name, pointwise))?, &name)
+    }
 
-fn normalised(x: &Symbol, name: &str) -> Result<Symbol> {
-    x.apply(named(format!("{name}_bn"), BatchNormalization::new()))?.apply(relu6(format!("{name}_relu")))
+    fn normalise(&self, x: &Symbol, name: &str) -> Result<Symbol> {
+        let epsilon = if self.as_in_pytorch { 1e-5 } else { 1e-3 };
+        let x = x.apply(named(format!("{name}_bn"), BatchNormalization::new().epsilon(epsilon)))?;
+        x.apply(relu6(format!("{name}_relu")))
+    }
 }

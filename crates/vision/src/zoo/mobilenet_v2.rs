@@ -3,8 +3,8 @@
 use convnet_nn::layers::{Add, BatchNormalization, Conv2D, DepthwiseConv2D, Padding, ZeroPadding2D};
 use convnet_nn::{Result, Symbol};
 
-use super::parts::{check_alpha, divisible, named, relu6, same_border};
-use super::{Family, Network};
+use super::parts::{border, check_alpha, divisible, named, relu6};
+use super::{Family, Habits, Network};
 
 /// The network of Sandler, Howard, Zhu, Zhmoginov and Chen, "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018
 /// ([arXiv:1801.04381](https://arxiv.org/abs/1801.04381)), table 2.
@@ -49,7 +49,7 @@ impl Family for MobileNetV2 {
         Some(&mut self.alpha)
     }
 
-    fn as_in_pytorch(&mut self) {
+    fn as_in_pytorch(&mut self, _habits: Habits) {
         self.as_in_pytorch = true;
     }
 
@@ -108,8 +108,7 @@ impl MobileNetV2 {
         if strides == 1 {
             filter = filter.padding(Padding::Same);
         } else {
-            let border = if self.as_in_pytorch { ZeroPadding2D::new(1) } else { same_border(&x, 3) };
-            x = x.apply(named(at("pad"), border))?;
+            x = x.apply(named(at("pad"), border(&x, 3, self.as_in_pytorch)))?;
             filter = filter.strides(strides);
         }
         x = self.normalise(&x.apply(named(at("depthwise"), filter))?, &at("depthwise_BN"))?;

@@ -7,8 +7,8 @@ use convnet_nn::layers::{
 use convnet_nn::names::Counters;
 use convnet_nn::{Activation, Result, Symbol};
 
-use super::parts::{check_alpha, divisible, named, pool_named, same_border};
-use super::{End, Family, Network, Pooling, Top};
+use super::parts::{border, check_alpha, divisible, named, pool_named};
+use super::{End, Family, Habits, Network, Pooling, Top};
 
 /// The networks of Howard, Sandler, Chu, Chen, Chen, Tan, Wang, Zhu, Pang, Vasudevan, Le and Adam, "Searching for MobileNetV3", 2019
 /// ([arXiv:1905.02244](https://arxiv.org/abs/1905.02244)), tables 1 and 2.
@@ -21,6 +21,8 @@ pub struct MobileNetV3 {
     /// Factor of the number of channels.
     alpha: f64,
     minimalistic: bool,
+    /// Whose network of PyTorch it is, if it is one. Those do not preprocess pixels.
+    habits: Option<Habits>,
 }
 
 /// A block: expansion, channels, filter size, strides, whether it squeezes and excites, whether it has the hard swish.
@@ -61,13 +63,13 @@ const LARGE: [Block; 15] = [
 /// MobileNetV3 small: 2,554,968 parameters with 1000 classes. As Keras's
 /// [MobileNetV3Small](https://keras.io/api/applications/mobilenet/#mobilenetv3small-function).
 pub fn mobilenet_v3_small() -> Network<MobileNetV3> {
-    Network::new(MobileNetV3 { large: false, alpha: 1.0, minimalistic: false })
+    Network::new(MobileNetV3 { large: false, alpha: 1.0, minimalistic: false, habits: None })
 }
 
 /// MobileNetV3 large: 5,507,432 parameters with 1000 classes. As Keras's
 /// [MobileNetV3Large](https://keras.io/api/applications/mobilenet/#mobilenetv3large-function).
 pub fn mobilenet_v3_large() -> Network<MobileNetV3> {
-    Network::new(MobileNetV3 { large: true, alpha: 1.0, minimalistic: false })
+    Network::new(MobileNetV3 { large: true, alpha: 1.0, minimalistic: false, habits: None })
 }
 
 impl Network<MobileNetV3> {
@@ -91,6 +93,14 @@ impl Family for MobileNetV3 {
 
     fn width(&mut self) -> Option<&mut f64> {
         Some(&mut self.alpha)
+    }
+
+    fn as_in_pytorch(&mut self, habits: Habits) {
+        self.habits = Some(habits);
+    }
+
+    fn has_twins_in_pytorch(&self) -> bool {
+        true
     }
 
     fn features(&self, image: &Symbol) -> Result<Symbol> {
@@ -125,11 +135,19 @@ impl<'n> Wiring<'n> {
     }
 
     fn features(&mut self, image: &Symbol) -> Result<Symbol> {
-        let MobileNetV3 { large, alpha, minimalistic } = *self.network;
+        let MobileNetV3 { large, alpha, minimalistic, .. } = *self.network;
         check_alpha("MobileNetV3", alpha)?;
-        let x = image.apply(named("rescaling", Rescaling::new(1.0 / 127.5).offset(-1.0)))?;
-        let first = Conv2D::new(16, 3).strides(2).padding(Padding::Same).use_bias(false);
-        let x = normalised(&x.apply(named("conv", first))?, "conv_bn")?;
+        let first = Conv2D::new(16, 3).strides(2).use_bias(false);
+        let x = match self.network.habits {
+            None => image.apply(named("rescaling", Rescaling::new(1.0 / 127.5).offset(-1.0)))?,
+            Some(_) => image.clone(),
+        };
+        let x = if self.pads_alike() {
+            x.apply(named("conv_pad", border(&x, 3, true)))?.apply(named("conv", first))?
+        } else {
+            x.apply(named("conv", first.padding(Padding::Same)))?
+        };
+        let x = self.normalise(&x, "conv_bn")?;
         let mut x = self.activate(&x, !minimalistic)?;
         let blocks: &[Block] = if large { &LARGE } else { &SMALL };
         for (index, &block) in blocks.iter().enumerate() {
@@ -137,7 +155,17 @@ impl<'n> Wiring<'n> {
         }
         let wide = Conv2D::new(divisible(6.0 * x.shape().channels() as f64), 1);
         let x = x.apply(named("conv_1", wide.padding(Padding::Same).use_bias(false)))?;
-        self.activate(&normalised(&x, "conv_1_bn")?, !minimalistic)
+        self.activate(&self.normalise(&x, "conv_1_bn")?, !minimalistic)
+    }
+
+    /// Whether borders are alike on all sides, not as TensorFlow's.
+    fn pads_alike(&self) -> bool {
+        matches!(self.network.habits, Some(Habits::Torchvision | Habits::Timm))
+    }
+
+    fn normalise(&self, x: &Symbol, name: &str) -> Result<Symbol> {
+        let epsilon = if self.network.habits == Some(Habits::Timm) { 1e-5 } else { 1e-3 };
+        x.apply(named(name, BatchNormalization::new().momentum(0.999).epsilon(epsilon)))
     }
 
     /// The rectifier, or the hard swish.
@@ -164,21 +192,21 @@ impl<'n> Wiring<'n> {
         let wide = divisible(before as f64 * expansion);
         let mut x = input.clone();
         if index > 0 {
-            x = normalised(&x.apply(named(at("expand"), pointwise(wide)))?, &at("expand_bn"))?;
+            x = self.normalise(&x.apply(named(at("expand"), pointwise(wide)))?, &at("expand_bn"))?;
             x = self.activate(&x, swish)?;
         }
         let mut filter = DepthwiseConv2D::new(size).use_bias(false).strides(strides);
         if strides == 1 {
             filter = filter.padding(Padding::Same);
         } else {
-            x = x.apply(named(at("depthwise_pad"), same_border(&x, size)))?;
+            x = x.apply(named(at("depthwise_pad"), border(&x, size, self.pads_alike())))?;
         }
-        x = normalised(&x.apply(named(at("depthwise"), filter))?, &at("depthwise_bn"))?;
+        x = self.normalise(&x.apply(named(at("depthwise"), filter))?, &at("depthwise_bn"))?;
         x = self.activate(&x, swish)?;
         if excited {
             x = self.excite(&x, &at("squeeze_excite"))?;
         }
-        x = normalised(&x.apply(named(at("project"), pointwise(channels)))?, &at("project_bn"))?;
+        x = self.normalise(&x.apply(named(at("project"), pointwise(channels)))?, &at("project_bn"))?;
         if strides == 1 && before == channels {
             x = Symbol::merge(named(at("add"), Add::new()), &[input, &x])?;
         }
@@ -203,7 +231,7 @@ impl<'n> Wiring<'n> {
 
     /// The classifier is of 1×1 convolutions.
     fn top(&mut self, features: &Symbol, top: Top) -> Result<Symbol> {
-        let MobileNetV3 { large, alpha, minimalistic } = *self.network;
+        let MobileNetV3 { large, alpha, minimalistic, .. } = *self.network;
         let wide = if large { 1280 } else { 1024 };
         let wide = if alpha > 1.0 { divisible(wide as f64 * alpha) } else { wide };
         let x = features.apply(GlobalAveragePooling2D { keepdims: true, ..Default::default() })?;
@@ -212,8 +240,4 @@ impl<'n> Wiring<'n> {
         let x = x.apply(named("logits", Conv2D::new(top.classes, 1).padding(Padding::Same)))?;
         x.apply(Flatten::new())?.apply(named("predictions", ActivationLayer::new(top.activation)))
     }
-}
-
-fn normalised(x: &Symbol, name: &str) -> Result<Symbol> {
-    x.apply(named(name, BatchNormalization::new().momentum(0.999)))
 }

@@ -63,10 +63,10 @@ pub use lenet::{LeNet, LeNet5, lenet, lenet5};
 pub use mobilenet::{MobileNet, mobilenet};
 pub use mobilenet_v2::{MobileNetV2, mobilenet_v2};
 pub use mobilenet_v3::{MobileNetV3, mobilenet_v3_large, mobilenet_v3_small};
-pub use pytorch::pytorch_modules;
+pub use pytorch::{Habits, pytorch_modules};
 pub use registry::{Known, Published, REGISTRY, RemoteFile, find};
 pub use resnet::{ResNet, resnet18, resnet34, resnet50, resnet101, resnet152};
-pub use resnet_v2::{ResNetV2, resnet50_v2, resnet101_v2, resnet152_v2};
+pub use resnet_v2::{ResNetV2, resnet18_v2, resnet34_v2, resnet50_v2, resnet101_v2, resnet152_v2};
 pub use senet::{se_bn_inception, se_inception_resnet_v2, se_resnet50};
 pub use unet::{UNet, unet};
 pub use vgg::{Vgg, vgg16, vgg19};
@@ -131,8 +131,13 @@ pub trait Family: Debug + Send + Sync + 'static {
         None
     }
 
-    /// Changes what torchvision's network of this name has otherwise than Keras's.
-    fn as_in_pytorch(&mut self) {}
+    /// Changes what PyTorch's networks of this name have otherwise than Keras's.
+    fn as_in_pytorch(&mut self, _habits: Habits) {}
+
+    /// Whether PyTorch has networks of this name, and of the same names of tensors, with TensorFlow's habits and with its own.
+    fn has_twins_in_pytorch(&self) -> bool {
+        false
+    }
 }
 
 /// What stands behind the feature maps.
@@ -253,10 +258,11 @@ impl<F: Family> Network<F> {
         Self { classifier_activation, ..self }
     }
 
-    /// The network as torchvision has it, which weights from there need: its ResNet of 50 layers and more shrinks in the 3×3
-    /// convolutions, its MobileNetV2 pads alike on all sides. [`pytorch_modules`] tells the names.
-    pub fn as_in_pytorch(mut self) -> Self {
-        self.family.as_in_pytorch();
+    /// The network as PyTorch's collections have it, which weights from there need: the ResNet of 50 layers and more shrinks in the
+    /// 3×3 convolutions, others pad alike on all sides or have another epsilon, and none has layers that preprocess the pixels.
+    /// [`pytorch_modules`] tells the names of weights, and [`Habits::of_names`] from them whose network it is.
+    pub fn as_in_pytorch(mut self, habits: Habits) -> Self {
+        self.family.as_in_pytorch(habits);
         self
     }
 
@@ -357,7 +363,11 @@ impl Family for Box<dyn Family> {
         (**self).width()
     }
 
-    fn as_in_pytorch(&mut self) {
-        (**self).as_in_pytorch();
+    fn as_in_pytorch(&mut self, habits: Habits) {
+        (**self).as_in_pytorch(habits);
+    }
+
+    fn has_twins_in_pytorch(&self) -> bool {
+        (**self).has_twins_in_pytorch()
     }
 }

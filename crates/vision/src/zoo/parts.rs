@@ -40,6 +40,11 @@ pub(super) fn same_border(x: &Symbol, kernel_size: usize) -> ZeroPadding2D {
     ZeroPadding2D::new([border(x.shape().dims[0]), border(x.shape().dims[1])])
 }
 
+/// The border before a valid convolution of stride 2: alike on all sides, as in PyTorch, or that of [`same_border`].
+pub(super) fn border(x: &Symbol, kernel_size: usize, alike: bool) -> ZeroPadding2D {
+    if alike { ZeroPadding2D::new(kernel_size / 2) } else { same_border(x, kernel_size) }
+}
+
 /// The multiple of 8 that is nearest, but not less than 90 per cent.
 pub(super) fn divisible(channels: f64) -> usize {
     let nearest = ((channels + 4.0) as usize / 8 * 8).max(8);
@@ -61,12 +66,19 @@ pub(super) struct Numbered {
     counters: Counters,
     /// Whether normalisations have a factor for each channel; before a rectifier and another convolution they can do without.
     scale: bool,
+    /// Whether means of windows at the border count it as zeros.
+    counts_border: bool,
 }
 
 impl Numbered {
     /// Convolutions whose normalisations have a factor for each channel.
     pub(super) fn scaled() -> Self {
         Self { scale: true, ..Self::default() }
+    }
+
+    /// As torchvision's: a factor for each channel, and means that count the border.
+    pub(super) fn as_in_torchvision() -> Self {
+        Self { scale: true, counts_border: true, ..Self::default() }
     }
 
     /// The next name for a class in snake case.
@@ -115,8 +127,13 @@ impl Numbered {
 
     /// The mean of 3×3 windows, and a 1×1 convolution.
     pub(super) fn smooth(&mut self, x: &Symbol, filters: usize) -> Result<Symbol> {
-        let pool = AveragePooling2D::new(3).strides(1).padding(Padding::Same);
-        let x = x.apply(named(self.name("average_pooling2d"), pool))?;
+        let pool = AveragePooling2D::new(3).strides(1);
+        let name = self.name("average_pooling2d");
+        let x = if self.counts_border {
+            x.apply(named(format!("{name}_pad"), ZeroPadding2D::new(1)))?.apply(named(name, pool))?
+        } else {
+            x.apply(named(name, pool.padding(Padding::Same)))?
+        };
         self.same(&x, filters, 1)
     }
 }

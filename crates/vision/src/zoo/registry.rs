@@ -108,7 +108,7 @@ registry! {
         keras!("tensorflow/keras-applications/densenet/", "densenet169_weights_tf_dim_ordering_tf_kernels.h5" "d699b8f76981ab1b30698df4c175e90b", "densenet169_weights_tf_dim_ordering_tf_kernels_notop.h5" "b8c4d4c20dd625c148057b9ff1c1176b");
     "densenet201", densenet201, "layers that see all before them, 201 deep",
         keras!("tensorflow/keras-applications/densenet/", "densenet201_weights_tf_dim_ordering_tf_kernels.h5" "1ceb130c1ea1b78c3bf6114dbdfd8807", "densenet201_weights_tf_dim_ordering_tf_kernels_notop.h5" "c13680b51ded0fb44dff2d8f86ac8bb1");
-    "efficientnet-b0", efficientnet_b0, "inverted residuals with squeeze and excitation, the smallest of seven scales",
+    "efficientnet-b0", efficientnet_b0, "inverted residuals with squeeze and excitation, the smallest of eight scales",
         keras!("keras-applications/", "efficientnetb0.h5" "902e53a9f72be733fc0bcb005b3ebbac", "efficientnetb0_notop.h5" "50bc09e76180e00e4465e1a485ddc09d");
     "efficientnet-b1", efficientnet_b1, "EfficientNet, 1.1 times as deep",
         keras!("keras-applications/", "efficientnetb1.h5" "1d254153d4ab51201f1646940f018540", "efficientnetb1_notop.h5" "74c4e6b3e1f6a1eea24c589628592432");
@@ -159,6 +159,8 @@ registry! {
         keras!("tensorflow/keras-applications/resnet/", "resnet101_weights_tf_dim_ordering_tf_kernels.h5" "f1aeb4b969a6efcfb50fad2f0c20cfc5", "resnet101_weights_tf_dim_ordering_tf_kernels_notop.h5" "88cf7a10940856eca736dc7b7e228a21");
     "resnet152", resnet152, "residual network of 152 layers",
         keras!("tensorflow/keras-applications/resnet/", "resnet152_weights_tf_dim_ordering_tf_kernels.h5" "100835be76be38e30d865e96f2aaae62", "resnet152_weights_tf_dim_ordering_tf_kernels_notop.h5" "ee4c566cf9a93f14d82f913c2dc6dd0c");
+    "resnet18-v2", resnet18_v2, "residual network of 18 layers, rectifiers in front", None;
+    "resnet34-v2", resnet34_v2, "residual network of 34 layers, rectifiers in front", None;
     "resnet50-v2", resnet50_v2, "residual network of 50 layers, rectifiers in front",
         keras!("tensorflow/keras-applications/resnet/", "resnet50v2_weights_tf_dim_ordering_tf_kernels.h5" "3ef43a0b657b3be2300d5770ece849e0", "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5" "fac2f116257151a9d068a22e544a4917");
     "resnet101-v2", resnet101_v2, "residual network of 101 layers, rectifiers in front",

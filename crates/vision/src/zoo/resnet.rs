@@ -4,7 +4,7 @@ use convnet_nn::layers::{Add, BatchNormalization, Conv2D, MaxPooling2D, Padding,
 use convnet_nn::{Result, Symbol};
 
 use super::parts::{named, pool_named, relu};
-use super::{Family, Network, Pooling};
+use super::{Family, Habits, Network, Pooling};
 use crate::blocks::SqueezeExcite;
 
 /// The networks of He, Zhang, Ren and Sun, "Deep Residual Learning for Image Recognition", 2015
@@ -124,7 +124,7 @@ impl Family for ResNet {
         pool_named(features, pooling)
     }
 
-    fn as_in_pytorch(&mut self) {
+    fn as_in_pytorch(&mut self, _habits: Habits) {
         self.shrinks_late = true;
     }
 }

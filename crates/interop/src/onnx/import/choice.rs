@@ -14,11 +14,34 @@ use super::{Call, Operator, Traced, Value};
 use crate::Result;
 use crate::onnx::tensor::{Element, Tensor};
 
-pub(super) const OPERATORS: &[Operator] =
-    &[Operator { name: "Compress", import: compress }, Operator { name: "TopK", import: top }];
+pub(super) const OPERATORS: &[Operator] = &[
+    Operator { name: "Compress", import: compress },
+    Operator { name: "If", import: branch },
+    Operator { name: "TopK", import: top },
+];
 
 /// Each of the largest elements takes an operation of its own; more than so many are refused.
 const MOST: usize = 128;
+
+/// One of two graphs, by a condition that is known while the file is read, such as one on sizes.
+fn branch(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
+    let holds = match &call.constant(0)?.to_integers()[..] {
+        &[holds] => holds != 0,
+        several => return Err(call.malformed(format!("{} conditions", several.len()))),
+    };
+    let name = if holds { "then_branch" } else { "else_branch" };
+    let graph = call.node.attribute.iter().find(|attribute| attribute.name == name);
+    let graph = graph.and_then(|attribute| attribute.g.as_ref());
+    let graph = graph.ok_or_else(|| call.malformed(format!("it has no {name}")))?;
+    let mut outputs = Vec::new();
+    for ((inner, value), outer) in call.at.add_inner(graph)?.into_iter().zip(&call.node.output) {
+        if let Some(&place) = call.at.places.get(inner) {
+            call.at.places.insert(outer.clone(), place);
+        }
+        outputs.push(value);
+    }
+    Ok(outputs)
+}
 
 fn compress(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let mut x = call.traced(0)?;

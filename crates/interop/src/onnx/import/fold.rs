@@ -5,7 +5,7 @@ use std::sync::Arc;
 use convnet_nn::{Model, Symbol};
 use ndarray::{ArrayD, IxDyn};
 
-use super::{BATCH, Call, Importer, Traced, Value, operator};
+use super::{BATCH, Call, Importer, Samples, Traced, Value, operator};
 use crate::onnx::proto::NodeProto;
 use crate::onnx::tensor::{self, Data, Element, Places, Tensor};
 use crate::{InteropError, Result};
@@ -50,6 +50,7 @@ pub(super) const SELF_FOLDING: &[&str] = &[
     "Flatten",
     "Gather",
     "Identity",
+    "If",
     "Range",
     "Reshape",
     "Shape",
@@ -210,7 +211,7 @@ fn run<'f>(at: &mut Importer<'f>, node: &'f NodeProto, known: &[Option<Arc<Tenso
         return Err(call.mixes());
     }
     let options = crate::onnx::Import::new();
-    let mut inner = Importer::new(&options, at.opset, false);
+    let mut inner = Importer::new(&options, at.opset, Samples::None);
     inner.node.clone_from(&at.node);
     let input = Symbol::input(tensor.dims.clone());
     inner.anchor = Some(input.clone());

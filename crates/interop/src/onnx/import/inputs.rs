@@ -1,7 +1,7 @@
 //! Placeholders and results: which axes they have, and in which order the model takes them.
 
 use super::value::{channels_last, groups_of};
-use super::{Importer, Traced, Value, clean};
+use super::{Importer, Samples, Traced, Value, clean};
 use crate::onnx::proto::{GraphProto, TypeProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto};
 use crate::onnx::tensor::{self, Element, Tensor};
 use crate::onnx::{End, FORMAT, Import};
@@ -83,6 +83,28 @@ pub(super) fn may_be_whole(options: &Import, graph: &GraphProto) -> bool {
         .all(|input| sizes(options, input).is_ok_and(|(_, sizes)| sizes.iter().all(Option::is_some)))
 }
 
+/// Whether the first axis of every input and output may be a batch of one sample: it is open or has one element, and where samples are
+/// given there are as many for each input.
+pub(super) fn may_be_one(options: &Import, graph: &GraphProto) -> bool {
+    let mut counts: Vec<usize> = Vec::new();
+    let inputs = open(options, graph).all(|input| {
+        let given = options.open.iter().find(|(name, _)| *name == input.name);
+        counts.extend(given.and_then(|(_, sizes)| sizes.first().copied()));
+        first_size(input).is_some_and(|size| size.is_none_or(|size| size == 1))
+    });
+    let outputs = graph.output.iter().all(|output| first_size(output).flatten().is_none_or(|size| size == 1));
+    inputs && outputs && counts.windows(2).all(|pair| pair[0] == pair[1])
+}
+
+/// What a file says of the size of a value's first axis; `None` if it tells no axes, or that there are none.
+fn first_size(info: &ValueInfoProto) -> Option<Option<usize>> {
+    let Some(type_proto::Value::TensorType(tensor)) = &info.r#type.as_ref()?.value else { return None };
+    Some(match &tensor.shape.as_ref()?.dim.first()?.value {
+        Some(dimension::Value::DimValue(size)) => usize::try_from(*size).ok(),
+        _ => None,
+    })
+}
+
 /// Makes the placeholders.
 pub(super) fn placeholders(at: &mut Importer<'_>, graph: &GraphProto) -> Result<Vec<(String, Traced)>> {
     let mut made = Vec::new();
@@ -91,19 +113,22 @@ pub(super) fn placeholders(at: &mut Importer<'_>, graph: &GraphProto) -> Result<
         let (element, mut sizes) = sizes(at.options, info)?;
         if sizes.contains(&Some(0)) {
             let dims: Option<Vec<usize>> = sizes.iter().copied().collect();
-            let Some(dims) = dims.filter(|dims| !at.batched && tensor::len(dims).is_some()) else {
+            let Some(dims) = dims.filter(|dims| at.samples == Samples::None && tensor::len(dims).is_some())
+            else {
                 let reason = format!("the input `{}` has no elements", info.name);
                 return Err(InteropError::unsupported(FORMAT, reason));
             };
             at.values.insert(info.name.clone(), super::call::empty(dims, element));
             continue;
         }
-        if at.batched {
+        let has_batch = at.samples != Samples::None;
+        if has_batch {
             if sizes.is_empty() {
                 let reason = format!("the input `{}`, a single number, {MIXES}", info.name);
                 return Err(InteropError::unsupported(FORMAT, reason));
             }
             let batch = sizes.remove(0);
+            let batch = if at.batched { batch } else { Some(1) };
             if let (Some(known), Some(batch)) = (at.file_batch, batch)
                 && known != batch
             {
@@ -128,7 +153,7 @@ pub(super) fn placeholders(at: &mut Importer<'_>, graph: &GraphProto) -> Result<
                 format!("the input `{}` has sizes {dims:?}", info.name),
             ));
         }
-        let images = !at.options.keep_layout && at.batched && takes_images(graph, &info.name, dims.len());
+        let images = !at.options.keep_layout && has_batch && takes_images(graph, &info.name, dims.len());
         let order = if images { channels_last(dims.len()) } else { (0..dims.len()).collect() };
         let arranged: Vec<usize> = order.iter().map(|&axis| dims[axis]).collect();
         let mut name = clean(&info.name);
@@ -140,14 +165,19 @@ pub(super) fn placeholders(at: &mut Importer<'_>, graph: &GraphProto) -> Result<
         at.placeholders.push((info.name.clone(), symbol.clone()));
         let groups = groups_of(&order);
         let traced = Traced { symbol, groups, element, not_negative: false };
-        at.values.insert(info.name.clone(), Value::Traced(traced.clone()));
+        let mut value = traced.clone();
+        if at.samples == Samples::One {
+            value.groups.insert(0, Vec::new());
+            at.places.insert(info.name.clone(), 0);
+        }
+        at.values.insert(info.name.clone(), Value::Traced(value));
         made.push((info.name.clone(), traced));
     }
     Ok(made)
 }
 
 /// Operators for which the second axis of a value is the channels.
-const OF_IMAGES: &[&str] = &[
+pub(super) const OF_IMAGES: &[&str] = &[
     "Conv",
     "ConvTranspose",
     "MaxPool",
@@ -214,9 +244,9 @@ pub(super) fn outputs(
     for info in &graph.output {
         let missing = || InteropError::malformed(FORMAT, format!("nothing makes the output `{}`", info.name));
         at.node = clean(&info.name);
-        let value = match at.values.get(&info.name).ok_or_else(missing)?.clone() {
+        let mut value = match at.values.get(&info.name).ok_or_else(missing)?.clone() {
             Value::Traced(traced) => traced,
-            Value::Known(_) if at.batched => {
+            Value::Known(_) if at.samples != Samples::None => {
                 let reason = format!("the output `{}` is the same for all samples, which {MIXES}", info.name);
                 return Err(InteropError::unsupported(FORMAT, reason));
             }
@@ -226,10 +256,22 @@ pub(super) fn outputs(
             }
             Value::Known(tensor) => at.trace(&tensor)?,
         };
+        if at.samples == Samples::One {
+            let is_first = at.places.get(&info.name).is_none_or(|&place| place == 0);
+            if !is_first || value.dims().first() != Some(&1) {
+                let reason = format!("the output `{}` {MIXES}", info.name);
+                return Err(InteropError::unsupported(FORMAT, reason));
+            }
+            value.groups.remove(0);
+        }
         let rank = value.groups.len();
         let last = channels_last(rank);
         let is_last = (2..=4).contains(&rank) && value.groups == groups_of(&last);
-        let order = if is_last && !at.options.keep_layout && at.batched { last } else { (0..rank).collect() };
+        let order = if is_last && !at.options.keep_layout && at.samples != Samples::None {
+            last
+        } else {
+            (0..rank).collect()
+        };
         made.push((info.name.clone(), Value::Traced(at.arrange(&value, &order)?)));
     }
     if made.is_empty() {

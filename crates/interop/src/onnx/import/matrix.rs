@@ -12,8 +12,11 @@ use super::{Call, Operator, Traced, Value};
 use crate::Result;
 use crate::onnx::tensor::{Element, Tensor};
 
-pub(super) const OPERATORS: &[Operator] =
-    &[Operator { name: "Gemm", import: gemm }, Operator { name: "MatMul", import: product }];
+pub(super) const OPERATORS: &[Operator] = &[
+    Operator { name: "Einsum", import: super::einsum::import },
+    Operator { name: "Gemm", import: gemm },
+    Operator { name: "MatMul", import: product },
+];
 
 /// A dense layer: the last of the file's axes of x times the rows of a matrix, whose rows are brought to the order in which
 /// the axis lies in the symbol.
@@ -169,7 +172,7 @@ fn product(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
 }
 
 /// A product of matrices in the last two axes, those before repeated as in NumPy.
-fn multiply(call: &mut Call<'_, '_>, a: &Value, b: &Value) -> Result<Traced> {
+pub(super) fn multiply(call: &mut Call<'_, '_>, a: &Value, b: &Value) -> Result<Traced> {
     let first = call.first();
     let rank = |value: &Value| match value {
         Value::Known(tensor) => tensor.dims.len(),

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use convnet_nn::{LayerRef, Model, Symbol, Weight};
@@ -9,10 +10,12 @@ use ndarray::{ArrayViewD, IxDyn};
 
 mod align;
 mod along;
+mod apart;
 mod call;
 mod choice;
 mod constant;
 mod convolution;
+mod einsum;
 mod elementwise;
 mod fold;
 mod inputs;
@@ -21,6 +24,7 @@ mod matrix;
 mod normalization;
 mod pick;
 mod pooling;
+mod recurrent;
 mod reduction;
 mod resize;
 mod sample;
@@ -50,6 +54,7 @@ pub(super) const OPERATORS: &[(&str, &[Operator])] = &[
     ("pooling", pooling::OPERATORS),
     ("normalization", normalization::OPERATORS),
     ("matrix", matrix::OPERATORS),
+    ("recurrent", recurrent::OPERATORS),
     ("activation and elementwise", elementwise::OPERATORS),
     ("logic", logic::OPERATORS),
     ("reduction", reduction::OPERATORS),
@@ -76,13 +81,27 @@ pub(super) const BATCH: i64 = i64::MIN / 2 + 0x00BA_7C4D;
 /// What is computed while a file is read may have so many elements altogether.
 const FOLDED: usize = 1 << 27;
 
+/// What the batch is while a graph is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Samples {
+    /// The first axis of every value that depends on inputs.
+    First,
+    /// One sample stands for all: inputs and outputs have a first axis of one element, which may go anywhere in between.
+    One,
+    /// None: all sizes are known, and samples may be mixed.
+    None,
+}
+
 /// A model that grows from a graph.
 pub(super) struct Importer<'f> {
     pub options: &'f Import,
     /// Version of the operator set.
     pub opset: i64,
+    pub samples: Samples,
     /// Whether the first axis of every value that depends on inputs is the batch.
     pub batched: bool,
+    /// With one sample for all, the axis in which it is, by names of values.
+    pub places: HashMap<String, usize>,
     /// The batch size that the file asks for, if it does.
     pub file_batch: Option<usize>,
     values: HashMap<String, Value>,
@@ -98,6 +117,8 @@ pub(super) struct Importer<'f> {
     /// What layers are now named after.
     node: String,
     budget: usize,
+    /// Where files lie that the graph names.
+    folder: Option<&'f Path>,
     anchor: Option<Symbol>,
     /// The placeholders by the names of the file's inputs.
     placeholders: Vec<(String, Symbol)>,
@@ -106,11 +127,13 @@ pub(super) struct Importer<'f> {
 }
 
 impl<'f> Importer<'f> {
-    pub fn new(options: &'f Import, opset: i64, batched: bool) -> Self {
+    pub fn new(options: &'f Import, opset: i64, samples: Samples) -> Self {
         Self {
             options,
             opset,
-            batched,
+            samples,
+            batched: samples == Samples::First,
+            places: HashMap::new(),
             file_batch: None,
             values: HashMap::new(),
             readers: HashMap::new(),
@@ -121,6 +144,7 @@ impl<'f> Importer<'f> {
             arranged: Vec::new(),
             node: String::new(),
             budget: FOLDED,
+            folder: None,
             anchor: None,
             placeholders: Vec::new(),
             wanted: RefCell::default(),
@@ -159,7 +183,7 @@ impl<'f> Importer<'f> {
         }
     }
 
-    /// Adds a layer, named after the node, with its weights.
+    /// Adds a layer with one output, named after the node, with its weights.
     pub fn layer(
         &mut self,
         suffix: &str,
@@ -167,6 +191,17 @@ impl<'f> Importer<'f> {
         inputs: &[&Symbol],
         weights: Vec<Vec<f32>>,
     ) -> Result<Symbol> {
+        Ok(self.layers(suffix, layer, inputs, weights)?.swap_remove(0))
+    }
+
+    /// Adds a layer, which may have several outputs.
+    pub fn layers(
+        &mut self,
+        suffix: &str,
+        layer: impl Into<LayerRef>,
+        inputs: &[&Symbol],
+        weights: Vec<Vec<f32>>,
+    ) -> Result<Vec<Symbol>> {
         let layer = layer.into();
         let shapes: Vec<_> = inputs.iter().map(|input| input.shape().clone()).collect();
         let refuse = |reason: String| {
@@ -201,14 +236,14 @@ impl<'f> Importer<'f> {
             name = format!("{base}_{count}");
             count += 1;
         }
-        let symbol = Symbol::merge(layer.named(name.clone()), inputs)?;
-        if symbol.shape().is_empty() {
+        let symbols = Symbol::call(layer.named(name.clone()), inputs, None)?;
+        if symbols.iter().any(|symbol| symbol.shape().is_empty()) {
             return Err(self.without_elements());
         }
         if !weights.is_empty() {
             self.weights.insert(name, weights);
         }
-        Ok(symbol)
+        Ok(symbols)
     }
 
     fn without_elements(&self) -> InteropError {
@@ -242,10 +277,49 @@ impl<'f> Importer<'f> {
         Ok(Traced::plain(symbol, tensor.element()))
     }
 
+    /// Adds the initial values.
+    fn add_initial(&mut self, graph: &GraphProto) -> Result<()> {
+        for tensor in &graph.initializer {
+            let value = Tensor::of_proto(tensor, self.folder)?;
+            self.values.insert(tensor.name.clone(), Value::Known(Arc::new(value)));
+        }
+        Ok(())
+    }
+
+    /// Notes which nodes read which values, those of graphs inside nodes too.
+    fn add_readers(&mut self, graph: &'f GraphProto) {
+        for node in &graph.node {
+            for input in &node.input {
+                self.readers.entry(input.clone()).or_default().push(node);
+            }
+            for inner in node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()) {
+                self.add_readers(inner);
+                // What it gives is read from outside.
+                self.outputs.extend(inner.output.iter().map(|output| output.name.clone()));
+            }
+        }
+    }
+
+    /// Adds a graph that is part of a node, and gives its outputs.
+    pub fn add_inner(&mut self, graph: &'f GraphProto) -> Result<Vec<(&'f str, Value)>> {
+        let unknown = unsupported(graph);
+        if !unknown.is_empty() {
+            return Err(cannot_be_read(&unknown));
+        }
+        self.add_initial(graph)?;
+        self.add_nodes(graph)?;
+        let output = |name: &'f str| {
+            let missing = || InteropError::malformed(FORMAT, format!("nothing makes `{name}`"));
+            Ok((name, self.values.get(name).ok_or_else(missing)?.clone()))
+        };
+        graph.output.iter().map(|info| output(&info.name)).collect()
+    }
+
     /// Adds all nodes, which are in an order in which they can be computed.
     fn add_nodes(&mut self, graph: &'f GraphProto) -> Result<()> {
         for node in &graph.node {
             if self.absorbed.contains_key(&std::ptr::from_ref(node)) {
+                self.follow_absorbed(node)?;
                 continue;
             }
             let outputs = self.add_node(node)?;
@@ -275,7 +349,25 @@ impl<'f> Importer<'f> {
         }
         let operator = operator(node)
             .ok_or_else(|| InteropError::unsupported(FORMAT, format!("operator {}", node.op_type)))?;
-        (operator.import)(&mut Call { at: self, node, inputs })
+        let mut call = Call { at: self, node, inputs };
+        if call.at.samples != Samples::One {
+            return (operator.import)(&mut call);
+        }
+        apart::check(&call)?;
+        let outputs = (operator.import)(&mut call)?;
+        apart::follow(&mut call, node, &outputs)?;
+        Ok(outputs)
+    }
+
+    /// Notes where the batch is in the results of a node that became part of another's layer.
+    fn follow_absorbed(&mut self, node: &'f NodeProto) -> Result<()> {
+        if self.samples == Samples::One {
+            let inputs = node.input.iter().map(|name| self.values.get(name).cloned()).collect();
+            let outputs: Vec<Value> =
+                node.output.iter().filter_map(|name| self.values.get(name).cloned()).collect();
+            apart::follow(&mut Call { at: self, node, inputs }, node, &outputs)?;
+        }
+        Ok(())
     }
 
     /// The model, with its weights.
@@ -387,26 +479,44 @@ pub(super) fn parts(
 ) -> std::result::Result<Parts, Failure> {
     let unknown = unsupported(&file.graph);
     if !unknown.is_empty() {
-        let reason = format!("{} of its operators cannot be read: {}", unknown.len(), unknown.join(", "));
-        return Err(Failure { problem: InteropError::unsupported(FORMAT, reason), wanted: Vec::new() });
+        return Err(Failure { problem: cannot_be_read(&unknown), wanted: Vec::new() });
     }
     let may_be_whole = inputs::may_be_whole(options, &file.graph);
     if may_be_known && may_be_whole && inputs::open(options, &file.graph).next().is_none() {
-        return run(options, file, false, true);
+        return run(options, file, Samples::None, true);
     }
-    match run(options, file, true, may_be_known) {
-        Err(Failure { problem, mut wanted }) if may_be_whole => {
-            run(options, file, false, may_be_known).map_err(|other| {
-                if wanted.is_empty() {
-                    wanted = other.wanted;
-                }
-                // Of the two problems that of the usual way says more, unless it only says that samples are mixed.
-                let is_mixed = problem.to_string().contains(inputs::MIXES);
-                Failure { problem: if is_mixed { other.problem } else { problem }, wanted }
-            })
-        }
-        other => other,
+    let mut failed: Option<Failure> = None;
+    let ways = [
+        (Samples::First, true),
+        (Samples::One, inputs::may_be_one(options, &file.graph)),
+        (Samples::None, may_be_whole),
+    ];
+    for (samples, _) in ways.into_iter().filter(|(_, is_possible)| *is_possible) {
+        let failure = match run(options, file, samples, may_be_known) {
+            Ok(parts) => return Ok(parts),
+            Err(failure) => failure,
+        };
+        failed = Some(match failed {
+            None => failure,
+            Some(first) => first.or(failure),
+        });
     }
+    Err(failed.expect("the first way is always tried"))
+}
+
+impl Failure {
+    /// Of two problems the first, unless it only says that samples are mixed and the other one does not.
+    fn or(self, other: Self) -> Self {
+        let is_mixed = |failure: &Self| failure.problem.to_string().contains(inputs::MIXES);
+        let takes_other = is_mixed(&self) && !is_mixed(&other);
+        let wanted = if self.wanted.is_empty() { other.wanted } else { self.wanted };
+        Self { problem: if takes_other { other.problem } else { self.problem }, wanted }
+    }
+}
+
+fn cannot_be_read(unknown: &[String]) -> InteropError {
+    let reason = format!("{} of its operators cannot be read: {}", unknown.len(), unknown.join(", "));
+    InteropError::unsupported(FORMAT, reason)
 }
 
 /// All operators of a graph that are not known, each once, with their number of uses.
@@ -433,10 +543,10 @@ type Ends = (Vec<(String, Traced)>, Vec<(String, Value)>);
 fn run(
     options: &Import,
     file: &File,
-    batched: bool,
+    samples: Samples,
     may_be_known: bool,
 ) -> std::result::Result<Parts, Failure> {
-    let mut importer = Importer::new(options, file.opset, batched);
+    let mut importer = Importer::new(options, file.opset, samples);
     let finished = match grow(&mut importer, file, may_be_known) {
         Ok(ends) => finish(importer, file, ends),
         Err(problem) => return Err(Failure { problem, wanted: importer.wanted.take() }),
@@ -447,19 +557,13 @@ fn run(
 /// Adds everything that the graph has.
 fn grow<'f>(importer: &mut Importer<'f>, file: &'f File, may_be_known: bool) -> Result<Ends> {
     let graph = &file.graph;
-    for tensor in &graph.initializer {
-        let value = Tensor::of_proto(tensor, file.folder())?;
-        importer.values.insert(tensor.name.clone(), Value::Known(Arc::new(value)));
-    }
+    importer.folder = file.folder();
+    importer.add_initial(graph)?;
     for (name, tensor) in &importer.options.constants {
         let value = inputs::as_declared(graph, name, tensor);
         importer.values.insert(name.clone(), Value::Known(Arc::new(value)));
     }
-    for node in &graph.node {
-        for input in &node.input {
-            importer.readers.entry(input.clone()).or_default().push(node);
-        }
-    }
+    importer.add_readers(graph);
     importer.outputs.extend(graph.output.iter().map(|output| output.name.clone()));
     let inputs = inputs::placeholders(importer, graph)?;
     importer.add_nodes(graph)?;
@@ -468,7 +572,7 @@ fn grow<'f>(importer: &mut Importer<'f>, file: &'f File, may_be_known: bool) -> 
 }
 
 fn finish(importer: Importer<'_>, file: &File, (inputs, outputs): Ends) -> Result<Parts> {
-    let has_batch = importer.batched;
+    let has_batch = importer.samples != Samples::None;
     let mut parts = Vec::new();
     let mut traced = Vec::new();
     for (name, output) in outputs {

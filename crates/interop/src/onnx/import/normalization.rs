@@ -41,7 +41,7 @@ fn batch(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
 
 /// By the statistics of the batch itself, and what then becomes of the moving ones.
 fn by_batch(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
-    if call.at.batched {
+    if call.at.samples != super::Samples::None {
         return Err(call.mixes());
     }
     let x = call.traced(0)?;

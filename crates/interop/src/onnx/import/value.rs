@@ -5,7 +5,7 @@ use std::sync::Arc;
 use convnet_nn::layers::{Flatten, Permute, Reshape};
 use convnet_nn::{LayerRef, Symbol};
 
-use super::Importer;
+use super::{Importer, Samples};
 use crate::Result;
 use crate::onnx::tensor::{Element, Tensor};
 
@@ -123,7 +123,7 @@ impl Importer<'_> {
         if symbol.shape().dims == dims {
             return Ok(symbol.clone());
         }
-        if dims.len() == 1 && self.batched {
+        if dims.len() == 1 && self.samples != Samples::None {
             return self.layer("flatten", Flatten::new(), &[symbol], Vec::new());
         }
         let target: Vec<isize> = dims.iter().map(|&size| size as isize).collect();

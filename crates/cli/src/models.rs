@@ -1,8 +1,9 @@
 //! Models by the name of a built-in one or of one of the zoo, from a TOML description, or from a saved file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use convnet::interop::keras;
 use convnet::interop::npy::{self, Number};
 use convnet::interop::onnx::{self, Port, Tensor};
 use convnet::nn::layers::{Conv1D, Embedding, GlobalMaxPooling1D, MaxPooling1D};
@@ -206,6 +207,8 @@ pub fn open(name: &str) -> Result<Opened> {
 pub enum ForArrays {
     /// One that takes and gives 32-bit floating point.
     Model(Box<Model>),
+    /// A file of Keras's whose model's inputs have open sizes, which are those of the arrays: names of inputs and outputs.
+    Open(PathBuf, Vec<String>, Vec<String>),
     /// A file that becomes a model for arrays that are given, with the axes and the kinds of numbers that it has.
     Onnx(Box<onnx::File>),
 }
@@ -219,7 +222,16 @@ pub fn open_for_arrays(name: &str) -> Result<ForArrays> {
     if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("onnx")) && path.exists() {
         return Ok(ForArrays::Onnx(Box::new(onnx::File::open(path).context("cannot open the model")?)));
     }
-    Ok(ForArrays::Model(Box::new(open(name)?.model)))
+    match open(name) {
+        Ok(opened) => Ok(ForArrays::Model(Box::new(opened.model))),
+        Err(problem) => match keras::stated_ends(path) {
+            Ok((inputs, outputs)) if inputs.iter().any(|input| input.dims.contains(&None)) => {
+                let inputs = inputs.into_iter().map(|input| input.name).collect();
+                Ok(ForArrays::Open(path.to_owned(), inputs, outputs))
+            }
+            _ => Err(problem),
+        },
+    }
 }
 
 impl ForArrays {
@@ -227,6 +239,7 @@ impl ForArrays {
     pub fn inputs(&self) -> Vec<String> {
         match self {
             Self::Model(model) => model.input_names().into_iter().map(str::to_owned).collect(),
+            Self::Open(_, inputs, _) => inputs.clone(),
             Self::Onnx(file) => file.inputs().into_iter().map(|port| port.name).collect(),
         }
     }
@@ -238,6 +251,9 @@ impl ForArrays {
                 let port = |name: &str| Port { name: name.to_owned(), number: Number::F32 };
                 model.output_names().into_iter().map(port).collect()
             }
+            Self::Open(_, _, outputs) => {
+                outputs.iter().map(|name| Port { name: name.clone(), number: Number::F32 }).collect()
+            }
             Self::Onnx(file) => file.outputs(),
         }
     }
@@ -248,7 +264,7 @@ impl ForArrays {
     /// If it cannot be read, or is no array.
     pub fn read(&self, input: usize, path: &Path) -> Result<Tensor> {
         let number = match self {
-            Self::Model(_) => Number::F32,
+            Self::Model(_) | Self::Open(..) => Number::F32,
             Self::Onnx(file) => file.inputs().get(input).map_or(Number::F32, |port| port.number),
         };
         if !matches!(number, Number::F32 | Number::F64) {
@@ -270,6 +286,12 @@ impl ForArrays {
                     ArrayD::from_shape_vec(dims, tensor.into_floats()).context("an array without its numbers")
                 };
                 Ok(ReadyForArrays::Model(model, arrays.into_iter().map(array).collect::<Result<_>>()?))
+            }
+            Self::Open(path, ..) => {
+                let sizes: Vec<Vec<usize>> =
+                    arrays.iter().map(|array| array.dims.iter().skip(1).copied().collect()).collect();
+                let model = keras::load_model_sized(path, &sizes).context("cannot open the model")?;
+                Self::Model(Box::new(model)).with_arrays(arrays)
             }
             Self::Onnx(file) => {
                 let names = file.inputs().into_iter().map(|port| port.name);
@@ -334,7 +356,10 @@ pub fn compiled(mut model: Model) -> Result<Opened> {
 
 fn not_found(name: &str) -> String {
     let looks_like_file = Path::new(name).extension().is_some() || name.contains(std::path::is_separator);
-    let nearest = names::nearest(name, known().map(|(name, _)| name)).filter(|_| !looks_like_file);
+    if looks_like_file {
+        return format!("there is no file `{name}`");
+    }
+    let nearest = names::nearest(name, known().map(|(name, _)| name));
     let hint = nearest.map_or_else(String::new, |nearest| format!(" (did you mean `{nearest}`?)"));
     format!("no model file and no built-in model is called `{name}`{hint}; built in are {}", names_of_all())
 }

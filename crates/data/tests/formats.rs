@@ -119,3 +119,31 @@ fn damaged_files_are_errors_and_never_panics() {
     let error = images::prepare(&huge, Path::new("huge.bmp"), shape, options(shape)).unwrap_err();
     assert!(matches!(error, DataError::TooLarge { .. }), "{error}");
 }
+
+#[test]
+fn load_img_of_keras_gives_the_same() {
+    let golden: serde_json::Value = serde_json::from_str(include_str!("golden/keras.json")).unwrap();
+    let cases = golden["photos"].as_array().unwrap();
+    assert_eq!(cases.len(), 30);
+    for case in cases {
+        let side = |at: usize| case["size"][at].as_u64().unwrap() as usize;
+        let shape = ImageShape::new(side(0), side(1), 3);
+        let fit = if case["keep_aspect_ratio"] == true { Fit::Crop } else { Fit::Stretch };
+        let resampling: Resampling = match case["interpolation"].as_str().unwrap() {
+            "box" => Resampling::Area,
+            name => name.parse().unwrap(),
+        };
+        let ours =
+            images::load_with(&file("picture.bmp"), shape, Options { fit, resampling, ..options(shape) })
+                .unwrap();
+        let theirs = case["values"].as_array().unwrap();
+        assert_eq!(ours.pixels.len(), theirs.len());
+        let differences = ours
+            .pixels
+            .iter()
+            .zip(theirs)
+            .map(|(ours, theirs)| (255.0 * f64::from(*ours) - theirs.as_f64().unwrap()).abs());
+        let worst = differences.fold(0.0, f64::max);
+        assert!(worst < 1.01, "{resampling:?} {fit:?} to {shape:?}: differs by {worst}");
+    }
+}

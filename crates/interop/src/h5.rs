@@ -278,6 +278,10 @@ fn encoding(datatype: &Datatype) -> Option<Encoding> {
             (Kind::Signed, *size, byte_order)
         }
         Datatype::FixedPoint { size, byte_order, .. } => (Kind::Unsigned, *size, byte_order),
+        // What h5py makes of bfloat16, which HDF5 has no name for.
+        Datatype::Opaque { size: 2, .. } => {
+            return Some(Encoding { kind: Kind::Bfloat, size: 2, big_endian: false });
+        }
         Datatype::Enumeration { base_type, .. } => return encoding(base_type), // h5py's booleans
         _ => return None,
     };

@@ -38,6 +38,9 @@ pub struct Args {
     /// The network whose weights IN has: a file or a built-in name
     #[arg(long, value_name = "NAME|FILE", conflicts_with = "weights")]
     model: Option<String>,
+    /// Sizes of an input that a file of Keras's leaves open, such as 224x224x3; once for each input
+    #[arg(long, value_name = "SIZES", value_parser = sizes, conflicts_with_all = ["weights", "model"])]
+    input_sizes: Vec<Sizes>,
     #[command(flatten)]
     object: AsObject,
 }
@@ -47,6 +50,15 @@ fn in_help() -> String {
         "Weights for --model (.pth, .pt, .safetensors, .weights.h5, .h5), or a model.\n{}",
         models::long_help()
     )
+}
+
+/// Sizes of a sample.
+#[derive(Clone, Debug)]
+struct Sizes(Vec<usize>);
+
+fn sizes(text: &str) -> Result<Sizes, String> {
+    let sizes: Option<Vec<usize>> = text.split('x').map(|size| size.parse().ok().filter(|&size| size > 0)).collect();
+    sizes.map(Sizes).ok_or_else(|| format!("expected sizes such as 224x224x3, got `{text}`"))
 }
 
 #[derive(Serialize)]
@@ -80,6 +92,11 @@ impl Args {
             Some(model) => Weights { weights: Some(path.to_owned()), ..self.weights.clone() }.open(model)?,
             None if weights::are_alone(path) && path.exists() => {
                 bail!("{} holds weights without a network; --model NAME|FILE says whose they are", path.display())
+            }
+            None if !self.input_sizes.is_empty() => {
+                convnet::vision::layers::register();
+                let sizes: Vec<Vec<usize>> = self.input_sizes.iter().map(|sizes| sizes.0.clone()).collect();
+                return keras::load_model_sized(path, &sizes).context("cannot open the model");
             }
             None => self.weights.open(&self.input)?,
         };

@@ -93,7 +93,16 @@ pub(super) fn with_alpha(picture: Picture) -> Picture {
 /// The part in the middle that has the proportions of `shape`: as large as there is room for, sides rounded down as Keras does, or `share` of that;
 /// at least a pixel.
 pub(super) fn crop(picture: Picture, shape: ImageShape, share: Option<f64>) -> Picture {
-    let ImageShape { height, width, channels } = picture.shape;
+    let ImageShape { width, channels, .. } = picture.shape;
+    let [(top, new_height), (left, new_width)] = middle(picture.shape, shape, share);
+    let rows = picture.values.chunks_exact(width * channels).skip(top).take(new_height);
+    let values = rows.flat_map(|row| &row[left * channels..(left + new_width) * channels]).copied().collect();
+    Picture { shape: ImageShape::new(new_height, new_width, channels), values }
+}
+
+/// The rows and columns of the largest part of the right proportions in the middle, or a share of it: first, how many.
+pub(super) fn middle(picture: ImageShape, shape: ImageShape, share: Option<f64>) -> [(usize, usize); 2] {
+    let ImageShape { height, width, .. } = picture;
     let (new_height, new_width) = match share {
         None => {
             let fitting_height = (width * shape.height / shape.width).clamp(1, height);
@@ -105,10 +114,7 @@ pub(super) fn crop(picture: Picture, shape: ImageShape, share: Option<f64>) -> P
             (side(shape.height, height), side(shape.width, width))
         }
     };
-    let (top, left) = ((height - new_height) / 2, (width - new_width) / 2);
-    let rows = picture.values.chunks_exact(width * channels).skip(top).take(new_height);
-    let values = rows.flat_map(|row| &row[left * channels..(left + new_width) * channels]).copied().collect();
-    Picture { shape: ImageShape::new(new_height, new_width, channels), values }
+    [((height - new_height) / 2, new_height), ((width - new_width) / 2, new_width)]
 }
 
 /// The largest size with the proportions of `picture` inside `shape` (at least a pixel), and the rows above it and columns before it, as

@@ -278,16 +278,23 @@ pub fn prepare_into(
         Fit::Crop => Some(None),
         Fit::CropShare(share) => Some(Some(share)),
     };
+    // Pillow's filters see what is around the part, TensorFlow cuts it out first.
+    let mut part = [(0, picture.shape.height), (0, picture.shape.width)];
     if let Some(share) = share {
-        picture = convert::crop(picture, shape, share);
-        let to = sides(&picture);
+        if share.is_none() && !options.resampling.is_tensorflow() {
+            part = convert::middle(picture.shape, shape, share);
+        } else {
+            picture = convert::crop(picture, shape, share);
+            part = [(0, picture.shape.height), (0, picture.shape.width)];
+        }
+        let to = (part[1].1, part[0].1);
         changes.extend((from != to).then_some(Change::Cropped { from, to }));
     }
-    let from = sides(&picture);
+    let from = (part[1].1, part[0].1);
     let (inside, corner) =
         if options.fit == Fit::Pad { convert::inside(picture.shape, shape) } else { (shape, (0, 0)) };
     let to = (inside.width, inside.height);
-    if from == to {
+    if from == to && sides(&picture) == to {
         convert::lay_in(
             picture.values.iter().map(|&value| f32::from(value)),
             inside,
@@ -297,8 +304,8 @@ pub fn prepare_into(
             pixels,
         );
     } else {
-        changes.push(Change::Resized { from, to });
-        let values = resize::resize(&picture, inside, options.resampling);
+        changes.extend((from != to).then_some(Change::Resized { from, to }));
+        let values = resize::resize_part(&picture, part, inside, options.resampling);
         convert::lay_in(values.iter().copied(), inside, corner, shape, white, pixels);
     }
     let whole = (shape.width, shape.height);

@@ -62,7 +62,7 @@ impl FromStr for Resampling {
 
 impl Resampling {
     /// Whether this is one of TensorFlow's, which neither are widened when shrinking nor give whole bytes.
-    fn is_tensorflow(self) -> bool {
+    pub(super) fn is_tensorflow(self) -> bool {
         matches!(self, Self::TfBilinear | Self::TfBicubic | Self::TfLanczos3 | Self::TfArea)
     }
 
@@ -94,8 +94,20 @@ impl Resampling {
 /// The numbers of a picture brought to the height and width of `to`, channels staying as they are; whole ones of 0 … 255 but for
 /// TensorFlow's filters, which may also reach beyond that.
 pub(super) fn resize(picture: &Picture, to: ImageShape, resampling: Resampling) -> Vec<f32> {
+    let whole = [(0, picture.shape.height), (0, picture.shape.width)];
+    resize_part(picture, whole, to, resampling)
+}
+
+/// As [`resize`], of the rows and columns of `part` alone (first, how many). As with Pillow's `box`, filters reach beyond it.
+pub(super) fn resize_part(
+    picture: &Picture,
+    [rows, columns]: [(usize, usize); 2],
+    to: ImageShape,
+    resampling: Resampling,
+) -> Vec<f32> {
     let ImageShape { height, width, channels } = picture.shape;
-    let (rows, columns) = (Taps::new(height, to.height, resampling), Taps::new(width, to.width, resampling));
+    let rows = Taps::new(height, rows, to.height, resampling);
+    let columns = Taps::new(width, columns, to.width, resampling);
     // The order that has the smaller intermediate result, which also bounds it for pictures of extreme proportions.
     let mut values = if to.height.saturating_mul(width) <= height.saturating_mul(to.width) {
         let squeezed = rows.apply(&picture.values, 1, width * channels);
@@ -118,14 +130,25 @@ struct Taps {
 }
 
 impl Taps {
-    fn new(old_length: usize, new_length: usize, resampling: Resampling) -> Self {
-        let scale = old_length as f64 / new_length as f64;
+    fn new(
+        old_length: usize,
+        (start, length): (usize, usize),
+        new_length: usize,
+        resampling: Resampling,
+    ) -> Self {
+        let scale = length as f64 / new_length as f64;
         let widened = if resampling.is_tensorflow() { 1.0 } else { scale.max(1.0) };
         let reach = widened * resampling.support();
+        // Pillow adds up the steps from one nearest pixel to the next, rounding errors too.
+        let mut nearest = start as f64 + 0.5 * scale;
         let window = |place: usize| {
-            let mut centre = (place as f64 + 0.5) * scale;
+            let mut centre = start as f64 + (place as f64 + 0.5) * scale;
             match resampling {
-                Resampling::Nearest => return ((centre as usize).min(old_length - 1), vec![1.0]),
+                Resampling::Nearest => {
+                    let found = (nearest as usize).min(old_length - 1);
+                    nearest += scale;
+                    return (found, vec![1.0]);
+                }
                 Resampling::TfArea => return covered(place as f64 * scale, scale, old_length),
                 // TensorFlow reads its weights from a table with 1024 steps from pixel to pixel.
                 Resampling::TfBicubic => centre = ((centre - 0.5) * 1024.0).round() / 1024.0 + 0.5,

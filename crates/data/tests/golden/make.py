@@ -49,6 +49,19 @@ def boxes():
     return {"boxes": where, "of": of, "cases": cases}
 
 
+def photos():
+    """A file as load_img cuts and resizes it."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "files", "picture.bmp")
+    cases = []
+    for interpolation in ("nearest", "bilinear", "bicubic", "lanczos", "box"):
+        for keep in (False, True):
+            for size in ((5, 7), (9, 4), (6, 24)):
+                picture = keras.utils.load_img(path, target_size=size, interpolation=interpolation, keep_aspect_ratio=keep)
+                cases.append({"interpolation": interpolation, "keep_aspect_ratio": keep, "size": size,
+                              "values": [int(value) for value in keras.utils.img_to_array(picture).ravel()]})
+    return cases
+
+
 def folder():
     """Three classes of pictures of several sizes, read by image_dataset_from_directory."""
     cases = []
@@ -136,6 +149,7 @@ golden = {
     "versions": {"tensorflow": tf.__version__, "keras": keras.__version__, "numpy": np.__version__},
     "resized": resized(),
     "boxes": boxes(),
+    "photos": photos(),
     "folder": folder(),
     "vectorization": vectorization(),
     "tokenizer": tokenizer(),

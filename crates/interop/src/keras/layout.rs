@@ -26,6 +26,8 @@ pub(super) struct Place {
     pub depth: usize,
     /// Whether it is itself a model.
     pub is_model: bool,
+    /// Whether it is an operation between layers.
+    pub is_operation: bool,
 }
 
 /// All layers of a model's object, each nested model before its layers.
@@ -58,8 +60,9 @@ fn walk(model: &Value, around: Option<&Place>, places: &mut Vec<Place>) -> Resul
     for layer in layers {
         let class_name = layer["class_name"].as_str().unwrap_or_default().to_owned();
         let name = layer["config"]["name"].as_str().or(layer["name"].as_str()).unwrap_or_default().to_owned();
-        // A Sequential hides its input layer, from the counters too.
-        let group = if sequential && class_name == "InputLayer" {
+        let is_operation = layer["module"].as_str().is_some_and(|module| module.starts_with("keras.src.ops"));
+        // A Sequential hides its input layer, from the counters too; operations between layers are none.
+        let group = if is_operation || (sequential && class_name == "InputLayer") {
             String::new()
         } else {
             let unique = unique(snake_case(&class_name), &mut counts);
@@ -76,6 +79,7 @@ fn walk(model: &Value, around: Option<&Place>, places: &mut Vec<Place>) -> Resul
             trainable: !frozen && layer["config"]["trainable"] != Value::Bool(false),
             depth,
             is_model: layer_list(layer).is_some(),
+            is_operation,
         };
         places.push(place.clone());
         if place.is_model {

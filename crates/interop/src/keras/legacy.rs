@@ -104,6 +104,13 @@ fn optimizer(group: &Group<'_>) -> Result<Option<OptimizerState>> {
 
 pub(super) fn write(file: &KerasFile) -> Result<Vec<u8>> {
     let places = places(&file.config)?;
+    if let Some(operation) = places.iter().find(|place| place.is_operation) {
+        let reason = format!(
+            "legacy .h5 files cannot hold operations between layers, such as {:?}; Keras itself cannot open them. Write .keras",
+            operation.name
+        );
+        return Err(InteropError::unsupported(FORMAT, reason));
+    }
     check_layers(file, &places)?;
     let mut root = GroupWriter::default();
     root.attribute("backend", Text::Utf8("tensorflow".into()));

@@ -23,7 +23,7 @@ use crate::{InteropError, Result, atomic};
 
 pub(crate) const FORMAT: &str = "Keras model";
 
-pub use model::{load_model, save_model};
+pub use model::{load_model, load_model_sized, save_model, stated_ends};
 pub use weights::{load_weights, load_weights_by_name, save_weights};
 
 /// The version of Keras that the files written here are checked against, and say that they are from.

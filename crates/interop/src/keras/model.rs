@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use convnet_nn::model::{Slot, Weight};
+use convnet_nn::model::{Slot, StatedInput, Weight};
 use convnet_nn::train::OptimizerMemory;
 use convnet_nn::{Metric, Model, model};
 use ndarray::{ArrayD, arr0};
@@ -29,6 +29,30 @@ pub fn load_model(path: impl AsRef<Path>) -> Result<Model> {
     let path = path.as_ref();
     let load = || build(&KerasFile::open(path)?);
     load().map_err(|error| error.in_file(path))
+}
+
+/// As [`load_model`], for a model whose inputs have open sizes: they become these, the batch not counted, input by input.
+///
+/// # Errors
+/// As [`load_model`], and if the sizes are not those that the file states.
+pub fn load_model_sized(path: impl AsRef<Path>, sizes: &[Vec<usize>]) -> Result<Model> {
+    let path = path.as_ref();
+    let load = || {
+        let mut file = KerasFile::open(path)?;
+        file.config = model::with_input_sizes(&file.config, sizes)?;
+        build(&file)
+    };
+    load().map_err(|error| error.in_file(path))
+}
+
+/// What a file says of its model's inputs, some of whose sizes may be open, and the names of the outputs.
+///
+/// # Errors
+/// As [`KerasFile::read`].
+pub fn stated_ends(path: impl AsRef<Path>) -> Result<(Vec<StatedInput>, Vec<String>)> {
+    let path = path.as_ref();
+    let file = KerasFile::open(path).map_err(|error| error.in_file(path))?;
+    Ok(model::stated_ends(&file.config))
 }
 
 /// Writes `model` as a file that Keras's `load_model` opens: legacy HDF5 if `path` ends in `.h5`, else `.keras`.
@@ -86,9 +110,31 @@ fn unknown_metrics(metrics: &Value, problems: &mut Vec<String>) {
     }
 }
 
+/// Makes one number of the arrays that weights are to start with: they have their values in the file, and only starting afresh is
+/// something else then.
+fn constants_of_arrays(json: &mut Value, notes: &mut Vec<String>) {
+    match json {
+        Value::Object(fields) if fields.get("class_name").is_some_and(|class| class == "Constant") => {
+            let Some(value) = fields.get_mut("config").and_then(|config| config.get_mut("value")) else {
+                return;
+            };
+            if !value.is_number() {
+                *value = 0.into();
+                notes.push("a weight that is to start with given numbers would start with zeros if it were made anew".into());
+            }
+        }
+        Value::Object(fields) => fields.values_mut().for_each(|field| constants_of_arrays(field, notes)),
+        Value::Array(items) => items.iter_mut().for_each(|item| constants_of_arrays(item, notes)),
+        _ => {}
+    }
+}
+
 /// As [`KerasFile::to_model`], from arrays that may lie in the file still.
 fn build<A: Numbers>(file: &KerasFile<A>) -> Result<Model> {
-    let mut config = file.config.clone();
+    let mut plain = file.config.clone();
+    let mut notes = Vec::new();
+    constants_of_arrays(&mut plain, &mut notes);
+    let mut config = plain.clone();
     if let (Some(compiled), Some(config)) = (&file.compile_config, config.as_object_mut()) {
         config.insert("compile_config".into(), compiled.clone());
     }
@@ -99,12 +145,13 @@ fn build<A: Numbers>(file: &KerasFile<A>) -> Result<Model> {
     let mut model = match model::from_config_within(&config, numbers) {
         Ok(model) => model,
         Err(problem) => {
-            let mut model = model::from_config_within(&file.config, numbers)?;
+            let mut model = model::from_config_within(&plain, numbers)?;
             let note = format!("it is not compiled, since its file says how in other terms: {problem}");
             model.add_note(note);
             model
         }
     };
+    notes.into_iter().for_each(|note| model.add_note(note));
     let is_compiled = model.compiled().is_some();
     for key in ["metrics", "weighted_metrics"].into_iter().filter(|_| is_compiled) {
         let metrics = file.compile_config.as_ref().map_or(&Value::Null, |compiled| &compiled[key]);
@@ -141,23 +188,41 @@ fn arrays_of<'a, A: Numbers>(file: &'a KerasFile<A>, model: &Model) -> Result<Ve
             );
             return Err(InteropError::malformed(FORMAT, reason));
         }
-        let frozen = !model.get_layer(layer)?.trainable();
-        let trains = |weight: &Weight| frozen || matches!(weight.slot, Slot::Parameter(_));
-        for (place, weight) in wanted.iter().enumerate() {
-            // Archives number the arrays of each part of a layer; legacy files list all, those that train first.
-            let before = wanted[..place].iter().filter(|other| other.group == weight.group).count();
-            let numbered = joined(&weight.group, &before.to_string());
-            let named = found.iter().find(|(name, _)| *name == numbered);
-            let earlier = |&(at, other): &(usize, &&Weight)| match (trains(other), trains(weight)) {
-                (true, false) => true,
-                (false, true) => false,
-                _ => at < place,
-            };
-            let listed = wanted.iter().enumerate().filter(earlier).count();
-            arrays.push(&named.unwrap_or(&found[listed]).1);
-        }
+        arrays.extend(matched(model, wanted, found)?);
     }
     Ok(arrays)
+}
+
+/// For each of a layer's weights its array, of as many.
+pub(super) fn matched<'a, A>(
+    model: &Model,
+    wanted: &[&Weight],
+    found: &'a [(String, A)],
+) -> Result<Vec<&'a A>> {
+    let Some(first) = wanted.first() else { return Ok(Vec::new()) };
+    let exact = |weight: &&Weight| {
+        let name = joined(&weight.group, weight.name);
+        found.iter().find(|(known, _)| *known == name).map(|(_, array)| array)
+    };
+    if let Some(arrays) = wanted.iter().map(exact).collect() {
+        return Ok(arrays);
+    }
+    let frozen = !model.get_layer(&first.layer)?.trainable();
+    let trains = |weight: &Weight| frozen || matches!(weight.slot, Slot::Parameter(_));
+    let array = |(place, weight): (usize, &&Weight)| {
+        // Archives number the arrays of each part of a layer; legacy files list all, those that train first.
+        let before = wanted[..place].iter().filter(|other| other.group == weight.group).count();
+        let numbered = joined(&weight.group, &before.to_string());
+        let named = found.iter().find(|(name, _)| *name == numbered);
+        let earlier = |&(at, other): &(usize, &&Weight)| match (trains(other), trains(weight)) {
+            (true, false) => true,
+            (false, true) => false,
+            _ => at < place,
+        };
+        let listed = wanted.iter().enumerate().filter(earlier).count();
+        &named.unwrap_or(&found[listed]).1
+    };
+    Ok(wanted.iter().enumerate().map(array).collect())
 }
 
 /// The part of a layer, if there is one, and a name in it.

@@ -21,10 +21,15 @@ const WEIGHTS: &str = "model.weights.h5";
 /// The layer whose file has the kernel of the layer inside it twice.
 const SPECTRAL: &str = "SpectralNormalization";
 
-pub(super) fn read(bytes: Vec<u8>) -> Result<KerasFile<StoredArray>> {
+/// The configuration of the model in an archive, and the file of its weights.
+pub(super) fn open(bytes: Vec<u8>) -> Result<(Value, H5File)> {
     let mut archive = Archive::open(bytes)?;
+    open_parts(&mut archive)
+}
+
+fn open_parts(archive: &mut Archive) -> Result<(Value, H5File)> {
     let config = archive.read(CONFIG)?.ok_or_else(|| missing(CONFIG))?;
-    let mut config: Value = serde_json::from_slice(&config)
+    let config: Value = serde_json::from_slice(&config)
         .map_err(|error| InteropError::malformed(FORMAT, format!("{CONFIG} is not JSON: {error}")))?;
     if layer_list(&config).is_none() {
         let class_name = config["class_name"].as_str().unwrap_or("unknown").to_owned();
@@ -33,10 +38,16 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<KerasFile<StoredArray>> {
         );
         return Err(InteropError::unsupported(FORMAT, reason));
     }
+    let weights = H5File::open(archive.read(WEIGHTS)?.ok_or_else(|| missing(WEIGHTS))?)?;
+    Ok((config, weights))
+}
+
+pub(super) fn read(bytes: Vec<u8>) -> Result<KerasFile<StoredArray>> {
+    let mut archive = Archive::open(bytes)?;
+    let (mut config, weights) = open_parts(&mut archive)?;
     let compiled = config.as_object_mut().and_then(|config| config.shift_remove("compile_config"));
     let compile_config =
         compiled.filter(|compiled| compiled.as_object().is_some_and(|compiled| !compiled.is_empty()));
-    let weights = H5File::open(archive.read(WEIGHTS)?.ok_or_else(|| missing(WEIGHTS))?)?;
     let root = weights.root();
     let layers = layers(&root, &config)?;
     let optimizer =

@@ -5,12 +5,13 @@ use std::path::Path;
 use convnet_nn::{Model, Weight};
 
 use super::fill::fill_some;
-use super::{FORMAT, File, Format, KerasFile, native};
-use crate::h5::{Group, StoredArray};
+use super::model::matched;
+use super::{FORMAT, File, Format, KerasFile, LayerWeights, native};
+use crate::h5::{Group, H5File, StoredArray};
 use crate::{InteropError, Result, atomic};
 
-/// Fills a model with the weights of a file whose model has the same layers in the same order. Keras's
-/// [load_weights](https://keras.io/api/models/model_saving_apis/weights_saving_and_loading/).
+/// Fills a model with the weights of a file whose model has the same layers in the same order; of the files of Keras 3, layers of each
+/// class. Keras's [load_weights](https://keras.io/api/models/model_saving_apis/weights_saving_and_loading/).
 ///
 /// The file is `.weights.h5`, a whole model, or weights as they were saved before Keras 3; its content tells which.
 ///
@@ -19,8 +20,11 @@ use crate::{InteropError, Result, atomic};
 /// partly filled.
 pub fn load_weights(model: &mut Model, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
-    let mut load = || match Source::read(path, model)? {
-        Source::Layers(layers) => fill_layers(model, &layers),
+    let mut load = || match Source::read(path)? {
+        Source::Layers { root, .. } => {
+            let layers = native::layers(&root.root(), &model.config())?;
+            fill_layers(model, &layers)
+        }
         Source::Groups(groups) => {
             let wanted = outer_groups(model);
             if groups.len() != wanted.len() {
@@ -52,9 +56,12 @@ pub fn load_weights_by_name(
 ) -> Result<Vec<String>> {
     let path = path.as_ref();
     let mut load = || {
-        let groups = match Source::read(path, model)? {
+        let groups = match Source::read(path)? {
             Source::Groups(groups) => groups,
-            Source::Layers(_) => {
+            Source::Layers { layers: Some(layers), .. } => {
+                return fill_by_path(model, &layers, skip_mismatch);
+            }
+            Source::Layers { .. } => {
                 let reason = "a .weights.h5 file of Keras 3 has no layer names; weights by name need an .h5 or .keras file";
                 return Err(InteropError::unsupported(FORMAT, reason));
             }
@@ -88,17 +95,21 @@ type ArrayGroup = (String, Vec<StoredArray>);
 
 /// Arrays of a file by what they can be found with.
 enum Source {
-    /// The place in the model's structure: path and arrays.
-    Layers(Vec<ArrayGroup>),
+    /// The place in the model's structure: the file, and its own model's layers if it has a model.
+    Layers { root: H5File, layers: Option<Vec<LayerWeights<StoredArray>>> },
     /// The name and the order of the outermost layers that have weights.
     Groups(Vec<ArrayGroup>),
 }
 
 impl Source {
-    fn read(path: &Path, model: &Model) -> Result<Self> {
+    fn read(path: &Path) -> Result<Self> {
         let file = match File::open(path)? {
             File::Hdf5(file) => file,
-            File::Archive(bytes) => return Ok(Self::of_file(native::read(bytes)?)),
+            File::Archive(bytes) => {
+                let (config, root) = native::open(bytes)?;
+                let layers = native::layers(&root.root(), &config)?;
+                return Ok(Self::Layers { root, layers: Some(layers) });
+            }
         };
         let root = file.root();
         let group = root.group("model_weights")?;
@@ -106,28 +117,8 @@ impl Source {
         if !names.is_empty() {
             return Ok(Self::Groups(legacy_groups(group.as_ref().unwrap_or(&root), names)?));
         }
-        let layers = native::layers(&root, &model.config())?;
-        let plain = layers.into_iter().map(|layer| (layer.path, arrays(layer.weights)));
-        Ok(Self::Layers(plain.collect()))
+        Ok(Self::Layers { root: file, layers: None })
     }
-
-    /// Of a whole model: its outermost layers, those of nested models joined.
-    fn of_file(file: KerasFile<StoredArray>) -> Self {
-        let mut groups: Vec<ArrayGroup> = Vec::new();
-        for layer in file.layers {
-            let outer = layer.path.split('/').next().unwrap_or_default();
-            let values = arrays(layer.weights);
-            match groups.last_mut().filter(|group| group.0 == outer) {
-                Some(group) => group.1.extend(values),
-                None => groups.push((outer.to_owned(), values)),
-            }
-        }
-        Self::Groups(groups)
-    }
-}
-
-fn arrays(weights: Vec<(String, StoredArray)>) -> Vec<StoredArray> {
-    weights.into_iter().map(|(_, values)| values).collect()
 }
 
 fn legacy_groups(weights: &Group<'_>, names: Vec<String>) -> Result<Vec<ArrayGroup>> {
@@ -146,8 +137,14 @@ fn legacy_groups(weights: &Group<'_>, names: Vec<String>) -> Result<Vec<ArrayGro
 /// The model's outermost layers that have weights, with these in the order of legacy files: what trains comes first.
 fn outer_groups(model: &Model) -> Vec<(String, Vec<Weight>)> {
     let mut groups: Vec<(String, Vec<Weight>)> = Vec::new();
+    // Keras 2 has layers whose own names have slashes.
+    let layers = model.layers();
+    let is_inside = |layer: &str, path: &str| {
+        path.strip_prefix(layer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
     for weight in model.weights() {
-        let outer = weight.path.split('/').next().unwrap_or_default();
+        let around = layers.iter().map(|layer| layer.name()).filter(|name| is_inside(name, &weight.layer));
+        let outer = around.max_by_key(|name| name.len()).unwrap_or(&weight.layer);
         match groups.last_mut().filter(|group| group.0 == outer) {
             Some(group) => group.1.push(weight.clone()),
             None => groups.push((outer.to_owned(), vec![weight.clone()])),
@@ -177,21 +174,61 @@ fn paired(
     Ok(weights.into_iter().zip(arrays).collect())
 }
 
+/// The model's layers that have weights, with these.
+fn layers_of(model: &Model) -> Vec<Vec<Weight>> {
+    let weights: Vec<&Weight> = model.weights().collect();
+    weights
+        .chunk_by(|a, b| a.layer == b.layer)
+        .map(|weights| weights.iter().copied().cloned().collect())
+        .collect()
+}
+
 /// Fills layers by their paths; each layer of the model must be there.
-fn fill_layers(model: &mut Model, layers: &[ArrayGroup]) -> Result<()> {
-    let mut wanted: Vec<(String, Vec<Weight>)> = Vec::new();
-    for weight in model.weights() {
-        match wanted.last_mut().filter(|group| group.0 == weight.layer) {
-            Some(group) => group.1.push(weight.clone()),
-            None => wanted.push((weight.layer.clone(), vec![weight.clone()])),
-        }
-    }
+fn fill_layers(model: &mut Model, layers: &[LayerWeights<StoredArray>]) -> Result<()> {
     let mut pairs = Vec::new();
-    for wanted in wanted {
-        let arrays = layers.iter().find(|layer| layer.0 == wanted.0).map_or(&[][..], |layer| &layer.1);
-        pairs.extend(paired(wanted, arrays)?);
+    for wanted in layers_of(model) {
+        let name = &wanted[0].layer;
+        let found = layers.iter().find(|layer| layer.path == *name).map_or(&[][..], |layer| &layer.weights);
+        if found.len() != wanted.len() {
+            let reason =
+                format!("layer {name:?} has {} arrays, the file has {} for it", wanted.len(), found.len());
+            return Err(InteropError::malformed(FORMAT, reason));
+        }
+        let arrays = matched(model, &wanted.iter().collect::<Vec<_>>(), found)?;
+        pairs.extend(wanted.into_iter().zip(arrays));
     }
     fill_some(model, pairs)
+}
+
+/// Fills the layers whose paths are there, and gives those of the others.
+fn fill_by_path(
+    model: &mut Model,
+    layers: &[LayerWeights<StoredArray>],
+    skip_mismatch: bool,
+) -> Result<Vec<String>> {
+    let (mut left, mut pairs) = (Vec::new(), Vec::new());
+    for wanted in layers_of(model) {
+        let name = &wanted[0].layer;
+        let found = layers.iter().find(|layer| layer.path == *name).map(|layer| &layer.weights[..]);
+        match found.filter(|found| found.len() == wanted.len()) {
+            Some(found) => {
+                let arrays = matched(model, &wanted.iter().collect::<Vec<_>>(), found)?;
+                let fits = wanted.iter().zip(&arrays).all(|(weight, array)| weight.dims == array.shape());
+                if fits || !skip_mismatch {
+                    pairs.extend(wanted.into_iter().zip(arrays));
+                } else {
+                    left.push(name.clone());
+                }
+            }
+            None if found.is_some() && !skip_mismatch => {
+                let reason = format!("layer {name:?} has other arrays in the file");
+                return Err(InteropError::malformed(FORMAT, reason));
+            }
+            None => left.push(name.clone()),
+        }
+    }
+    fill_some(model, pairs)?;
+    Ok(left)
 }
 
 impl Format {

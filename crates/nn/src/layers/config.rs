@@ -349,6 +349,8 @@ fn neutral(class: &str, key: &str, value: &Json) -> Option<bool> {
         "groups" if !matches!(class, "Conv1D" | "Conv2D" | "Conv3D" | "GroupNormalization") => {
             Some(value == 1)
         }
+        // Keras 2 writes it for a kernel that these do not have.
+        "kernel_initializer" if class.starts_with("SeparableConv") => Some(true),
         "renorm" => Some(value == false),
         "noise_shape" if class != "Dropout" => Some(value.is_null()),
         "renorm_clipping" | "quantization_config" | "lora_rank" => Some(value.is_null()),

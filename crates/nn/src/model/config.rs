@@ -1,15 +1,18 @@
 //! Models as Keras writes them down: JSON of layers, wiring, optimizer, loss and metrics.
 
-use std::collections::HashMap;
+use std::any::Any;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
 use super::network::LayerCall;
-use super::{Compiled, Kind, Model, ModelLayer, Network, Sequential, Symbol};
+use super::open_sizes::{is_open, with_input_sizes};
+use super::{Compiled, Kind, Model, ModelLayer, Network, Sequential, Symbol, lambdas};
 use crate::error::{Error, Result};
 use crate::layer::{Layer, LayerKind, LayerRef};
-use crate::layers;
+use crate::layers::{self, KerasOperation};
 use crate::schedules;
 
 /// Sizes of a placeholder may not multiply to more than this.
@@ -132,6 +135,9 @@ impl Network {
                 })
             })
             .collect();
+        if let Some(operation) = operation(&self.layers[call.layer]) {
+            return operation.object("", &tensors).1;
+        }
         let mut kwargs = Map::new();
         if let Some(training) = call.training {
             kwargs.insert("training".into(), json!(training));
@@ -168,6 +174,9 @@ impl Network {
                 object["config"]["trainable"] = json!(layer.trainable);
                 object
             }
+            Some(LayerKind::Layer(_)) if operation(layer).is_some() => {
+                operation(layer).map(|operation| operation.object(&layer.name, &[]).0).unwrap_or_default()
+            }
             Some(LayerKind::Layer(kind)) => layer_object(
                 kind.module(),
                 kind.class_name(),
@@ -179,6 +188,12 @@ impl Network {
             _ => unreachable!("an object was just made"),
         }
     }
+}
+
+/// What a layer is if Keras has an operation in its place.
+fn operation(layer: &ModelLayer) -> Option<&KerasOperation> {
+    let layer: &dyn Any = layer.layer()?;
+    layer.downcast_ref()
 }
 
 /// A layer as an object of Keras's, which looks for a class that is not its own among registered ones.
@@ -347,11 +362,11 @@ fn placeholder(config: &Map<String, Json>, named: bool) -> Result<Option<Symbol>
     let Some(shape) = config.get("batch_shape").or_else(|| config.get("batch_input_shape")) else {
         return Ok(None);
     };
-    let sizes = shape.as_array().map(Vec::as_slice).unwrap_or_default();
-    let dims: Option<Vec<usize>> =
-        sizes.iter().skip(1).map(|size| size.as_u64().and_then(|size| usize::try_from(size).ok())).collect();
-    let Some(dims) = dims.filter(|_| !sizes.is_empty()) else {
-        let problem = format!("the input shape {shape} must have known sizes but for the batch");
+    let is_empty = shape.as_array().is_none_or(Vec::is_empty);
+    let Some(dims) = dims_of(shape).filter(|_| !is_empty) else {
+        let problem = format!(
+            "the input shape {shape} leaves sizes open; say which they shall be: `convnet convert IN OUT --input-sizes 224x224x3`, or `keras::load_model_sized` in Rust (`convnet run` takes those of its arrays)"
+        );
         return Err(Error::argument("model configuration", problem));
     };
     check_input(&dims)?;
@@ -359,6 +374,12 @@ fn placeholder(config: &Map<String, Json>, named: bool) -> Result<Option<Symbol>
         Some(name) => Symbol::named_input(name, dims),
         None => Symbol::input(dims),
     }))
+}
+
+/// The sizes of a shape, the batch not counted, if all are known.
+fn dims_of(shape: &Json) -> Option<Vec<usize>> {
+    let sizes = shape.as_array()?.iter().skip(1);
+    sizes.map(|size| size.as_u64().and_then(|size| usize::try_from(size).ok())).collect()
 }
 
 fn check_input(dims: &[usize]) -> Result<()> {
@@ -381,7 +402,15 @@ fn sequential(config: &Json) -> Result<Network> {
             model = placeholder(config, true)?.map(Sequential::from_input);
             continue;
         }
-        let layer = layer(class, config)?;
+        if let Some(row) = model.take_if(|_| is_open(config)) {
+            let layer = closed(class, config, &[&row.output()?])?;
+            model = Some(row.add(layer));
+            continue;
+        }
+        let layer = match whole.get("build_input_shape").and_then(dims_of).filter(|_| is_open(config)) {
+            Some(dims) => closed(class, config, &[&Symbol::input(dims)])?,
+            None => file_layer(class, config)?,
+        };
         let row = match model.take() {
             Some(row) => row,
             None => first_input(whole, config, &layer)?.map(Sequential::from_input).ok_or_else(|| {
@@ -423,13 +452,18 @@ fn functional(config: &Json) -> Result<Network> {
     let problem = |text: &str| Error::argument("model configuration", text);
     let objects =
         config.get("layers").and_then(Json::as_array).ok_or_else(|| problem("no list of layers"))?;
+    let objects = objects
+        .iter()
+        .map(|object| Ok(lambdas::as_operation(object)?.map_or(Cow::Borrowed(object), Cow::Owned)));
+    let objects: Vec<Cow<'_, Json>> = objects.collect::<Result<_>>()?;
+    let needed = needed(&objects, config);
     let mut symbols = Symbols::default();
-    let mut waiting: Vec<(String, LayerRef, std::collections::VecDeque<Node>)> = Vec::new();
-    for object in objects {
+    let mut waiting: Vec<(String, Waiting<'_>, VecDeque<Node>)> = Vec::new();
+    for object in objects.iter().map(AsRef::as_ref) {
         let (class, config) = parts(object)?;
-        let name = object.get("name").or_else(|| config.get("name")).and_then(Json::as_str);
-        let name = name.ok_or_else(|| problem("a layer without a name"))?.to_owned();
-        if makes_masks(object) {
+        let name = name_of(object).ok_or_else(|| problem("a layer without a name"))?.to_owned();
+        // Operations that only make masks: here these go from layer to layer by themselves.
+        if is_operation(object) && !needed.contains(&*name) {
             continue;
         }
         if class == "InputLayer" {
@@ -439,13 +473,29 @@ fn functional(config: &Json) -> Result<Network> {
             let nodes =
                 object.get("inbound_nodes").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
             symbols.is_keras2 |= nodes.first().is_some_and(Json::is_array);
-            let number = nodes.first().and_then(|node| with_number(class, node));
+            let layer = match nodes {
+                _ if is_open(config) => {
+                    let kind = if class == "Sequential" { Kind::Sequential } else { Kind::Functional };
+                    symbols.networks.insert(name.clone(), kind);
+                    let nodes = nodes.iter().map(read_node).collect::<Result<_>>()?;
+                    waiting.push((name, Waiting::Open(class, config), nodes));
+                    continue;
+                }
+                [node] if is_operation(object) => operation_of(class, config, node)?,
+                _ if is_operation(object) => {
+                    return Err(Error::argument(
+                        format!("layer `{name}`"),
+                        "an operation that is called more than once",
+                    ));
+                }
+                _ => file_layer(class, config)?,
+            };
+            let layer = layer.named(&name);
             let nodes = nodes.iter().map(read_node).collect::<Result<_>>()?;
-            let layer = number.map_or_else(|| layer(class, config), Ok)?.named(&name);
             if let LayerKind::Network(network) = &layer.0.kind {
                 symbols.networks.insert(name.clone(), network.kind);
             }
-            waiting.push((name, layer, nodes));
+            waiting.push((name, Waiting::Layer(layer), nodes));
         }
     }
     // Layers are mostly listed after those that feed them, but need not be.
@@ -456,6 +506,7 @@ fn functional(config: &Json) -> Result<Network> {
                 nodes.front().and_then(|node| Some((node, symbols.look_up(&node.inputs, false)?)))
             {
                 let inputs: Vec<&Symbol> = inputs.iter().collect();
+                let layer = layer.closed(name, &inputs)?;
                 // Keras writes the default of these layers, to train, and passes over it.
                 let training = node.training.filter(|_| !layers::is_augmentation(layer.layer().class_name()));
                 let outputs = Symbol::call(layer.clone(), &inputs, training)?;
@@ -483,11 +534,95 @@ fn functional(config: &Json) -> Result<Network> {
     Network::new(&ends("input_layers")?, &ends("output_layers")?)
 }
 
-/// Whether something that is listed among the layers is an operation by which Keras makes masks. Here masks go from layer to layer by themselves.
-fn makes_masks(object: &Json) -> bool {
-    let text = |key: &str| object.get(key).and_then(Json::as_str).unwrap_or_default();
-    text("module").starts_with("keras.src.ops")
-        && ["NotEqual", "Any", "Squeeze", "LogicalAnd", "LogicalOr"].contains(&text("class_name"))
+pub(super) fn name_of(object: &Json) -> Option<&str> {
+    object.get("name").or_else(|| object.pointer("/config/name")).and_then(Json::as_str)
+}
+
+/// A layer whose calls are not all made.
+enum Waiting<'a> {
+    Layer(LayerRef),
+    /// A model, by class and arguments, that takes its sizes from what it is called with first.
+    Open(&'a str, &'a Map<String, Json>),
+}
+
+impl Waiting<'_> {
+    fn closed(&mut self, name: &str, inputs: &[&Symbol]) -> Result<LayerRef> {
+        if let Self::Open(class, config) = self {
+            *self = Self::Layer(closed(class, config, inputs)?.named(name));
+        }
+        match self {
+            Self::Layer(layer) => Ok(layer.clone()),
+            Self::Open(..) => unreachable!("it was just closed"),
+        }
+    }
+}
+
+/// A model as a layer whose open sizes are those of its inputs.
+fn closed(class: &str, config: &Map<String, Json>, inputs: &[&Symbol]) -> Result<LayerRef> {
+    let sizes: Vec<Vec<usize>> = inputs.iter().map(|input| input.shape().dims.clone()).collect();
+    let object = with_input_sizes(&json!({ "config": config }), &sizes)?;
+    let (_, config) = parts(&json!({ "class_name": class, "config": object["config"] }))
+        .map(|(class, config)| (class.to_owned(), config.clone()))?;
+    file_layer(class, &config)
+}
+
+/// Whether something that is listed among the layers is an operation of `keras.ops`. Legacy files do not say where a class is, but layers
+/// have more arguments.
+fn is_operation(object: &Json) -> bool {
+    let module = object.get("module").and_then(Json::as_str);
+    let has = |key: &str| object["config"].get(key).is_some();
+    match module {
+        Some(module) => module.starts_with("keras.src.ops") || module.starts_with("keras.ops"),
+        None => {
+            let class = object["class_name"].as_str().unwrap_or_default();
+            let is_layer = has("trainable") || (has("dtype") && !KerasOperation::is_known(class));
+            object.pointer("/inbound_nodes/0/args").is_some() && !is_layer
+        }
+    }
+}
+
+/// The layer that does what a call of an operation does.
+fn operation_of(class: &str, config: &Map<String, Json>, node: &Json) -> Result<LayerRef> {
+    if let Some(layer) = with_number(class, node).or_else(|| as_layer(class, config, node)) {
+        return layer;
+    }
+    let arguments = node.get("args").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+    let named = node.get("kwargs").and_then(Json::as_object).cloned().unwrap_or_default();
+    Ok(LayerRef::new(KerasOperation::read(class, config.clone(), arguments, named)?))
+}
+
+/// Names of the layers and operations on whose outputs the model's depend, other than by masks.
+fn needed<'a>(objects: &'a [Cow<'_, Json>], config: &Json) -> HashSet<&'a str> {
+    let by_name: HashMap<&str, &Json> =
+        objects.iter().filter_map(|object| Some((name_of(object)?, object.as_ref()))).collect();
+    let mut waiting = Vec::new();
+    collect_tensors(config.get("output_layers").unwrap_or(&Json::Null), &mut waiting);
+    let mut needed = HashSet::new();
+    while let Some((name, ..)) = waiting.pop() {
+        let Some((&name, object)) = by_name.get_key_value(&*name) else { continue };
+        if needed.insert(name) {
+            let nodes = object.get("inbound_nodes").and_then(Json::as_array);
+            nodes.into_iter().flatten().for_each(|node| node_tensors(node, &mut waiting));
+        }
+    }
+    needed
+}
+
+/// A layer of a file of Keras's.
+fn file_layer(class: &str, config: &Map<String, Json>) -> Result<LayerRef> {
+    layer(class, config).map_err(|error| match error {
+        Error::Unknown { kind: "layer", name: class, nearest, .. } => {
+            let name = config.get("name").and_then(Json::as_str).unwrap_or_default();
+            let nearest = nearest.map_or_else(String::new, |nearest| format!(" (did you mean `{nearest}`?)"));
+            let problem = format!(
+                "`{class}` is none of the layers here{nearest}. If it is Keras's, let Keras write the model as ONNX, \
+                 `model.export(\"model.onnx\", format=\"onnx\")`, and open that; a layer of your own can be made known in Rust by \
+                 `layers::register`"
+            );
+            Error::argument(format!("layer `{name}`"), problem)
+        }
+        other => other,
+    })
 }
 
 /// What the layers of a functional model have made so far, call by call.
@@ -519,12 +654,8 @@ impl Symbols {
 /// A call as Keras 3 writes it, with tensors anywhere in its arguments, or as Keras 2 does, a list of lists.
 fn read_node(node: &Json) -> Result<Node> {
     let mut inputs = Vec::new();
-    let arguments = node.get("args").unwrap_or(node);
-    collect_tensors(arguments, &mut inputs);
+    node_tensors(node, &mut inputs);
     let named = node.get("kwargs").unwrap_or(&Json::Null);
-    for (_, argument) in named.as_object().into_iter().flatten().filter(|(name, _)| *name != "mask") {
-        collect_tensors(argument, &mut inputs);
-    }
     if inputs.is_empty() {
         return Err(Error::argument("model configuration", format!("a call without inputs: {node}")));
     }
@@ -533,21 +664,49 @@ fn read_node(node: &Json) -> Result<Node> {
     Ok(Node { inputs, training: training.and_then(Json::as_bool) })
 }
 
+/// The tensors that a call works on, masks aside.
+fn node_tensors(node: &Json, tensors: &mut Vec<TensorName>) {
+    collect_tensors(node.get("args").unwrap_or(node), tensors);
+    let named = node.get("kwargs").and_then(Json::as_object);
+    for (_, argument) in named.into_iter().flatten().filter(|(name, _)| *name != "mask") {
+        collect_tensors(argument, tensors);
+    }
+}
+
+/// The layer of Keras that does what an operation does. Legacy files can hold these only.
+fn as_layer(class: &str, config: &Map<String, Json>, node: &Json) -> Option<Result<LayerRef>> {
+    let arguments = node.get("args")?.as_array()?;
+    let is_tensor = |argument: &Json| argument["class_name"] == "__keras_tensor__";
+    let mut own = Map::new();
+    let class = match (class, &arguments[..]) {
+        ("Add" | "Subtract" | "Multiply" | "Maximum" | "Minimum", [a, b]) if is_tensor(a) && is_tensor(b) => {
+            class
+        }
+        ("Concatenate", [_]) => {
+            own.insert("axis".into(), config.get("axis")?.clone());
+            class
+        }
+        ("Relu", [_]) => "ReLU",
+        _ => return None,
+    };
+    Some(layers::from_config(class, own).map(LayerRef::from))
+}
+
 /// The layer that does what a tensor plus, minus, times or by a number is. Keras writes an operation without a layer for it.
-fn with_number(class: &str, node: &Json) -> Option<LayerRef> {
+fn with_number(class: &str, node: &Json) -> Option<Result<LayerRef>> {
     let arguments = node.get("args")?.as_array()?;
     let [Json::Object(_), number] = &arguments[..] else { return None };
     let number = number.as_f64()?;
-    Some(LayerRef::new(match class {
+    Some(Ok(LayerRef::new(match class {
         "Add" => layers::Rescaling::new(1.0).offset(number),
         "Subtract" => layers::Rescaling::new(1.0).offset(-number),
         "Multiply" => layers::Rescaling::new(number),
         "Divide" | "TrueDivide" => layers::Rescaling::new(1.0 / number),
         _ => return None,
-    }))
+    })))
 }
 
-fn collect_tensors(json: &Json, tensors: &mut Vec<TensorName>) {
+pub(super) fn collect_tensors(json: &Json, tensors: &mut Vec<TensorName>) {
     match json {
         Json::Array(items) => match triple(items) {
             Some(tensor) => tensors.push(tensor),

@@ -59,6 +59,11 @@ impl Sequential {
         Ok(model)
     }
 
+    /// What the last of the layers gives.
+    pub(super) fn output(&self) -> Result<Symbol> {
+        self.layers.iter().try_fold(self.input.clone(), |last, layer| last.apply(layer.clone()))
+    }
+
     /// The model without its numbers.
     pub(super) fn assemble(self) -> Result<Network> {
         if self.layers.is_empty() {

@@ -18,7 +18,11 @@ const MAX_AXIS: usize = 1 << 30;
 
 impl Operator {
     /// Adds the operation.
-    pub(super) fn apply(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
+    pub(in crate::layers) fn apply(
+        &self,
+        at: &mut LayerContext<'_>,
+        inputs: &[Value],
+    ) -> Result<Value, EngineError> {
         let wanted = self.inputs();
         if !wanted.contains(&inputs.len()) {
             let expected = format!("{} to {} inputs", wanted.start(), wanted.end());

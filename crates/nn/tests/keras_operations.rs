@@ -1,0 +1,96 @@
+//! Operations between the layers of Keras's functional models: what cannot be done is told by name. What can is held to Keras's numbers by
+//! `convnet-interop`'s `random_models`.
+
+#![expect(clippy::unwrap_used, reason = "a failed helper is a failed test")]
+
+use convnet_nn::model;
+use serde_json::{Value, json};
+
+/// A model of one operation on samples of `dims`.
+fn with_operation(module: &str, class: &str, config: Value, arguments: Value, dims: Value) -> Value {
+    let mut config = config;
+    config["name"] = json!("op");
+    let mut shape = vec![Value::Null];
+    shape.extend(dims.as_array().unwrap().iter().cloned());
+    let node = match class {
+        "TFOpLambda" => json!([["x", 0, 0, arguments]]),
+        _ => json!([{ "args": arguments, "kwargs": {} }]),
+    };
+    json!({ "class_name": "Functional", "config": {
+        "name": "m", "input_layers": ["x", 0, 0], "output_layers": ["op", 0, 0],
+        "layers": [
+            { "class_name": "InputLayer", "config": { "batch_shape": shape, "name": "x" }, "name": "x", "inbound_nodes": [] },
+            { "module": module, "class_name": class, "config": config, "name": "op", "inbound_nodes": node },
+        ],
+    }})
+}
+
+fn tensor() -> Value {
+    json!({ "class_name": "__keras_tensor__", "config": { "keras_history": ["x", 0, 0] } })
+}
+
+#[test]
+fn what_would_mix_samples_or_is_not_known_is_refused_by_name() {
+    let all = json!({ "class_name": "__slice__", "config": { "start": null, "stop": null, "step": null } });
+    let cases = [
+        ("Mean", json!({ "axis": null }), json!([tensor()]), "an axis that is not the batch"),
+        ("Mean", json!({ "axis": 0 }), json!([tensor()]), "0, the batch"),
+        ("Reshape", json!({ "newshape": [-1, 2] }), json!([tensor()]), "behind a batch"),
+        ("Reshape", json!({ "newshape": [3, 4] }), json!([tensor()]), "behind a batch"),
+        ("Transpose", json!({ "axes": [1, 0, 2] }), json!([tensor()]), "the batch in front"),
+        ("GetItem", json!({}), json!([tensor(), 0]), "all samples of the batch"),
+        ("GetItem", json!({}), json!([tensor(), [all, 9]]), "an axis of 4"),
+        ("Concatenate", json!({ "axis": 0 }), json!([[tensor(), tensor()]]), "0, the batch"),
+        (
+            "Einsum",
+            json!({ "subscripts": "bij,bjk->ik" }),
+            json!([tensor(), tensor()]),
+            "begins with the batch",
+        ),
+        ("Split", json!({ "indices_or_sections": 3, "axis": 1 }), json!([tensor()]), "parts of an axis of 4"),
+        ("Add", json!({}), json!([tensor(), [[1.0, 2.0], [3.0, 4.0]]]), "along the last axis"),
+        ("Fft2", json!({}), json!([tensor()]), "unknown operation of keras.ops `Fft2`"),
+    ];
+    for (class, config, arguments, expected) in cases {
+        let json = with_operation("keras.src.ops.numpy", class, config, arguments, json!([4, 3]));
+        let problem = model::from_config(&json).unwrap_err().to_string();
+        assert!(problem.contains(expected), "{class}: {problem}");
+    }
+    let json = with_operation(
+        "tf_keras.layers",
+        "TFOpLambda",
+        json!({ "function": "math.bessel" }),
+        json!({}),
+        json!([3]),
+    );
+    let problem = model::from_config(&json).unwrap_err().to_string();
+    assert!(problem.contains("layer `op`") && problem.contains("`math.bessel`"), "{problem}");
+}
+
+#[test]
+fn a_layer_that_is_not_known_is_named_with_the_way_out() {
+    let config = json!({ "trainable": true, "dtype": "float32" });
+    let json = with_operation("keras.layers", "MultiHeadAttention", config, json!([tensor()]), json!([4, 3]));
+    let problem = model::from_config(&json).unwrap_err().to_string();
+    assert!(
+        problem.contains("`op`") && problem.contains("MultiHeadAttention") && problem.contains("ONNX"),
+        "{problem}"
+    );
+}
+
+#[test]
+fn open_sizes_are_told_and_taken() {
+    let json = with_operation("keras.src.ops.nn", "Sigmoid", json!({}), json!([tensor()]), json!([null, 3]));
+    let (inputs, outputs) = model::stated_ends(&json);
+    assert_eq!(
+        (inputs[0].name.as_str(), &inputs[0].dims[..], outputs),
+        ("x", &[None, Some(3)][..], vec!["op".to_owned()])
+    );
+    assert!(model::from_config(&json).unwrap_err().to_string().contains("leaves sizes open"));
+    let closed = model::with_input_sizes(&json, &[vec![5, 3]]).unwrap();
+    assert_eq!(model::from_config(&closed).unwrap().output_shapes()[0].dims, [5, 3]);
+    for (sizes, expected) in [(vec![5, 4], "a size of 3, not 4"), (vec![5], "not as many sizes")] {
+        assert!(model::with_input_sizes(&json, &[sizes]).unwrap_err().to_string().contains(expected));
+    }
+    assert!(model::with_input_sizes(&json, &[]).is_err());
+}

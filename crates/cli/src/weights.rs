@@ -53,7 +53,10 @@ impl Weights {
         let source = if are_pytorch(path)? { Source::PyTorch(read_pytorch(path)?) } else { Source::Keras };
         let origin = match &source {
             Source::Keras => Origin::Keras,
-            Source::PyTorch(tensors) => Origin::PyTorch(self.habits(network.as_ref(), tensors)),
+            Source::PyTorch(tensors) => match &network {
+                Some(network) if has_own_names(network, tensors)? => Origin::Keras,
+                _ => Origin::PyTorch(self.habits(network.as_ref(), tensors)),
+            },
         };
         let mut opened = match network {
             Some(network) => models::compiled(as_of(network, origin).build_empty()?)?,
@@ -96,6 +99,15 @@ impl Weights {
             Some(_) => Ok(ForArrays::Model(Box::new(self.open(name)?.0.model))),
         }
     }
+}
+
+/// Whether tensors are called as the layers are in Keras's form of the network, from which they were then saved.
+fn has_own_names(network: &Network<Box<dyn Family>>, tensors: &[(String, ArrayD<f32>)]) -> Result<bool> {
+    let model = network.build_empty()?;
+    let Some(first) = model.weights().next() else { return Ok(false) };
+    let module = first.layer.replace('/', ".");
+    let there = tensors.iter().any(|(name, _)| name.rsplit_once('.').is_some_and(|(of, _)| of == module));
+    Ok(there && zoo::pytorch_modules(&model).is_empty())
 }
 
 /// The network as the makers of its weights built it.

@@ -27,6 +27,13 @@ const FORMAT: &str = "HDF5 file";
 /// Bytes of numbers that any file may give, beyond eight times its own size: compressed files hold more than they weigh.
 const FREE_BYTES: u64 = 1 << 28;
 
+/// Times that groups of any file may be opened, beyond one for each [`GROUP_BYTES`] of its size.
+const FREE_GROUPS: u64 = 1 << 10;
+/// Of several hundred bytes that a group takes at least: it may be opened often.
+const GROUP_BYTES: u64 = 16;
+/// Times that groups of a large file may be opened.
+const MOST_GROUPS: u64 = 1 << 18;
+
 /// Bytes of an array's texts that are read.
 const MAX_TEXT: usize = 1 << 26;
 
@@ -39,6 +46,8 @@ pub struct H5File {
     length: u64,
     /// Bytes that may still be read. Many names can lead to one array, so the sum is bounded.
     budget: Cell<u64>,
+    /// Times that groups may still be opened. Groups can hold each other, so that a small file has more paths than anyone can walk.
+    groups: Cell<u64>,
 }
 
 impl H5File {
@@ -54,7 +63,7 @@ impl H5File {
     pub fn open(bytes: Vec<u8>) -> Result<Self> {
         let length = bytes.len() as u64;
         let file = hdf5_pure::File::from_bytes(bytes).map_err(|error| malformed("/", error))?;
-        Ok(Self { file, disk: None, length, budget: Cell::new(FREE_BYTES + 8 * length) })
+        Ok(Self::of(file, None, length))
     }
 
     /// Opens the file at `path`, of which nothing is kept in memory but its structure.
@@ -67,8 +76,13 @@ impl H5File {
         let length = disk.metadata().map_err(io)?.len();
         let source = OnDisk { file: Arc::clone(&disk), length };
         let file = hdf5_pure::File::from_source(source).map_err(|error| malformed("/", error))?;
+        Ok(Self::of(file, Some(disk), length))
+    }
+
+    fn of(file: hdf5_pure::File, disk: Option<Arc<fs::File>>, length: u64) -> Self {
         let budget = Cell::new(FREE_BYTES.saturating_add(length.saturating_mul(8)));
-        Ok(Self { file, disk: Some(disk), length, budget })
+        let groups = Cell::new((FREE_GROUPS + length / GROUP_BYTES).min(MOST_GROUPS));
+        Self { file, disk, length, budget, groups }
     }
 
     /// The outermost group.
@@ -115,6 +129,13 @@ impl<'a> Group<'a> {
     /// When the file is damaged there.
     pub fn group(&self, path: &str) -> Result<Option<Group<'a>>> {
         let inner = format!("{}/{path}", self.path);
+        let left = self.file.groups.get().checked_sub(1).ok_or_else(|| {
+            InteropError::malformed(
+                FORMAT,
+                format!("it has too many groups, or they hold each other, at {inner}"),
+            )
+        })?;
+        self.file.groups.set(left);
         match self.group.group(path) {
             Ok(group) => Ok(Some(Group { file: self.file, group, path: inner })),
             Err(Error::Format(FormatError::PathNotFound(_)) | Error::NotAGroup(_)) => Ok(None),

@@ -110,9 +110,10 @@ impl Preprocessing {
         })
     }
 
-    /// What weights from torchvision and timm were trained with; those of EfficientNet-Lite come from TensorFlow.
+    /// What weights from torchvision and timm were trained with; those of EfficientNet-Lite and the inception networks come from TensorFlow.
     pub fn of_pytorch(network: &str) -> Self {
-        if network.starts_with("efficientnet-lite") { Self::Tf } else { Self::Torch }
+        let of_tensorflow = ["efficientnet-lite", "inception"].iter().any(|start| network.starts_with(start));
+        if of_tensorflow { Self::Tf } else { Self::Torch }
     }
 
     /// The same as layers, for a model that takes pixels of 0 … 255 as they are. Pictures that are not of three colours are brought to 0 … 1,

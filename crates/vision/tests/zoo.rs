@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
 
+use std::collections::HashSet;
+
 use convnet_nn::Model;
 use convnet_vision::zoo::{self, Family, Network};
 use serde_json::Value as Json;
@@ -127,6 +129,8 @@ fn other_networks_have_the_parameters_of_their_papers() {
         ("zf-net", 62_357_608, 62_357_608),
         ("googlenet", 13_378_280, 13_378_280),
         ("inception-v4", 42_742_984, 42_679_816),
+        ("resnet18-v2", 11_695_528, 11_687_720),
+        ("resnet34-v2", 21_811_112, 21_795_880),
         ("se-resnet50", 28_141_144, 28_088_024),
         ("unet", 31_030_658, 31_030_658),
         ("fcn32s", 136_152_917, 136_152_917),
@@ -203,6 +207,49 @@ fn layers_before_the_classifier_have_the_sizes_of_the_papers() {
         let summary = zoo::find(name).unwrap().build_empty().unwrap().summary(1).unwrap();
         let row = summary.layers.iter().find(|row| row.name == layer).unwrap();
         assert_eq!(row.output_shape, shape, "{name} {layer}");
+    }
+}
+
+/// Each module with weights of torchvision's or timm's network is one layer here, and each layer one module there.
+#[test]
+fn networks_of_pytorch_have_the_modules_of_theirs() {
+    let rows: Json = serde_json::from_str(include_str!("../../../golden/pytorch/modules.json")).unwrap();
+    for row in rows.as_array().unwrap() {
+        let text = |key: &str| row[key].as_str().unwrap();
+        let network = zoo::find(text("network")).unwrap();
+        let model = network.as_in_pytorch(text("habits").parse().unwrap()).build_empty().unwrap();
+        let known = zoo::pytorch_modules(&model);
+        let there: HashSet<&str> =
+            row["modules"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        let mut taken = HashSet::new();
+        let layers: HashSet<&str> = model.weights().map(|weight| weight.layer.as_str()).collect();
+        for layer in layers {
+            let found: Vec<&str> =
+                known[layer].iter().map(String::as_str).filter(|name| there.contains(name)).collect();
+            assert!(found.len() == 1 && taken.insert(found[0]), "{}: {layer} is {found:?}", text("from"));
+        }
+        assert_eq!(taken.len(), there.len(), "{}", text("from"));
+    }
+}
+
+#[test]
+fn weights_of_networks_that_pytorch_builds_otherwise_keep_their_names() {
+    for name in [
+        "resnet50",
+        "resnet50-v2",
+        "mobilenet",
+        "mobilenet-v2",
+        "mobilenet-v3-small",
+        "efficientnet-b0",
+        "convnext-tiny",
+        "inception-v3",
+    ] {
+        let network = zoo::find(name).unwrap();
+        assert!(zoo::pytorch_modules(&network.build_empty().unwrap()).is_empty(), "{name}");
+    }
+    for name in ["resnet18", "vgg16", "densenet121", "efficientnet-lite0", "inception-v4"] {
+        let network = zoo::find(name).unwrap();
+        assert!(!zoo::pytorch_modules(&network.build_empty().unwrap()).is_empty(), "{name}");
     }
 }
 

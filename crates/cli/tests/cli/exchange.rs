@@ -49,6 +49,25 @@ fn run_takes_inputs_by_name_and_fills_a_folder() {
     assert_eq!(folder.read("s.npy"), folder.read("out/sum.npy"));
 }
 
+/// Keras's form of a network is another one than PyTorch's, so its weights keep the layers' names and come back to the same form.
+#[test]
+fn weights_of_keras_networks_come_back_from_a_state_dict() {
+    let folder = Folder::new("own-names");
+    folder.write("x.npy", npy(&[1, 224, 224, 3], &[100.0; 224 * 224 * 3]));
+    for network in ["mobilenet-v3-small", "efficientnet-b0"] {
+        let saved = folder.run(&["convert", network, "net.safetensors"]);
+        assert_eq!(saved.code, Some(0), "{}", saved.stderr);
+        let run = |weights: &[&str], output: &str| {
+            let ran =
+                folder.run(&[&["run", network, "--input", "x.npy", "--output", output], weights].concat());
+            assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        };
+        run(&[], "built.npy");
+        run(&["--weights", "net.safetensors"], "read.npy");
+        assert_eq!(folder.read("built.npy"), folder.read("read.npy"), "{network}");
+    }
+}
+
 #[test]
 fn run_says_which_input_is_wrong() {
     let folder = Folder::new("run-names-wrong");

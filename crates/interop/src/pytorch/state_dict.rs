@@ -10,6 +10,8 @@ use crate::{InteropError, Result};
 
 /// How many names an error lists.
 const LISTED: usize = 8;
+/// How many names it shows of what is there instead.
+const SHOWN: usize = 3;
 
 /// Fills a model with the tensors of a state dict, and gives the names of those that it has no place for.
 ///
@@ -57,7 +59,16 @@ pub fn load_state_dict(
         let more = missing.len().saturating_sub(LISTED);
         missing.truncate(LISTED);
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-        let reason = format!("{} has weights that are not in it: {}{more}", model.name(), missing.join(", "));
+        let mut unused: Vec<&str> =
+            known.keys().filter(|name| !used.contains(*name)).map(String::as_str).collect();
+        unused.sort_unstable();
+        let others = if unused.len() > SHOWN { ", …" } else { "" };
+        let instead = match unused.len() {
+            0 => String::new(),
+            _ => format!("; it has {}{others}", unused[..unused.len().min(SHOWN)].join(", ")),
+        };
+        let missing = missing.join(", ");
+        let reason = format!("{} has weights that are not in it: {missing}{more}{instead}", model.name());
         return Err(InteropError::malformed(FORMAT, reason));
     }
     let counters = |name: &String| name.ends_with("num_batches_tracked");
@@ -108,6 +119,8 @@ impl Place {
             "bias" | "beta" => "bias",
             "moving_mean" => "running_mean",
             "moving_variance" => "running_var",
+            // Of a normalisation by statistics, which PyTorch has not.
+            "count" => "count",
             "mean" => "mean",
             "variance" => "variance",
             name => {

@@ -23,12 +23,12 @@ pub struct ResNetV2 {
     as_in_pytorch: bool,
 }
 
-/// ResNet-18 V2: 11,696,232 parameters with 1000 classes.
+/// ResNet-18 V2: 11,695,528 parameters with 1000 classes.
 pub fn resnet18_v2() -> Network<ResNetV2> {
     network(true, [2, 2, 2, 2])
 }
 
-/// ResNet-34 V2: 21,811,816 parameters with 1000 classes.
+/// ResNet-34 V2: 21,811,112 parameters with 1000 classes.
 pub fn resnet34_v2() -> Network<ResNetV2> {
     network(true, [3, 4, 6, 3])
 }

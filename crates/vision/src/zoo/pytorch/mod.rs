@@ -58,9 +58,12 @@ impl FromStr for Habits {
 /// Known are ResNet (also with squeeze and excitation, also V2), VGG, DenseNet, the MobileNets, EfficientNet and its lite form,
 /// ConvNeXt, Inception-v3 and v4 and Inception-ResNet-v2, as far as torchvision and timm have them, and EfficientNet as in `efficientnet_pytorch` and
 /// `efficientnet_lite_pytorch`. torchvision's AlexNet and GoogLeNet are other networks than those of the papers, which are here.
-/// Weights whose network differs in more than names, as torchvision's ResNet-50 does in its strides, need the network to be built by
-/// [`Network::as_in_pytorch`](super::Network::as_in_pytorch).
+/// Networks that differ there in more than names, as torchvision's ResNet-50 does in its strides, have the names if they were built by
+/// [`Network::as_in_pytorch`](super::Network::as_in_pytorch): the weights of one would give other results in the other.
 pub fn pytorch_modules(model: &Model) -> HashMap<String, Vec<String>> {
+    if is_as_in_keras(model) {
+        return HashMap::new();
+    }
     let layers: Vec<&str> = model.layers().iter().map(|layer| layer.name()).collect();
     let model_name = model.name();
     let rename: fn(&[&str], &str) -> Option<Vec<String>> = match () {
@@ -87,6 +90,28 @@ pub fn pytorch_modules(model: &Model) -> HashMap<String, Vec<String>> {
     };
     let with_weights = model.weights().map(|weight| weight.layer.as_str());
     with_weights.filter_map(|layer| Some((layer.to_owned(), rename(&layers, layer)?))).collect()
+}
+
+/// Whether a model is Keras's network of its name, not PyTorch's, from which it differs in more than names of layers.
+fn is_as_in_keras(model: &Model) -> bool {
+    let has = |layer: &str| model.get_layer(layer).is_ok();
+    let name = model.name();
+    match () {
+        () if name.starts_with("resnet") && name.ends_with("v2") => has("pool1_pad"),
+        () if name.starts_with("resnet") || name.starts_with("se_resnet") => {
+            let first = model.get_layer("conv3_block1_1_conv").ok().and_then(|layer| layer.layer());
+            has("conv3_block1_3_conv") && first.is_some_and(|layer| layer.config()["strides"][0] != 1)
+        }
+        () if name.starts_with("mobilenetv2") => !has("Conv1_pad"),
+        () if name.starts_with("mobilenet") => !has("conv1_pad"),
+        () if name.starts_with("MobileNetV3") => has("rescaling"),
+        () if name.starts_with("efficientnet") => has("normalization"),
+        () if name.starts_with("convnext") => has(&format!("{name}_prestem_normalization")),
+        () if name == "inception_v3" || name == "inception_resnet_v2" => {
+            model.weights().all(|weight| weight.name != "gamma")
+        }
+        () => false,
+    }
 }
 
 /// A number that stands behind a word, less one: names here count from 1, modules from 0.

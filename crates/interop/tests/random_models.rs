@@ -8,6 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use convnet_interop::keras::{self, Format, KerasFile};
+use convnet_interop::onnx;
 use convnet_nn::{Model, model};
 use ndarray::{ArrayD, IxDyn};
 use serde_json::Value;
@@ -26,7 +27,12 @@ fn tensor(value: &Value) -> ArrayD<f32> {
 fn difference(model: &Model, case: &Value) -> Result<f32, String> {
     let inputs: Vec<_> = case["inputs"].as_array().unwrap().iter().map(tensor).collect();
     let views: Vec<_> = inputs.iter().map(|input| input.view()).collect();
-    let outputs = model.predict_all(&views).map_err(|error| error.to_string())?;
+    compare(model.predict_all(&views).map_err(|error| error.to_string())?, case)
+}
+
+/// The largest difference between outputs and Keras's.
+fn compare(outputs: impl IntoIterator<Item = ArrayD<f32>>, case: &Value) -> Result<f32, String> {
+    let outputs: Vec<_> = outputs.into_iter().collect();
     let expected: Vec<_> = case["outputs"].as_array().unwrap().iter().map(tensor).collect();
     if outputs.len() != expected.len() {
         return Err(format!("{} outputs instead of {}", outputs.len(), expected.len()));
@@ -85,6 +91,24 @@ fn weights_come_back(
     Ok(largest)
 }
 
+/// Writes the model as ONNX, and computes its outputs from that; gives the largest difference to Keras.
+fn onnx_comes_back(model: &Model, case: &Value) -> Result<f32, String> {
+    let bytes = onnx::to_bytes(model).map_err(|error| error.to_string())?;
+    let file = onnx::File::from_bytes(bytes).map_err(|error| error.to_string())?;
+    let inputs = case["inputs"].as_array().unwrap().iter().map(|input| {
+        let input = tensor(input);
+        onnx::Tensor::floats(input.shape().to_vec(), input.into_iter().collect())
+    });
+    let names = file.inputs().into_iter().map(|port| port.name);
+    let evaluation = file.with_values(names.zip(inputs).collect()).map_err(|error| error.to_string())?;
+    let outputs = evaluation.run().map_err(|error| error.to_string())?.into_iter();
+    compare(
+        outputs
+            .map(|output| ArrayD::from_shape_vec(IxDyn(&output.dims.clone()), output.into_floats()).unwrap()),
+        case,
+    )
+}
+
 /// Loads a model, whose inputs have the sizes of the case where they are open, and holds it to Keras's numbers, as it is and saved in some
 /// formats; gives the largest difference.
 fn check(path: &Path, formats: &[Format]) -> Result<f32, String> {
@@ -108,6 +132,7 @@ fn check(path: &Path, formats: &[Format]) -> Result<f32, String> {
             .map_err(|error| format!("saved as {format:?}: {error}"))?;
         largest = largest.max(difference(&again, &case).map_err(|error| format!("{format:?}: {error}"))?);
     }
+    largest = largest.max(onnx_comes_back(&model, &case).map_err(|error| format!("as ONNX: {error}"))?);
     largest = largest.max(weights_come_back(&model, path, is_open, formats, &case)?);
     if largest > TOLERANCE { Err(format!("differs by {largest}")) } else { Ok(largest) }
 }

@@ -41,7 +41,8 @@ fn dense(call: &mut Call<'_, '_>, x: &Traced, matrix: &Tensor, bias: Option<Vec<
         let matrix = matrix.clone().reshaped(factors).transposed(&order).reshaped(vec![rows, columns]);
         (call.at.reshaped(&x.symbol, &[rows])?, matrix, vec![vec![0]])
     } else {
-        let order = if x.is_simple() && x.groups[rank - 1].first() == Some(&(x.physical().len() - 1)) {
+        let is_last = |&axis: &usize| axis + 1 == x.physical().len();
+        let order = if x.is_simple() && x.groups[rank - 1].first().is_some_and(is_last) {
             x.order()
         } else {
             (0..rank).collect()

@@ -17,8 +17,8 @@ use crate::weights::{self, Weights};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 The endings of the names tell the formats. Whole models: .keras and .h5 of Keras, .onnx. Weights alone: .weights.h5 of Keras 3,
-.pth, .pt and .safetensors with PyTorch's names and axes (a network of the zoo has torchvision's names where they are known, other
-layers their own); `torch.load(FILE, weights_only=True)` opens the first two. Weights say nothing of their network, so as IN they need --model. What a format cannot
+.pth, .pt and .safetensors with PyTorch's axes (a network of the zoo has torchvision's or timm's names if it is theirs, layer for layer; Keras's
+ResNet-50, MobileNets and others pad or stride otherwise, and keep their own); `torch.load(FILE, weights_only=True)` opens the first two. Weights say nothing of their network, so as IN they need --model. What a format cannot
 express is refused. Images have their channels last in all formats but ONNX's, which is read so that its inputs have them last.
 
 Examples:

@@ -26,7 +26,8 @@ Examples:
   convnet convert mnist.keras mnist.onnx
   convnet convert mnist.keras mnist.pth
   convnet convert efficientnet-lite0.pth lite0.keras --model efficientnet-lite0
-  convnet convert resnet50 resnet50.onnx --weights resnet50.h5")]
+  convnet convert resnet50 resnet50.onnx --weights resnet50.h5
+  convnet convert base.keras base.onnx --input-shape 224x224x3")]
 pub struct Args {
     #[arg(value_name = "IN", help = "A model or weights", long_help = in_help())]
     input: String,
@@ -38,9 +39,9 @@ pub struct Args {
     /// The network whose weights IN has: a file or a built-in name
     #[arg(long, value_name = "NAME|FILE", conflicts_with = "weights")]
     model: Option<String>,
-    /// Sizes of an input that a file of Keras's leaves open, such as 224x224x3; once for each input
-    #[arg(long, value_name = "SIZES", value_parser = sizes, conflicts_with_all = ["weights", "model"])]
-    input_sizes: Vec<Sizes>,
+    /// Sizes of an input that a file of Keras's leaves open, the batch not counted; in the order of the inputs, or by name
+    #[arg(long, value_name = "[NAME=]224x224x3", conflicts_with_all = ["weights", "model"])]
+    input_shape: Vec<String>,
     #[command(flatten)]
     object: AsObject,
 }
@@ -50,15 +51,6 @@ fn in_help() -> String {
         "Weights for --model (.pth, .pt, .safetensors, .weights.h5, .h5), or a model.\n{}",
         models::long_help()
     )
-}
-
-/// Sizes of a sample.
-#[derive(Clone, Debug)]
-struct Sizes(Vec<usize>);
-
-fn sizes(text: &str) -> Result<Sizes, String> {
-    let sizes: Option<Vec<usize>> = text.split('x').map(|size| size.parse().ok().filter(|&size| size > 0)).collect();
-    sizes.map(Sizes).ok_or_else(|| format!("expected sizes such as 224x224x3, got `{text}`"))
 }
 
 #[derive(Serialize)]
@@ -93,14 +85,40 @@ impl Args {
             None if weights::are_alone(path) && path.exists() => {
                 bail!("{} holds weights without a network; --model NAME|FILE says whose they are", path.display())
             }
-            None if !self.input_sizes.is_empty() => {
-                convnet::vision::layers::register();
-                let sizes: Vec<Vec<usize>> = self.input_sizes.iter().map(|sizes| sizes.0.clone()).collect();
-                return keras::load_model_sized(path, &sizes).context("cannot open the model");
-            }
+            None if !self.input_shape.is_empty() => return self.of_shape(path),
             None => self.weights.open(&self.input)?,
         };
         Ok(opened.0.model)
+    }
+}
+
+impl Args {
+    /// A file of Keras's with sizes for what it leaves open.
+    fn of_shape(&self, path: &Path) -> Result<Model> {
+        let (inputs, _) = keras::stated_ends(path).context("cannot open the model")?;
+        let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
+        let mut shapes: Vec<Option<Vec<usize>>> =
+            inputs.iter().map(|input| input.dims.iter().copied().collect()).collect();
+        for (index, given) in self.input_shape.iter().enumerate() {
+            let (place, sizes) = match given.rsplit_once('=') {
+                Some((name, sizes)) => (names.iter().position(|known| *known == name), sizes),
+                None => (Some(index).filter(|index| *index < names.len()), given.as_str()),
+            };
+            let Some(place) = place else {
+                bail!("--input-shape {given}: the inputs of {} are {}", self.input, names.join(", "));
+            };
+            let sizes: Option<Vec<usize>> =
+                sizes.split('x').map(|size| size.parse().ok().filter(|&size| size > 0)).collect();
+            let Some(sizes) = sizes else { bail!("--input-shape {given}: sizes are written like 224x224x3") };
+            shapes[place] = Some(sizes);
+        }
+        let shapes: Vec<Vec<usize>> = shapes
+            .into_iter()
+            .zip(&names)
+            .map(|(shape, name)| shape.with_context(|| format!("the input {name} has open sizes, too; give --input-shape {name}=SIZES")))
+            .collect::<Result<_>>()?;
+        convnet::vision::layers::register();
+        keras::load_model_sized(path, &shapes).context("cannot open the model")
     }
 }
 

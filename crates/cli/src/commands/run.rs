@@ -19,7 +19,7 @@ use crate::weights::Weights;
 The first axis of an array counts samples, of which there may be any number; the others are those of the model's input. Numbers go
 in as they are, of any type: nothing is scaled to 0 … 1. A model with several inputs takes --input as often, in its order or by
 name (NAME=X.npy). Outputs are files in its order, or one folder, which gets a file an output, named after it. A file is
-written whole or not at all. Arrays for an ONNX file have its own order of axes, such as (batch, channels, height, width); sizes that
+written whole or not at all. Sizes that a file of Keras's leaves open are those of the arrays. Arrays for an ONNX file have its own order of axes, such as (batch, channels, height, width); sizes that
 the file leaves open are those of the arrays, inputs may be such that say sizes, and outputs have the kind of numbers that it declares.
 
 Examples:

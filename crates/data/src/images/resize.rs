@@ -91,14 +91,9 @@ impl Resampling {
     }
 }
 
-/// The numbers of a picture brought to the height and width of `to`, channels staying as they are; whole ones of 0 … 255 but for
-/// TensorFlow's filters, which may also reach beyond that.
-pub(super) fn resize(picture: &Picture, to: ImageShape, resampling: Resampling) -> Vec<f32> {
-    let whole = [(0, picture.shape.height), (0, picture.shape.width)];
-    resize_part(picture, whole, to, resampling)
-}
-
-/// As [`resize`], of the rows and columns of `part` alone (first, how many). As with Pillow's `box`, filters reach beyond it.
+/// The numbers of a part of a picture (its rows and columns: first, how many) brought to the height and width of `to`, channels staying as they
+/// are; whole ones of 0 … 255 but for TensorFlow's filters, which may also reach beyond that. As with Pillow's `box`, filters see what is
+/// around the part.
 pub(super) fn resize_part(
     picture: &Picture,
     [rows, columns]: [(usize, usize); 2],
@@ -215,6 +210,12 @@ fn covered(start: f64, length: f64, old_length: usize) -> (usize, Vec<f32>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A whole picture, brought to a size.
+    fn resize(picture: &Picture, to: ImageShape, resampling: Resampling) -> Vec<f32> {
+        let whole = [(0, picture.shape.height), (0, picture.shape.width)];
+        resize_part(picture, whole, to, resampling)
+    }
 
     fn resized(width: usize, height: usize, to: (usize, usize), resampling: Resampling) -> Vec<u8> {
         let values = (0..width * height).map(|at| (at * at * 37 % 251) as u8).collect();

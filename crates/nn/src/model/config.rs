@@ -365,7 +365,7 @@ fn placeholder(config: &Map<String, Json>, named: bool) -> Result<Option<Symbol>
     let is_empty = shape.as_array().is_none_or(Vec::is_empty);
     let Some(dims) = dims_of(shape).filter(|_| !is_empty) else {
         let problem = format!(
-            "the input shape {shape} leaves sizes open; say which they shall be: `convnet convert IN OUT --input-sizes 224x224x3`, or `keras::load_model_sized` in Rust (`convnet run` takes those of its arrays)"
+            "the input shape {shape} leaves sizes open; say which they shall be: `convnet convert IN OUT --input-shape 224x224x3`, or `keras::load_model_sized` in Rust (`convnet run` takes those of its arrays)"
         );
         return Err(Error::argument("model configuration", problem));
     };

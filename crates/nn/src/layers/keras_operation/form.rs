@@ -340,7 +340,7 @@ fn split(call: &Call<'_>, at: &mut LayerContext<'_>, x: Value) -> Made<Vec<Value
     let size = at.graph.shape(x).dims[axis];
     let stated = call.argument("indices_or_sections", 1).cloned().unwrap_or_default();
     let ends: Option<Vec<usize>> = match stated.as_u64() {
-        Some(count) if count > 0 && size as u64 % count == 0 => {
+        Some(count) if count > 0 && (size as u64).is_multiple_of(count) => {
             (1..=count as usize).map(|part| Some(part * (size / count as usize))).collect()
         }
         Some(_) => None,

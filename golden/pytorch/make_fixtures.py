@@ -3,7 +3,10 @@
 usage: make_fixtures.py      (needs torch, safetensors and numpy)
 """
 
+import argparse
+import collections
 import os
+import pathlib
 
 import numpy as np
 import torch
@@ -51,6 +54,14 @@ torch.save(state, path("row.pth"), _use_new_zipfile_serialization=False)
 inside = {f"module.{name}": value for name, value in state.items()}
 inside["module.dense.weight"] = nn.Parameter(state["dense.weight"].t().contiguous().t())
 torch.save({"epoch": 3, "lr": 0.1, "state_dict": inside}, path("checkpoint.pt"))
+# And with what they keep beside it: arguments, a tensor, counters, paths, NumPy's numbers.
+beside = {
+    "arch": "net",
+    "args": argparse.Namespace(lr=0.1, output=pathlib.PurePosixPath("out"), seen={1, 2}),
+    "best": torch.tensor(71.5),
+    "optimizer": {"state": collections.defaultdict(dict, {0: {"step": 1}}), "param_groups": [{"lr": np.float64(0.1)}]},
+}
+torch.save({**beside, "model": state}, path("training.pt"))
 save_file({name: value.contiguous() for name, value in state.items()}, path("plain.safetensors"))
 save_file({name: value.to(torch.bfloat16).contiguous() for name, value in state.items()}, path("bf16.safetensors"))
 

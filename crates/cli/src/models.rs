@@ -196,7 +196,11 @@ pub fn open(name: &str) -> Result<Opened> {
     // Files without an ending of their own are Keras's, whose content tells which of its formats it is.
     let known = convnet::interop::model_format(path).is_ok();
     let model = if known { convnet::interop::load(path) } else { load_model(path) };
-    let model = model.context("cannot open the model")?;
+    let model = model.map_err(|problem| {
+        let open = problem.to_string().contains("open sizes beside the batch");
+        let hint = "cannot open the model; `convnet convert IN.onnx OUT.keras --input-shape 1x3x224x224` writes it with such sizes";
+        anyhow::Error::new(problem).context(if open { hint } else { "cannot open the model" })
+    })?;
     for text in model.notes() {
         note(format!("warning: {name}: {text}"));
     }

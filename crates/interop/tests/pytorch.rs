@@ -59,6 +59,7 @@ fn every_form_of_the_file_gives_pytorchs_numbers() {
         ("zip.pth", 1e-5),
         ("row.pth", 1e-5),
         ("checkpoint.pt", 1e-5),
+        ("training.pt", 1e-5),
         ("plain.safetensors", 1e-5),
         ("bf16.safetensors", 0.05),
     ] {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use convnet::interop::{self, keras};
+use convnet::interop::{self, keras, onnx};
 use convnet::prelude::*;
 use serde::Serialize;
 
@@ -17,8 +17,8 @@ use crate::weights::{self, Weights};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 The endings of the names tell the formats. Whole models: .keras and .h5 of Keras, .onnx. Weights alone: .weights.h5 of Keras 3,
-.pth, .pt and .safetensors with PyTorch's names and axes (a network of the zoo has torchvision's names where they are known, other
-layers their own); `torch.load(FILE, weights_only=True)` opens the first two. Weights say nothing of their network, so as IN they need --model. What a format cannot
+.pth, .pt and .safetensors with PyTorch's axes (a network of the zoo has torchvision's or timm's names if it is theirs, layer for layer; Keras's
+ResNet-50, MobileNets and others pad or stride otherwise, and keep their own); `torch.load(FILE, weights_only=True)` opens the first two. Weights say nothing of their network, so as IN they need --model. What a format cannot
 express is refused. Images have their channels last in all formats but ONNX's, which is read so that its inputs have them last.
 
 Examples:
@@ -27,7 +27,8 @@ Examples:
   convnet convert mnist.keras mnist.pth
   convnet convert efficientnet-lite0.pth lite0.keras --model efficientnet-lite0
   convnet convert resnet50 resnet50.onnx --weights resnet50.h5
-  convnet convert base.keras base.onnx --input-shape 224x224x3")]
+  convnet convert base.keras base.onnx --input-shape 224x224x3
+  convnet convert detector.onnx detector.keras --input-shape 1x3x320x320")]
 pub struct Args {
     #[arg(value_name = "IN", help = "A model or weights", long_help = in_help())]
     input: String,
@@ -39,7 +40,7 @@ pub struct Args {
     /// The network whose weights IN has: a file or a built-in name
     #[arg(long, value_name = "NAME|FILE", conflicts_with = "weights")]
     model: Option<String>,
-    /// Sizes of an input that a file of Keras's leaves open, the batch not counted; in the order of the inputs, or by name
+    /// Sizes of an input that a file leaves open, in the order of the inputs, or by name: of Keras's without the batch, of ONNX's as the file orders them
     #[arg(long, value_name = "[NAME=]224x224x3", conflicts_with_all = ["weights", "model"])]
     input_shape: Vec<String>,
     #[command(flatten)]
@@ -80,12 +81,14 @@ impl Args {
 
     fn open(&self) -> Result<Model> {
         let path = Path::new(&self.input);
+        if !self.input_shape.is_empty() {
+            return self.of_shape(path);
+        }
         let opened = match &self.model {
             Some(model) => Weights { weights: Some(path.to_owned()), ..self.weights.clone() }.open(model)?,
             None if weights::are_alone(path) && path.exists() => {
                 bail!("{} holds weights without a network; --model NAME|FILE says whose they are", path.display())
             }
-            None if !self.input_shape.is_empty() => return self.of_shape(path),
             None => self.weights.open(&self.input)?,
         };
         Ok(opened.0.model)
@@ -93,32 +96,50 @@ impl Args {
 }
 
 impl Args {
-    /// A file of Keras's with sizes for what it leaves open.
+    /// A file with sizes for what it leaves open.
     fn of_shape(&self, path: &Path) -> Result<Model> {
-        let (inputs, _) = keras::stated_ends(path).context("cannot open the model")?;
-        let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
-        let mut shapes: Vec<Option<Vec<usize>>> =
-            inputs.iter().map(|input| input.dims.iter().copied().collect()).collect();
+        let context = "cannot open the model";
+        if path.extension().is_some_and(|extension| extension == "onnx") {
+            let file = onnx::File::open(path).context(context)?;
+            let names: Vec<String> = file.inputs().into_iter().map(|port| port.name).collect();
+            let given = names.iter().zip(self.sizes(&names)?);
+            let import = given.fold(onnx::Import::new(), |import, (name, sizes)| match sizes {
+                Some(sizes) => import.shape(name, sizes),
+                None => import,
+            });
+            return Ok(file.import(&import).context(context)?.model);
+        }
+        let (inputs, _) = keras::stated_ends(path).context(context)?;
+        let names: Vec<String> = inputs.iter().map(|input| input.name.clone()).collect();
+        let stated = inputs.iter().map(|input| input.dims.iter().copied().collect::<Option<Vec<usize>>>());
+        let shapes = self.sizes(&names)?.into_iter().zip(stated).zip(&names).map(|((given, stated), name)| {
+            given.or(stated).with_context(|| format!("the input {name} has open sizes, too; give --input-shape {name}=SIZES"))
+        });
+        let shapes: Vec<Vec<usize>> = shapes.collect::<Result<_>>()?;
+        convnet::vision::layers::register();
+        keras::load_model_sized(path, &shapes).context(context)
+    }
+
+    /// The sizes that were given for each input.
+    fn sizes(&self, names: &[String]) -> Result<Vec<Option<Vec<usize>>>> {
+        let mut shapes = vec![None; names.len()];
         for (index, given) in self.input_shape.iter().enumerate() {
-            let (place, sizes) = match given.rsplit_once('=') {
-                Some((name, sizes)) => (names.iter().position(|known| *known == name), sizes),
-                None => (Some(index).filter(|index| *index < names.len()), given.as_str()),
+            // A name can have an equals sign in it.
+            let named = given.rsplit_once('=');
+            let place = match named {
+                Some((name, _)) => names.iter().position(|known| known == name),
+                None => Some(index).filter(|index| *index < names.len()),
             };
             let Some(place) = place else {
                 bail!("--input-shape {given}: the inputs of {} are {}", self.input, names.join(", "));
             };
+            let sizes = named.map_or(given.as_str(), |(_, sizes)| sizes).split('x');
             let sizes: Option<Vec<usize>> =
-                sizes.split('x').map(|size| size.parse().ok().filter(|&size| size > 0)).collect();
+                sizes.map(|size| size.parse().ok().filter(|&size| size > 0)).collect();
             let Some(sizes) = sizes else { bail!("--input-shape {given}: sizes are written like 224x224x3") };
             shapes[place] = Some(sizes);
         }
-        let shapes: Vec<Vec<usize>> = shapes
-            .into_iter()
-            .zip(&names)
-            .map(|(shape, name)| shape.with_context(|| format!("the input {name} has open sizes, too; give --input-shape {name}=SIZES")))
-            .collect::<Result<_>>()?;
-        convnet::vision::layers::register();
-        keras::load_model_sized(path, &shapes).context("cannot open the model")
+        Ok(shapes)
     }
 }
 

@@ -80,10 +80,17 @@ impl fmt::Display for Row {
     }
 }
 
-/// A value as one writes it in a description: of an object (an initializer) only the class.
+/// A value as one writes it in a description: of an object (an initializer) only the class, numbers without the digits that they have only
+/// because they were kept in 32 bits.
 fn short(value: &Json) -> String {
-    match value.get("class_name") {
-        Some(class) => class.to_string(),
-        None => value.to_string(),
+    match value {
+        Json::Number(number) if number.is_f64() => {
+            let number = number.as_f64().unwrap_or_default();
+            let narrow = number as f32;
+            if f64::from(narrow) == number { format!("{narrow:?}") } else { number.to_string() }
+        }
+        Json::Array(values) => format!("[{}]", values.iter().map(short).collect::<Vec<_>>().join(", ")),
+        Json::Object(object) => object.get("class_name").map_or_else(|| value.to_string(), Json::to_string),
+        _ => value.to_string(),
     }
 }

@@ -256,9 +256,16 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.image.iter().chain(&self.text).map(String::as_str).collect::<String>())?;
         let width = self.predictions.iter().map(|prediction| prediction.label.chars().count()).max().unwrap_or(0);
+        // Scores before a softmax, as networks of PyTorch give them, are no shares.
+        let are_shares = self.predictions.iter().all(|prediction| (0.0..=1.0001).contains(&prediction.probability));
         for Prediction { synset, label, probability } in &self.predictions {
             let synset = synset.map_or_else(String::new, |synset| format!("{synset} "));
-            write!(f, "\n  {synset}{label:<width$}  {:>6.2} %", 100.0 * probability)?;
+            write!(f, "\n  {synset}{label:<width$}  ")?;
+            if are_shares {
+                write!(f, "{:>6.2} %", 100.0 * probability)?;
+            } else {
+                write!(f, "score {probability:.4}")?;
+            }
         }
         for note in &self.notes {
             write!(f, "\n  note: {note}")?;

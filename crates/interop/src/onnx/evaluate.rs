@@ -40,14 +40,13 @@ impl File {
         }
         let open = inputs.iter().map(|(name, tensor)| (name.clone(), tensor.dims.clone())).collect();
         let mut options = Import { keep_layout: true, open, ..Import::new() };
-        let mut first: Option<InteropError> = None;
+        let mut telling: Option<InteropError> = None;
         loop {
             let failure = match import::parts(&options, self, true) {
                 Ok(parts) => return evaluation(parts, inputs, options.constants),
                 Err(failure) => failure,
             };
-            // Once inputs are taken for constants, problems are of the attempt to do so.
-            let problem = first.get_or_insert(failure.problem);
+            let (problem, needs_numbers) = (failure.problem, !failure.wanted.is_empty());
             let is_open = |name: &String| options.constants.iter().all(|(known, _)| known != name);
             let mut wanted: Vec<&String> = failure.wanted.iter().filter(|name| is_open(name)).collect();
             if wanted.is_empty() {
@@ -57,7 +56,11 @@ impl File {
                     if rest.is_empty() { names.iter().filter(|name| is_open(name)).collect() } else { rest };
             }
             if wanted.is_empty() {
-                return Err(std::mem::replace(problem, InteropError::unsupported(FORMAT, "")));
+                return Err(telling.unwrap_or(problem));
+            }
+            if !needs_numbers {
+                // Inputs are now taken for constants because nothing else is left; later problems are of that.
+                telling.get_or_insert(problem);
             }
             let wanted: Vec<(String, Tensor)> =
                 inputs.iter().filter(|(name, _)| wanted.contains(&name)).cloned().collect();
@@ -244,6 +247,116 @@ mod tests {
     }
 
     #[test]
+    fn a_sequence_is_read_both_ways() {
+        let text = |node: NodeProto, name: &str, value: &str| {
+            let attribute = AttributeProto {
+                name: name.into(),
+                r#type: AttributeType::String as i32,
+                s: value.to_owned().into_bytes().into(),
+                ..AttributeProto::default()
+            };
+            NodeProto { attribute: [node.attribute, vec![attribute]].concat(), ..node }
+        };
+        let names = ["x", "w", "r", "b"];
+        let waves =
+            |len: usize, phase: f32| (0..len).map(|i| (i as f32 * 1.7 + phase).sin()).collect::<Vec<_>>();
+        for (operator, gates) in [("LSTM", 4), ("GRU", 3), ("RNN", 1)] {
+            // Two steps, one sample, three features, two units.
+            let lens = [gates * 2 * 3, gates * 2 * 2, 2 * gates * 2];
+            let sizes = [[gates * 2, 3], [gates * 2, 2]];
+            let weights = |directions: std::ops::Range<usize>| -> Vec<Tensor> {
+                let count = directions.len();
+                let all =
+                    |which: usize| directions.clone().flat_map(|d| waves(lens[which], d as f32)).collect();
+                let mut made: Vec<Tensor> = (0..2)
+                    .map(|which| Tensor::floats([&[count], &sizes[which][..]].concat(), all(which)))
+                    .collect();
+                made.push(Tensor::floats([count, lens[2]], all(2)));
+                made
+            };
+            let outcome = |direction: &str, x: Vec<f32>, weights: Vec<Tensor>| -> Vec<f32> {
+                let infos =
+                    names.iter().zip([3, 3, 3, 2]).map(|(name, rank)| info(name, F32, &vec![-1; rank]));
+                let file = file(
+                    vec![text(node(operator, &names, &["y"]), "direction", direction)],
+                    infos.collect(),
+                    vec![info("y", F32, &[-1; 4])],
+                );
+                let x = Tensor::floats([2, 1, 3], x);
+                let given: Vec<_> = names.into_iter().zip(std::iter::once(x).chain(weights)).collect();
+                run(&file, &given).unwrap().0[0].to_floats()
+            };
+            let x = waves(6, 0.3);
+            let turned = [&x[3..], &x[..3]].concat();
+            let both = outcome("bidirectional", x.clone(), weights(0..2));
+            let forwards = outcome("forward", x, weights(0..1));
+            let backwards = outcome("forward", turned, weights(1..2));
+            // Steps, directions, units.
+            let expected = [&forwards[..2], &backwards[2..], &forwards[2..], &backwards[..2]].concat();
+            assert_eq!(both, expected, "{operator}");
+            assert!(forwards != backwards);
+        }
+    }
+
+    /// Attention of two heads over the second axis, written as PyTorch exports it: the heads are joined with the batch.
+    fn attention() -> File {
+        let order = |node: NodeProto, perm: &[i64]| ints(node, "perm", perm);
+        let sizes = |name: &str, values: &[i64]| ints(node("Constant", &[], &[name]), "value_ints", values);
+        let nodes = vec![
+            order(node("Transpose", &["x"], &["steps"]), &[1, 0, 2]),
+            sizes("heads", &[3, -1, 2]),
+            node("Reshape", &["steps", "heads"], &["split"]),
+            order(node("Transpose", &["split"], &["q"]), &[1, 0, 2]),
+            order(node("Transpose", &["split"], &["k"]), &[1, 2, 0]),
+            node("MatMul", &["q", "k"], &["scores"]),
+            node("Softmax", &["scores"], &["shares"]),
+            node("MatMul", &["shares", "q"], &["mixed"]),
+            order(node("Transpose", &["mixed"], &["back"]), &[1, 0, 2]),
+            sizes("whole", &[3, -1, 4]),
+            node("Reshape", &["back", "whole"], &["joined"]),
+            order(node("Transpose", &["joined"], &["y"]), &[1, 0, 2]),
+        ];
+        file(nodes, vec![info("x", F32, &[-1, 3, 4])], vec![info("y", F32, &[-1, 3, 4])])
+    }
+
+    #[test]
+    fn samples_stay_apart_where_the_batch_moves() {
+        let values: Vec<f32> = (0..24).map(|i| (i as f32 * 1.3).sin()).collect();
+        let both = run(&attention(), &[("x", Tensor::floats([2, 3, 4], values.clone()))]).unwrap().0;
+        let each: Vec<f32> = values
+            .chunks(12)
+            .flat_map(|sample| {
+                let x = Tensor::floats([1, 3, 4], sample.to_vec());
+                run(&attention(), &[("x", x)]).unwrap().0[0].to_floats()
+            })
+            .collect();
+        assert_eq!(both[0].dims, [2, 3, 4]);
+        for (together, alone) in both[0].to_floats().iter().zip(&each) {
+            assert!((together - alone).abs() < 1e-6, "{together} {alone}");
+        }
+        let imported = attention().import(&Import::new()).unwrap();
+        assert!(imported.has_batch);
+        assert_eq!(imported.model.input_shapes()[0].dims, [3, 4]);
+    }
+
+    #[test]
+    fn what_mixes_samples_on_its_way_is_refused() {
+        let make = || {
+            let nodes = vec![
+                ints(node("Transpose", &["x"], &["across"]), "perm", &[1, 0]),
+                node("Softmax", &["across"], &["shares"]),
+                ints(node("Transpose", &["shares"], &["y"]), "perm", &[1, 0]),
+            ];
+            file(nodes, vec![info("x", F32, &[-1, 2])], vec![info("y", F32, &[-1, 2])])
+        };
+        let problem = make().import(&Import::new()).unwrap_err().to_string();
+        assert!(problem.contains("across") && problem.contains("mixes"), "{problem}");
+        // With samples given it is what the file says.
+        let x = Tensor::floats([2, 2], vec![0.0, 1.0, 0.0, 1.0]);
+        assert_eq!(run(&make(), &[("x", x)]).unwrap().0, [Tensor::floats([2, 2], vec![0.5; 4])]);
+    }
+
+    #[test]
     fn maxima_go_back_to_where_they_stood() {
         let windows = |node: NodeProto| ints(ints(node, "kernel_shape", &[2, 2]), "strides", &[2, 2]);
         let pool = windows(node("MaxPool", &["x"], &["y", "places"]));
@@ -313,12 +426,18 @@ mod tests {
             r#type: AttributeType::Int as i32,
             ..AttributeProto::default()
         };
-        let repeats = NodeProto { attribute: vec![broadcast], ..add };
+        let axis = AttributeProto { name: "axis".into(), i: 0, ..broadcast.clone() };
+        let repeats = NodeProto { attribute: vec![broadcast.clone(), axis], ..add };
+        let column = vec![info("a", F32, &[2, 2]), info("b", F32, &[2])];
+        let file = file_of_set(6, vec![repeats], column, y());
+        let given = [("a", Tensor::floats([2, 2], vec![1.0; 4])), ("b", Tensor::floats([2], vec![1.0, 2.0]))];
+        assert_eq!(run(&file, &given).unwrap().0, [Tensor::floats([2, 2], vec![2.0, 2.0, 3.0, 3.0])]);
+        let repeats = NodeProto { attribute: vec![broadcast], ..node("Greater", &["a", "b"], &["y"]) };
         let graph = GraphProto { node: vec![repeats], input: inputs(), output: y(), ..GraphProto::default() };
         let opset_import = vec![OperatorSetIdProto { version: 6, ..OperatorSetIdProto::default() }];
         let model = ModelProto { graph: Some(graph), opset_import, ..ModelProto::default() };
         let problem = File::from_bytes(model.encode_to_vec()).unwrap_err().to_string();
-        assert!(problem.contains("Add") && problem.contains("sets before 7"), "{problem}");
+        assert!(problem.contains("Greater") && problem.contains("sets before 7"), "{problem}");
     }
 
     #[test]

@@ -190,13 +190,15 @@ fn opset(model: &ModelProto) -> Result<i64> {
     }
 }
 
-/// Whether a node of a set before 7 asks for what sets from 7 on do in another way: values were repeated to match only where an
-/// attribute said so, from an axis on that another one gave, and statistics could be those of single pixels.
+/// Whether a node of a set before 7 asks for what sets from 7 on do in another way, and what is not read here: comparisons repeated values
+/// from an axis on that an attribute gave, and statistics could be those of single pixels.
 fn has_old_meaning(node: &NodeProto) -> bool {
     let is = |name: &str, value: i64| {
         node.attribute.iter().any(|attribute| attribute.name == name && attribute.i == value)
     };
-    is("broadcast", 1) || is("spatial", 0) || node.op_type == "Upsample"
+    let repeats =
+        is("broadcast", 1) && !matches!(node.op_type.as_str(), "Add" | "Sub" | "Mul" | "Div" | "Gemm");
+    repeats || is("spatial", 0) || node.op_type == "Upsample"
 }
 
 /// Every value is made once, and no node has a graph inside.

@@ -14,9 +14,30 @@ use crate::{InteropError, Result};
 
 pub(super) const FORMAT: &str = "PyTorch file";
 
-/// Functions that may be named: those that make plain containers and tensors.
+/// Functions that may be named: those that make plain containers and tensors, and what training programs keep beside them, which
+/// is passed over.
 const KNOWN: &[(&str, &str)] = &[
     ("collections", "OrderedDict"),
+    ("collections", "defaultdict"),
+    ("collections", "Counter"),
+    ("collections", "deque"),
+    ("builtins", "set"),
+    ("__builtin__", "set"),
+    ("argparse", "Namespace"),
+    ("types", "SimpleNamespace"),
+    ("pathlib", "PosixPath"),
+    ("pathlib", "PurePosixPath"),
+    ("pathlib", "WindowsPath"),
+    ("datetime", "datetime"),
+    ("datetime", "timedelta"),
+    ("_codecs", "encode"),
+    ("numpy", "dtype"),
+    ("numpy", "ndarray"),
+    ("numpy.core.multiarray", "scalar"),
+    ("numpy.core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "scalar"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("torch.torch_version", "TorchVersion"),
     ("torch._utils", "_rebuild_tensor_v2"),
     ("torch._utils", "_rebuild_tensor"),
     ("torch._utils", "_rebuild_parameter"),
@@ -216,7 +237,7 @@ impl Machine<'_> {
         };
         if !KNOWN.iter().any(|known| known == &(module.as_str(), name.as_str())) {
             let reason = format!(
-                "at byte {start} it would call {}.{}; code in files is never run, only tensors are read",
+                "at byte {start} it would call {}.{}; code in files is never run, only tensors are read (in Python, torch.save(model.state_dict(), …) writes those alone)",
                 shown(module),
                 shown(name)
             );
@@ -224,6 +245,8 @@ impl Machine<'_> {
         }
         let value = match name.as_str() {
             "OrderedDict" => Value::Dict(self.pairs(arguments)),
+            "defaultdict" | "Counter" => Value::Dict(Vec::new()),
+            "deque" => Value::List(Vec::new()),
             _ => Value::Call(function, arguments),
         };
         self.push(value);

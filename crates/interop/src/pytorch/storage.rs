@@ -141,19 +141,23 @@ impl Tensors {
     /// Names and makers of tensors, from the dict `id` or one inside it.
     fn state_dict(&self, id: Id, depth: usize) -> Option<Vec<(String, Id)>> {
         let Value::Dict(items) = self.pickle.get(id) else { return None };
-        let tensor = |&(key, value): &(Id, Id)| {
-            let made = matches!(self.pickle.get(value), Value::Call(..));
-            made.then(|| Some((self.pickle.text(key)?.to_owned(), value))).flatten()
-        };
-        let tensors: Vec<_> = items.iter().filter_map(tensor).collect();
-        if !tensors.is_empty() {
-            return Some(tensors);
-        }
+        // What lies inside comes first: a checkpoint may have tensors beside it, such as the best accuracy.
         let inner = |name: &&str| {
             let found = items.iter().find(|&&(key, _)| self.pickle.text(key) == Some(name))?;
             self.state_dict(found.1, depth.checked_sub(1)?)
         };
-        INNER.iter().find_map(inner)
+        if let Some(found) = INNER.iter().find_map(inner) {
+            return Some(found);
+        }
+        let tensor = |&(key, value): &(Id, Id)| {
+            self.is_tensor(value).then(|| Some((self.pickle.text(key)?.to_owned(), value))).flatten()
+        };
+        Some(items.iter().filter_map(tensor).collect::<Vec<_>>()).filter(|tensors| !tensors.is_empty())
+    }
+
+    fn is_tensor(&self, id: Id) -> bool {
+        let Value::Call(function, _) = *self.pickle.get(id) else { return false };
+        self.pickle.global(function).is_some_and(|name| name.starts_with("_rebuild"))
     }
 
     /// The tensor that `_rebuild_tensor_v2(storage, offset, sizes, strides, …)` would make.

@@ -30,8 +30,8 @@ fn along(call: &Call<'_, '_>, rank: usize) -> Result<Vec<usize>> {
             };
             Ok((0..named.unwrap_or(rank).min(rank)).collect())
         }
-        "Compress" => from(0),
-        "MatMul" => Ok(vec![rank - 1]),
+        "Compress" | "DynamicQuantizeLinear" => from(0),
+        "MatMul" | "MatMulInteger" | "QLinearMatMul" => Ok(vec![rank - 1]),
         "Gemm" => Ok(vec![usize::from(call.int("transA", 0)? == 0)]),
         "LSTM" | "GRU" | "RNN" if call.int("layout", 0)? == 0 => Ok(vec![0, 2]),
         name if name.starts_with("Reduce") => {
@@ -127,7 +127,7 @@ fn moved(call: &Call<'_, '_>, from: &Place, result: &[usize], output: usize) -> 
             if axes.contains(&place) {
                 return Err(call.mixes());
             }
-            Some(place - axes.iter().filter(|&&axis| axis < place).count())
+            Some(place.saturating_sub(axes.iter().filter(|&&axis| axis < place).count()))
         }
         "Unsqueeze" => {
             let axes = call.ints_or_input("axes", 1)?.unwrap_or_default();
@@ -159,7 +159,7 @@ fn moved(call: &Call<'_, '_>, from: &Place, result: &[usize], output: usize) -> 
                 Some(place)
             } else {
                 let axes = along(call, old)?;
-                Some(place - axes.iter().filter(|&&axis| axis < place).count())
+                Some(place.saturating_sub(axes.iter().filter(|&&axis| axis < place).count()))
             }
         }
         _ => (place + new).checked_sub(old),

@@ -137,7 +137,7 @@ pub(super) fn kernel(call: &Call<'_, '_>) -> Result<std::sync::Arc<Tensor>> {
     Ok(kernel)
 }
 
-fn convolution(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
+pub(super) fn convolution(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let kernel = kernel(call)?;
     let mut x = call.images(0)?;
     let rank = kernel.dims.len() - 2;

@@ -14,9 +14,15 @@ struct Operand {
     letters: Vec<char>,
 }
 
+/// Letters of an equation, at most.
+const LONGEST: usize = 200;
+
 /// `bhid,bhjd->bhij` and the like: of one or two values, each letter once in each.
 pub(super) fn import(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let equation: String = call.string("equation", "")?.split_whitespace().collect();
+    if equation.len() > LONGEST {
+        return Err(call.unsupported(format!("an equation of more than {LONGEST} letters")));
+    }
     let (inputs, output) = match equation.split_once("->") {
         Some((inputs, output)) => (inputs.to_owned(), output.to_owned()),
         None => (equation.clone(), implied(&equation)),

@@ -1,5 +1,7 @@
 //! Activations, arithmetic, and functions of each element.
 
+use std::sync::Arc;
+
 use convnet_nn::activation::Activation;
 use convnet_nn::layers::{
     self, Add, Average, Dropout, ELU, LeakyReLU, Maximum, Minimum, Multiply, Operation, PReLU, ReLU,
@@ -187,6 +189,10 @@ fn p_relu(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         let first = call.first();
         let rank = x.groups.len();
         let mut dims = slope.dims.clone();
+        if call.at.opset < 7 && dims.len() == 1 && rank + first > 1 {
+            // One for each channel.
+            dims.resize(rank + first - 1, 1);
+        }
         if dims.len() > first + rank {
             return Err(call.malformed("the slope has more axes than the input"));
         }
@@ -336,7 +342,23 @@ fn by_scalar(function: &str, scalar: f32, second: bool) -> Option<LayerRef> {
 }
 
 fn two(call: &Call<'_, '_>) -> Result<[Value; 2]> {
-    Ok([call.input(0)?.clone(), call.input(1)?.clone()])
+    let (a, mut b) = (call.input(0)?.clone(), call.input(1)?.clone());
+    // Up to operator set 6 an attribute says where the second value's axes stand among those of the first.
+    if call.at.opset < 7
+        && let Some(axis) = call.some_int("axis")?
+    {
+        let (Value::Traced(x), Value::Known(tensor)) = (&a, &b) else {
+            return Err(call.unsupported("an axis from which on a computed value is repeated"));
+        };
+        let (start, rank) = (call.any_axis(axis, call.rank(x))?, call.rank(x));
+        let mut dims = tensor.dims.clone();
+        if start + dims.len() > rank {
+            return Err(call.malformed(format!("sizes {dims:?} from axis {axis} on")));
+        }
+        dims.resize(rank - start, 1);
+        b = Value::Known(Arc::new(tensor.as_ref().clone().reshaped(dims)));
+    }
+    Ok([a, b])
 }
 
 fn arithmetic(call: &mut Call<'_, '_>, function: &str) -> Result<Vec<Value>> {

@@ -53,6 +53,20 @@ fn sizes(options: &Import, info: &ValueInfoProto) -> Result<(Element, Vec<Option
     Ok((element, wanted.unwrap_or(sizes)))
 }
 
+/// An input's sizes as the file has them, such as `[batch, 3, height, ?]`.
+fn shown(info: &ValueInfoProto) -> String {
+    let shape = match info.r#type.as_ref().and_then(|known| known.value.as_ref()) {
+        Some(type_proto::Value::TensorType(tensor)) => tensor.shape.as_ref(),
+        _ => None,
+    };
+    let sizes = shape.iter().flat_map(|shape| &shape.dim).map(|dim| match &dim.value {
+        Some(dimension::Value::DimValue(size)) if *size >= 0 => size.to_string(),
+        Some(dimension::Value::DimParam(name)) if !name.is_empty() => name.chars().take(40).collect(),
+        _ => "?".into(),
+    });
+    format!("[{}]", sizes.collect::<Vec<String>>().join(", "))
+}
+
 /// A value for an input, as numbers of the kind that the file has there.
 pub(super) fn as_declared(graph: &GraphProto, name: &str, tensor: &Tensor) -> Tensor {
     let info = graph.input.iter().find(|info| info.name == name).and_then(|info| info.r#type.as_ref());
@@ -108,6 +122,11 @@ fn first_size(info: &ValueInfoProto) -> Option<Option<usize>> {
 /// Makes the placeholders.
 pub(super) fn placeholders(at: &mut Importer<'_>, graph: &GraphProto) -> Result<Vec<(String, Traced)>> {
     let mut made = Vec::new();
+    for input in &graph.input {
+        if let Some(TypeProto { value: Some(type_proto::Value::TensorType(tensor)), .. }) = &input.r#type {
+            at.kinds.insert(input.name.clone(), tensor.elem_type);
+        }
+    }
     let inputs: Vec<_> = open(at.options, graph).collect();
     for info in inputs {
         let (element, mut sizes) = sizes(at.options, info)?;
@@ -141,8 +160,9 @@ pub(super) fn placeholders(at: &mut Importer<'_>, graph: &GraphProto) -> Result<
         let dims: Option<Vec<usize>> = sizes.iter().copied().collect();
         let Some(dims) = dims else {
             let reason = format!(
-                "the input `{}` has open sizes beside the batch; say which they shall be (dimensions, shapes)",
-                info.name
+                "the input `{}` has open sizes beside the batch, {}; say which they shall be",
+                info.name,
+                shown(info)
             );
             return Err(InteropError::unsupported(FORMAT, reason));
         };
@@ -179,7 +199,9 @@ pub(super) fn placeholders(at: &mut Importer<'_>, graph: &GraphProto) -> Result<
 /// Operators for which the second axis of a value is the channels.
 pub(super) const OF_IMAGES: &[&str] = &[
     "Conv",
+    "ConvInteger",
     "ConvTranspose",
+    "QLinearConv",
     "MaxPool",
     "AveragePool",
     "GlobalAveragePool",
@@ -214,6 +236,9 @@ const KEEPING: &[&str] = &[
     "Pow",
     "HardSwish",
     "Slice",
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "DynamicQuantizeLinear",
 ];
 
 /// Whether an input is images (or sequences, or volumes) with the channels in front, as what is done to it tells.

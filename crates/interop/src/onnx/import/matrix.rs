@@ -8,7 +8,7 @@ use convnet_nn::layers::{self, Dense, Operation};
 use super::align::number;
 use super::call::one;
 use super::elementwise::pair;
-use super::{Call, Operator, Traced, Value};
+use super::{Call, Operator, Samples, Traced, Value};
 use crate::Result;
 use crate::onnx::tensor::{Element, Tensor};
 
@@ -40,6 +40,12 @@ fn dense(call: &mut Call<'_, '_>, x: &Traced, matrix: &Tensor, bias: Option<Vec<
         order.push(order.len());
         let matrix = matrix.clone().reshaped(factors).transposed(&order).reshaped(vec![rows, columns]);
         (call.at.reshaped(&x.symbol, &[rows])?, matrix, vec![vec![0]])
+    } else if x.dims()[..rank - 1].iter().all(|&size| size == 1) && call.at.samples != Samples::None {
+        // A row, whatever else is left of axes: the layer is a plain one, whose classes can be exchanged.
+        let symbol = call.at.canonical(x)?;
+        let mut groups = vec![Vec::new(); rank];
+        groups[rank - 1] = vec![0];
+        (call.at.reshaped(&symbol, &[rows])?, matrix.clone(), groups)
     } else {
         let is_last = |&axis: &usize| axis + 1 == x.physical().len();
         let order = if x.is_simple() && x.groups[rank - 1].first().is_some_and(is_last) {

@@ -24,6 +24,7 @@ mod matrix;
 mod normalization;
 mod pick;
 mod pooling;
+mod quantized;
 mod recurrent;
 mod reduction;
 mod resize;
@@ -55,6 +56,7 @@ pub(super) const OPERATORS: &[(&str, &[Operator])] = &[
     ("normalization", normalization::OPERATORS),
     ("matrix", matrix::OPERATORS),
     ("recurrent", recurrent::OPERATORS),
+    ("quantized", quantized::OPERATORS),
     ("activation and elementwise", elementwise::OPERATORS),
     ("logic", logic::OPERATORS),
     ("reduction", reduction::OPERATORS),
@@ -110,6 +112,8 @@ pub(super) struct Importer<'f> {
     outputs: HashSet<String>,
     /// Nodes that became part of another's layer.
     absorbed: HashMap<*const NodeProto, ()>,
+    /// Types of tensors in the file, by name.
+    pub kinds: HashMap<String, i32>,
     names: HashSet<String>,
     weights: HashMap<String, Vec<Vec<f32>>>,
     /// What [`Importer::arranged`] made.
@@ -139,6 +143,7 @@ impl<'f> Importer<'f> {
             readers: HashMap::new(),
             outputs: HashSet::new(),
             absorbed: HashMap::new(),
+            kinds: HashMap::new(),
             names: HashSet::new(),
             weights: HashMap::new(),
             arranged: Vec::new(),
@@ -281,6 +286,7 @@ impl<'f> Importer<'f> {
     fn add_initial(&mut self, graph: &GraphProto) -> Result<()> {
         for tensor in &graph.initializer {
             let value = Tensor::of_proto(tensor, self.folder)?;
+            self.kinds.insert(tensor.name.clone(), tensor.data_type);
             self.values.insert(tensor.name.clone(), Value::Known(Arc::new(value)));
         }
         Ok(())
@@ -333,6 +339,10 @@ impl<'f> Importer<'f> {
 
     fn add_node(&mut self, node: &'f NodeProto) -> Result<Vec<Value>> {
         self.node = layer_name(node);
+        let constant = node.attribute.iter().find_map(|attribute| attribute.t.as_ref());
+        if let (Some(constant), Some(name)) = (constant, node.output.first()) {
+            self.kinds.insert(name.clone(), constant.data_type);
+        }
         let mut inputs = Vec::with_capacity(node.input.len());
         for name in &node.input {
             let missing = || {
@@ -515,26 +525,29 @@ impl Failure {
 }
 
 fn cannot_be_read(unknown: &[String]) -> InteropError {
-    let reason = format!("{} of its operators cannot be read: {}", unknown.len(), unknown.join(", "));
+    let count = unknown.len();
+    let are = if count == 1 { "is" } else { "are" };
+    let reason = format!("{count} of its operators {are} not known here: {}", unknown.join(", "));
     InteropError::unsupported(FORMAT, reason)
 }
 
-/// All operators of a graph that are not known, each once, with their number of uses.
+/// All operators of a graph that are not known, each once, with the number of its nodes and the name of the first.
 fn unsupported(graph: &GraphProto) -> Vec<String> {
-    let mut counts: Vec<(String, usize)> = Vec::new();
+    let mut found: Vec<(String, usize, String)> = Vec::new();
     for node in graph.node.iter().filter(|node| operator(node).is_none()) {
         let domain = if node.domain.is_empty() { String::new() } else { format!("{}.", node.domain) };
         let name = format!("{domain}{}", node.op_type);
-        match counts.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((name, 1)),
+        match found.iter_mut().find(|(known, ..)| *known == name) {
+            Some((_, count, _)) => *count += 1,
+            None => found.push((name, 1, layer_name(node))),
         }
     }
-    counts.sort();
-    counts
-        .into_iter()
-        .map(|(name, count)| if count == 1 { name } else { format!("{name} ({count} times)") })
-        .collect()
+    found.sort();
+    let shown = |(name, count, first): (String, usize, String)| match count {
+        1 => format!("{name} (node {first})"),
+        _ => format!("{name} ({count} times, first in node {first})"),
+    };
+    found.into_iter().map(shown).collect()
 }
 
 /// Inputs and outputs of a model that is about to be made.

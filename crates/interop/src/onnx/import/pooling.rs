@@ -11,6 +11,7 @@ use super::align::number;
 use super::convolution::{is_same, size};
 use super::elementwise::pair;
 use super::pick::border;
+use super::reduction::reduce;
 use super::shape::regroup;
 use super::{Call, Operator, Traced, Value};
 use crate::Result;
@@ -66,6 +67,9 @@ fn round_up(call: &Call<'_, '_>, windows: &mut Windows, spatial: &[usize]) -> Re
     Ok(())
 }
 
+/// A window of more elements is reduced without a pool, which notes places in bytes, if it is the only one.
+const LARGEST: usize = 256;
+
 fn max(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let x = call.images(0)?;
     let spatial = spatial(call, &x)?;
@@ -78,6 +82,11 @@ fn max(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let plain = windows.dilations.iter().all(|&dilation| dilation == 1);
     let valid = windows.pads.iter().all(|&pad| pad == (0, 0));
     let same = is_same(&windows, &spatial);
+    if plain && valid && windows.sizes == spatial && windows.sizes.iter().product::<usize>() > LARGEST {
+        let axes: Vec<usize> = (1..=rank).collect();
+        let y = reduce(call, &x, "max", &axes, true)?;
+        return call.of_images(Traced { not_negative: x.not_negative, element: x.element, ..y });
+    }
     // Zeros around what is not negative never win, which is how Keras's own networks pad before they pool.
     let by_zeros = x.not_negative && !same && rank == 2;
     let y = if plain && (valid || same || by_zeros) {

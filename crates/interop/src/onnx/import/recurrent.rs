@@ -108,9 +108,7 @@ fn weights(call: &Call<'_, '_>, kind: &Kind, direction: usize, units: usize) -> 
         columns(&of_direction(&recurrent, direction), kind, units, units),
     ];
     let bias = match call.known(3)? {
-        Some(bias) if bias.len() == bias.dims.first().map_or(0, |count| count * 2 * width) => {
-            of_direction(&bias, direction)
-        }
+        Some(bias) if bias.dims == [kernel.dims[0], 2 * width] => of_direction(&bias, direction),
         Some(bias) => return Err(call.malformed(format!("a bias of sizes {:?}", bias.dims))),
         None => vec![0.0; 2 * width],
     };

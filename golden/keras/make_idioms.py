@@ -162,6 +162,12 @@ def sixteen_bits():
     return model
 
 
+def named_ends():
+    a, b = Input((4,), name="tab"), Input((5, 5, 1), name="img")
+    x = L.Concatenate()([a, L.Flatten()(L.Conv2D(2, 3)(b))])
+    return Model({"tab": a, "img": b}, {"prio": L.Dense(1, name="prio")(x), "dept": L.Dense(4, name="dept")(x)})
+
+
 def old_functions():
     i, j = tf_keras.Input((4, 4, 3)), tf_keras.Input((4, 4, 3))
     x = tf.concat([tf.nn.relu(3.0 - (i + j) * 2.0), i], axis=-1)
@@ -182,7 +188,7 @@ def old_slashes():
 
 MODELS = [siamese, mixer, attention, super_resolution, attention_of_places, curves, parts, functions, reductions, images, caffe_inputs,
           classes_of_words, open_images, open_base, open_texts, masked, masked_numbers, axes_of_softmax,
-          numbers_to_start_with, sixteen_bits, old_functions, old_slashes]
+          numbers_to_start_with, sixteen_bits, old_functions, old_slashes, named_ends]
 
 
 def tensor(x):
@@ -213,7 +219,10 @@ def main(folder):
         inputs = [values(x, rng) for x in model.inputs]
         twin = TWINS.get(model.name, model)
         twin.set_weights([np.asarray(weight).astype("f") for weight in model.get_weights()])
-        outputs = twin(inputs if len(inputs) > 1 else inputs[0], training=False)
+        given = {x.name: value for x, value in zip(model.inputs, inputs)} if make is named_ends else inputs
+        outputs = twin(given if len(inputs) > 1 else inputs[0], training=False)
+        if isinstance(outputs, dict):
+            outputs = [outputs[name] for name in sorted(outputs)]
         outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
         path = os.path.join(folder, f"{make.__name__}.keras")
         model.save(path)

@@ -252,7 +252,7 @@ mod tests {
             let attribute = AttributeProto {
                 name: name.into(),
                 r#type: AttributeType::String as i32,
-                s: value.to_owned().into_bytes().into(),
+                s: value.to_owned().into_bytes(),
                 ..AttributeProto::default()
             };
             NodeProto { attribute: [node.attribute, vec![attribute]].concat(), ..node }

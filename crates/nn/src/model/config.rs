@@ -706,7 +706,7 @@ fn with_number(class: &str, node: &Json) -> Option<Result<LayerRef>> {
     })))
 }
 
-pub(super) fn collect_tensors(json: &Json, tensors: &mut Vec<TensorName>) {
+fn collect_tensors(json: &Json, tensors: &mut Vec<TensorName>) {
     match json {
         Json::Array(items) => match triple(items) {
             Some(tensor) => tensors.push(tensor),
@@ -726,10 +726,23 @@ fn triple(items: &[Json]) -> Option<TensorName> {
     Some((items.first()?.as_str()?.to_owned(), number(1)?, number(2)?))
 }
 
+/// As [`read_ends`], perhaps none. Keras counts those that have names by these, sorted.
+pub(super) fn ends_of(json: &Json) -> Vec<TensorName> {
+    let mut tensors = Vec::new();
+    match json {
+        Json::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_by_key(|(name, _)| name.as_str());
+            fields.into_iter().for_each(|(_, tensor)| collect_tensors(tensor, &mut tensors));
+        }
+        _ => collect_tensors(json, &mut tensors),
+    }
+    tensors
+}
+
 /// Inputs or outputs of a model: one tensor, a list, or an object of them.
 fn read_ends(json: &Json) -> Result<Vec<TensorName>> {
-    let mut tensors = Vec::new();
-    collect_tensors(json, &mut tensors);
+    let tensors = ends_of(json);
     if tensors.is_empty() {
         return Err(Error::argument("model configuration", "no input_layers or output_layers"));
     }

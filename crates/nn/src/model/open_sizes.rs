@@ -21,9 +21,8 @@ pub fn stated_ends(json: &Json) -> (Vec<StatedInput>, Vec<String>) {
         let size = |size: &Json| size.as_u64().and_then(|size| usize::try_from(size).ok());
         StatedInput { name, dims: sizes.iter().skip(1).map(size).collect() }
     });
-    let mut outputs = Vec::new();
-    super::config::collect_tensors(&config["output_layers"], &mut outputs);
-    let mut outputs: Vec<String> = outputs.into_iter().map(|(name, ..)| name).collect();
+    let ends = super::config::ends_of(&config["output_layers"]);
+    let mut outputs: Vec<String> = ends.into_iter().map(|(name, ..)| name).collect();
     if outputs.is_empty() {
         let last = layers(config).last().and_then(|layer| layer["config"]["name"].as_str());
         outputs.extend(last.map(str::to_owned));
@@ -86,8 +85,7 @@ fn shapes(config: &Json) -> Vec<(String, String)> {
         let mut found = keys.filter(|key| objects[place]["config"][key].is_array());
         found.next().map(|key| format!("{list}/{place}/config/{key}"))
     };
-    let mut ends = Vec::new();
-    super::config::collect_tensors(&config["input_layers"], &mut ends);
+    let ends = super::config::ends_of(&config["input_layers"]);
     if ends.is_empty() {
         let name = objects.first().and_then(|layer| layer["config"]["name"].as_str()).unwrap_or("input");
         let stated = if objects.is_empty() { None } else { shape(0) };

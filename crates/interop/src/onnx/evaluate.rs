@@ -340,6 +340,33 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_all_samples_are_normalised_together() {
+        let sizes = |name: &str, values: &[i64]| ints(node("Constant", &[], &[name]), "value_ints", values);
+        let names = ["scale", "shift", "mean", "variance"];
+        let nodes = vec![
+            sizes("flat", &[-1, 2]),
+            node("Reshape", &["x", "flat"], &["rows"]),
+            node("BatchNormalization", &["rows", "scale", "shift", "mean", "variance"], &["normal"]),
+            sizes("whole", &[-1, 3, 2]),
+            node("Reshape", &["normal", "whole"], &["y"]),
+        ];
+        let mut inputs = vec![info("x", F32, &[-1, 3, 2])];
+        inputs.extend(names.map(|name| info(name, F32, &[2])));
+        let file = file(nodes, inputs, vec![info("y", F32, &[-1, 3, 2])]);
+        let x = Tensor::floats([2, 3, 2], (0..12).map(|i| i as f32).collect());
+        let columns = [[2.0, 3.0], [1.0, -1.0], [0.5, 1.5], [1.0, 4.0]];
+        let mut given = vec![("x", x)];
+        given.extend(names.into_iter().zip(columns.map(|values| Tensor::floats([2], values.to_vec()))));
+        let found = run(&file, &given).unwrap().0[0].to_floats();
+        for (i, y) in found.iter().enumerate() {
+            let [scale, shift, mean, variance] = columns.map(|values| values[i % 2]);
+            let wanted = (i as f32 - mean) / variance.sqrt() * scale + shift;
+            assert!((y - wanted).abs() < 1e-3, "{i}: {y}, not {wanted}");
+        }
+        assert_eq!(found.len(), 12);
+    }
+
+    #[test]
     fn what_mixes_samples_on_its_way_is_refused() {
         let make = || {
             let nodes = vec![

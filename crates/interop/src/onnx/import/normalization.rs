@@ -31,12 +31,20 @@ fn batch(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     if call.int("training_mode", 0)? != 0 {
         return by_batch(call);
     }
-    let x = call.images(0)?;
+    let whole = call.traced(0)?;
+    // Where the first axis is not one sample, as where rows of all samples were joined, it is an axis like others.
+    let joined = !call.at.batched && whole.groups.len() > 1 && whole.dims()[0] != 1;
+    let x = if joined {
+        let order: Vec<usize> = std::iter::once(0).chain(2..whole.groups.len()).chain([1]).collect();
+        call.at.arrange(&whole, &order)?
+    } else {
+        call.images(0)?
+    };
     let (epsilon, momentum) = (call.float("epsilon", 1e-5)?, call.float("momentum", 0.9)?);
     let weights = (1..5).map(|index| Ok(call.constant(index)?.to_floats())).collect::<Result<Vec<_>>>()?;
     let layer = BatchNormalization::new().epsilon(f64::from(epsilon)).momentum(f64::from(momentum));
     let symbol = call.layer(layer, &[&x.symbol], weights)?;
-    call.of_images(x.with(symbol))
+    if joined { one(x.with(symbol)) } else { call.of_images(x.with(symbol)) }
 }
 
 /// By the statistics of the batch itself, and what then becomes of the moving ones.

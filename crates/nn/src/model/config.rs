@@ -575,7 +575,9 @@ fn is_operation(object: &Json) -> bool {
         Some(module) => module.starts_with("keras.src.ops") || module.starts_with("keras.ops"),
         None => {
             let class = object["class_name"].as_str().unwrap_or_default();
-            let is_layer = has("trainable") || (has("dtype") && !KerasOperation::is_known(class));
+            let named_so = layers::REGISTRY.iter().any(|layer| layer.name == class);
+            let is_layer =
+                has("trainable") || ((has("dtype") || named_so) && !KerasOperation::is_known(class));
             object.pointer("/inbound_nodes/0/args").is_some() && !is_layer
         }
     }

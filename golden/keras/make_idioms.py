@@ -186,9 +186,36 @@ def old_slashes():
     return tf_keras.Model(i, OLD.GlobalAveragePooling2D()(x))
 
 
+def masks_of_several():
+    a, b, free = Input((6, 3)), Input((6, 3)), Input((6, 3))
+    one, other = L.Masking(0.5)(a), L.Masking(0.5)(ops.flip(b, axis=1))
+    p, q = Input((6, 3)), Input((6, 3))
+    nested = Model([p, q], [L.GRU(2)(L.Maximum()([p, q])), L.Minimum()([q, p])])
+    late, places = nested([free, other])
+    sequence, *states = L.LSTM(3, return_sequences=True, return_state=True)(one)
+    there, back = L.Bidirectional(L.GRU(2, return_sequences=True), merge_mode=None)(other)
+    return Model([a, b, free], [
+        L.Dense(2)(L.Maximum()([one, other])), L.SimpleRNN(2)(L.Maximum()([one, other])),
+        L.Dense(2)(L.Minimum()([free, one, other])), L.SimpleRNN(2)(L.Minimum()([free, one, other])), L.Minimum()([one, free, other]),
+        L.SimpleRNN(2)(L.Add()([one, other])), L.SimpleRNN(2)(L.Add()([one, free])), L.SimpleRNN(2)(L.Subtract()([free, one])),
+        L.SimpleRNN(2)(L.Concatenate()([one, other])), L.SimpleRNN(2)(L.Concatenate()([one, free])),
+        L.SimpleRNN(2)(L.Concatenate(axis=1)([one, other])), L.SimpleRNN(2)(L.Concatenate(axis=1)([free, one])),
+        late, L.SimpleRNN(2)(places), L.SimpleRNN(2)(sequence), L.Average()(states), L.SimpleRNN(2)(there), L.GlobalAveragePooling1D()(back),
+        L.SimpleRNN(2)(L.RMSNormalization()(one)), L.SimpleRNN(2)(L.UnitNormalization()(one)), L.SimpleRNN(2)(L.SpatialDropout1D(0.1)(one)),
+        L.Multiply()([one, other]), L.Multiply()([one, free, other]), L.SimpleRNN(2, zero_output_for_mask=True)(one),
+        L.GRU(2, return_sequences=True)(other, initial_state=L.Dense(2)(L.Flatten()(free))),
+        L.SimpleRNN(2)(L.SpectralNormalization(L.Dense(2))(one)),
+    ])
+
+
+def spare_inputs():
+    a, b, c = Input((3,)), Input((4,)), Input((2,))
+    return Model([a, b, c], [L.Dense(2)(b), L.Dense(3)(L.Dense(2)(b))])
+
+
 MODELS = [siamese, mixer, attention, super_resolution, attention_of_places, curves, parts, functions, reductions, images, caffe_inputs,
           classes_of_words, open_images, open_base, open_texts, masked, masked_numbers, axes_of_softmax,
-          numbers_to_start_with, sixteen_bits, old_functions, old_slashes, named_ends]
+          numbers_to_start_with, sixteen_bits, old_functions, old_slashes, named_ends, masks_of_several, spare_inputs]
 
 
 def tensor(x):

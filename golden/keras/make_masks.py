@@ -26,6 +26,21 @@ def rows():
     return keras.Model(x, L.TimeDistributed(L.Dense(2), name="each")(h), name="rows_to_rows")
 
 
+def two_masks():
+    x = keras.Input((STEPS, 3), name="x")
+    there, back = L.Masking(name="there")(x), L.Masking(name="back")(keras.ops.flip(x, axis=1))
+    h = L.Maximum(name="larger")([there, back])
+    h = L.BatchNormalization(momentum=0.5, name="normal")(L.Concatenate(name="both")([h, there]))
+    h = L.SimpleRNN(4, return_sequences=True, name="steps")(h)
+    return keras.Model(x, L.TimeDistributed(L.Dense(2), name="each")(h), name="two_masks")
+
+
+def normalised():
+    x = keras.Input((STEPS, 3), name="x")
+    h = L.BatchNormalization(momentum=0.5, scale=False, name="normal")(L.Masking(name="some")(x))
+    return keras.Model(x, L.Dense(2, name="each")(h), name="normalised")
+
+
 def case(rng, name, make, loss, weighted=False, ignored=False):
     keras.utils.set_random_seed(11)
     model = make()
@@ -69,4 +84,6 @@ if __name__ == "__main__":
         case(rng, "words, sparse cross-entropy, a class ignored", words, sparse(ignore_class=2), ignored=True),
         case(rng, "rows, squared error", rows, "mean_squared_error"),
         case(rng, "rows, absolute error, weighted", rows, "mean_absolute_error", weighted=True),
+        case(rng, "two masks, squared error", two_masks, "mean_squared_error"),
+        case(rng, "normalised, squared error", normalised, "mean_squared_error"),
     ]})

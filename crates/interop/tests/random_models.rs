@@ -175,7 +175,7 @@ fn models_as_people_write_them_predict_what_they_predicted_in_keras() {
             problems.push(format!("{}: {problem}", path.display()));
         }
     }
-    assert_eq!(count, 23);
+    assert_eq!(count, 25);
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 

@@ -52,7 +52,7 @@ pub trait Layer: std::any::Any + Debug + Send + Sync {
     }
 
     /// Whether the output has the time steps of the input, so that its mask is the input's, as of Keras's layers with
-    /// `supports_masking`. Layers that make a mask set [`LayerContext::output_mask`] instead.
+    /// `supports_masking`. Layers that make masks set [`LayerContext::output_masks`] instead.
     fn passes_mask(&self) -> bool {
         false
     }
@@ -140,14 +140,19 @@ pub struct LayerContext<'g> {
     pub updates: &'g mut Vec<(usize, Value)>,
     /// Scalars that are added to the loss in training and evaluation.
     pub penalties: &'g mut Vec<Value>,
-    /// For each sample and time step of the first input, 1 where it counts and 0 where it is to be skipped; `None` if
-    /// all count.
-    pub mask: Option<Value>,
-    /// The same of the outputs. At first the mask of the input, if the layer passes it on.
-    pub output_mask: Option<Value>,
+    /// For each input a mask: 1 for each sample and time step that counts, 0 for those that are to be skipped; `None`, as for inputs that are
+    /// missing here, if all count.
+    pub masks: Vec<Option<Value>>,
+    /// The same of the outputs. At first the mask of the first input, if the layer passes it on.
+    pub output_masks: Vec<Option<Value>>,
 }
 
 impl LayerContext<'_> {
+    /// The mask of the first input.
+    pub fn mask(&self) -> Option<Value> {
+        self.masks.first().copied().flatten()
+    }
+
     /// An input that does not fit the layer.
     pub fn mismatch(&self, op: &'static str, mismatch: Mismatch) -> EngineError {
         EngineError::Shape { layer: self.graph.label().to_owned(), op, mismatch }
@@ -165,6 +170,7 @@ impl LayerContext<'_> {
         inputs: &[Value],
     ) -> Result<Vec<Value>, EngineError> {
         let mut updates = Vec::new();
+        let masks = vec![self.mask()];
         let outputs = part.call_all(
             &mut LayerContext {
                 graph: self.graph,
@@ -174,8 +180,8 @@ impl LayerContext<'_> {
                 stream: stream_of_part(self.stream, first as u64 + 1),
                 updates: &mut updates,
                 penalties: self.penalties,
-                mask: self.mask,
-                output_mask: None,
+                masks,
+                output_masks: Vec::new(),
             },
             inputs,
         )?;

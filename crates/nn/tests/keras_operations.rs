@@ -94,3 +94,60 @@ fn open_sizes_are_told_and_taken() {
     }
     assert!(model::with_input_sizes(&json, &[]).is_err());
 }
+
+/// A recurrent net whose steps a mask passes over, which the file makes of `sources` and joins by `join`; the layer is called with `more` besides.
+fn masked(sources: &[&str], join: Option<&str>, more: Value) -> Value {
+    let tensor =
+        |name: &str| json!({ "class_name": "__keras_tensor__", "config": { "keras_history": [name, 0, 0] } });
+    let layer = |class: &str, name: &str, config: Value, arguments: Vec<Value>, named: Value| {
+        let mut config = config;
+        config["name"] = json!(name);
+        let is_operation = ["NotEqual", "All", "LogicalNot"].contains(&class);
+        let module = if is_operation { "keras.src.ops.numpy" } else { "keras.layers" };
+        let nodes =
+            if arguments.is_empty() { json!([]) } else { json!([{ "args": arguments, "kwargs": named }]) };
+        json!({ "module": module, "class_name": class, "config": config, "name": name, "inbound_nodes": nodes })
+    };
+    let mut layers = Vec::new();
+    for &source in sources {
+        let (indices, made) = (format!("{source}_indices"), format!("{source}_mask"));
+        layers.push(layer("InputLayer", &indices, json!({ "batch_shape": [null, 5] }), vec![], json!({})));
+        let table = json!({ "input_dim": 7, "output_dim": 3, "mask_zero": true });
+        layers.push(layer("Embedding", source, table, vec![tensor(&indices)], json!({})));
+        layers.push(layer("NotEqual", &made, json!({}), vec![tensor(&indices), json!(0)], json!({})));
+    }
+    let made: Vec<Value> = sources.iter().map(|source| tensor(&format!("{source}_mask"))).collect();
+    let mut mask = made[0].clone();
+    if let Some(class) = join {
+        layers.push(layer(class, "joined", json!({}), vec![json!(made)], json!({})));
+        mask = tensor("joined");
+    }
+    layers.push(layer("Flatten", "flat", json!({}), vec![tensor(sources[0])], json!({})));
+    layers.push(layer("Dense", "state", json!({ "units": 2 }), vec![tensor("flat")], json!({})));
+    let mut named = more;
+    named["mask"] = mask;
+    if named.get("initial_state").is_some() {
+        named["initial_state"] = tensor("state");
+    }
+    layers.push(layer("GRU", "steps", json!({ "units": 2 }), vec![tensor(sources[0])], named));
+    let inputs: Vec<Value> =
+        sources.iter().map(|source| json!([format!("{source}_indices"), 0, 0])).collect();
+    let ends = json!([["steps", 0, 0], ["state", 0, 0]]);
+    json!({ "class_name": "Functional", "config": { "name": "m", "layers": layers, "input_layers": inputs, "output_layers": ends } })
+}
+
+#[test]
+fn masks_other_than_those_that_layers_pass_on_are_refused() {
+    model::from_config(&masked(&["words"], None, json!({}))).unwrap();
+    // One mask is the same, however it is joined.
+    model::from_config(&masked(&["words"], Some("All"), json!({}))).unwrap();
+    let cases = [
+        (masked(&["words", "tags"], Some("All"), json!({})), "old versions of Keras"),
+        (masked(&["words"], Some("LogicalNot"), json!({})), "given to it by hand"),
+        (masked(&["words"], None, json!({ "initial_state": true })), "a mask and states"),
+    ];
+    for (json, expected) in cases {
+        let problem = model::from_config(&json).unwrap_err().to_string();
+        assert!(problem.contains("layer `steps`") && problem.contains(expected), "{problem}");
+    }
+}

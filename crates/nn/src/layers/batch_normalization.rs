@@ -1,19 +1,23 @@
 //! Batch normalisation.
 
 use convnet_engine::error::Mismatch;
-use convnet_engine::ops::{BatchNorm, BatchNormFrozen, MovingAverage};
+use convnet_engine::ops::{
+    Activate, Activation, BatchNorm, BatchNormFrozen, Binary, BinaryFunction, Fill, MovingAverage, Reduce,
+    ReduceFunction, ScaleShift,
+};
 use convnet_engine::{EngineError, Shape, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::config::{self, channels_last, inner_axis, to_map};
+use super::masks;
 use crate::initializers::Initializer;
 use crate::layer::{Layer, LayerContext, WeightSpec};
 
 /// y = gamma (x − mean) / √(variance + epsilon) + beta, channel by channel.
 ///
 /// In training mean and variance are the batch's, and moving averages of them are kept; prediction, and a layer that is not
-/// trainable, uses the averages. Output as the input. Weights: `gamma`, `beta`, `moving_mean`, `moving_variance`, each `(channels)`.
+/// trainable, uses the averages. Time steps that a mask passes over do not count in the batch's. Output as the input. Weights: `gamma`, `beta`, `moving_mean`, `moving_variance`, each `(channels)`.
 /// As Keras's [BatchNormalization](https://keras.io/api/layers/normalization_layers/batch_normalization/) (Ioffe, Szegedy, 2015).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -145,6 +149,10 @@ impl Layer for BatchNormalization {
     }
 
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
+        let last = at.graph.shape(inputs[0]).dims.len();
+        if at.training && at.trainable && at.mask().is_some() && ![-1, last as isize].contains(&self.axis) {
+            return Err(at.mismatch("batch_norm", Mismatch::new("a masked input's last axis", self.axis)));
+        }
         channels_last(at, self.axis, inputs[0], |at, x| self.normalise(at, &[x]))
     }
 
@@ -165,12 +173,58 @@ impl BatchNormalization {
             return at.graph.apply(BatchNormFrozen { epsilon, scale, center }, &inputs);
         }
         let inputs: Vec<Value> = inputs.iter().chain(affine).copied().collect();
-        let outputs = at.graph.add(BatchNorm::linear(epsilon, scale, center), &inputs)?;
+        let outputs = match at.mask() {
+            Some(mask) => self.normalise_heeding(at, &inputs, mask)?,
+            None => at.graph.add(BatchNorm::linear(epsilon, scale, center), &inputs)?,
+        };
         let average = MovingAverage { momentum: self.momentum as f32 };
         for (i, &moving) in moving.iter().enumerate() {
             let value = at.graph.apply(average.clone(), &[moving, outputs[1 + i]])?;
             at.updates.push((first_state + i, value));
         }
         Ok(outputs[0])
+    }
+
+    /// Training where a mask passes over some steps: they do not count in mean and variance. Gives the output, the mean and the variance.
+    fn normalise_heeding(
+        &self,
+        at: &mut LayerContext<'_>,
+        inputs: &[Value],
+        mask: Value,
+    ) -> Result<Vec<Value>, EngineError> {
+        let x = inputs[0];
+        let shape = at.graph.shape(x).clone();
+        let last = shape.dims.len() - 1;
+        if at.graph.shape(mask).dims[..] != shape.dims[..last] {
+            let found = format!("{} of an input of {shape}", at.graph.shape(mask));
+            return Err(
+                at.mismatch("batch_norm", Mismatch::new("a mask of one axis less than the input", found))
+            );
+        }
+        let sum = Reduce { batch: true, ..Reduce::new(ReduceFunction::Sum, (0..last).collect::<Vec<_>>()) };
+        let binary = |at: &mut LayerContext<'_>, function, a, b| at.graph.apply(Binary(function), &[a, b]);
+        let nothing = at.graph.apply(Fill { value: 0.0, shape }, &[])?;
+        let count = at.graph.apply(sum.clone(), &[mask])?;
+        // So much is added to the count of steps in Keras.
+        let count = at.graph.apply(ScaleShift { scale: 1.0, shift: 1e-7 }, &[count])?;
+        let mean_of_steps = |at: &mut LayerContext<'_>, x| {
+            let total = at.graph.apply(sum.clone(), &[x])?;
+            binary(at, BinaryFunction::Divide, total, count)
+        };
+        let seen = masks::select(at, mask, x, nothing)?;
+        let mean = mean_of_steps(at, seen)?;
+        let rest = binary(at, BinaryFunction::Subtract, x, mean)?;
+        let seen = masks::select(at, mask, rest, nothing)?;
+        let squares = at.graph.apply(Activate(Activation::Square), &[seen])?;
+        let variance = mean_of_steps(at, squares)?;
+        let shifted = at.graph.apply(ScaleShift { scale: 1.0, shift: self.epsilon as f32 }, &[variance])?;
+        let inverse = at.graph.apply(Activate(Activation::Power { exponent: -0.5 }), &[shifted])?;
+        let mut y = binary(at, BinaryFunction::Multiply, rest, inverse)?;
+        let functions =
+            [self.scale.then_some(BinaryFunction::Multiply), self.center.then_some(BinaryFunction::Add)];
+        for (function, &weight) in functions.into_iter().flatten().zip(&inputs[1..]) {
+            y = binary(at, function, y, weight)?;
+        }
+        Ok(vec![y, mean, variance])
     }
 }

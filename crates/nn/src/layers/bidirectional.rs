@@ -183,7 +183,7 @@ impl Layer for Bidirectional {
             let mut steps = at.graph.add(Unstack { axis: 0 }, &[back])?;
             steps.reverse();
             back = stack(at.graph, &steps)?;
-            at.output_mask = at.mask;
+            at.output_masks = vec![at.mask(); if self.merge_mode.is_some() { 1 } else { 2 }];
         }
         let mut outputs = match self.merge_mode {
             Some(mode) => vec![Self::merge(at, mode, [ahead, back])?],

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::config::{self, inner_axis, to_map};
+use super::masks;
 use crate::layer::{Layer, LayerContext};
 
 /// Joins inputs that differ in one axis only, along that axis.
@@ -56,10 +57,9 @@ impl Layer for Concatenate {
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
         let axis = inner_axis(self.axis, at.graph.shape(inputs[0]))
             .map_err(|mismatch| at.mismatch("concatenate", mismatch))?;
+        let mut masks = std::mem::take(&mut at.masks);
+        masks.resize(inputs.len(), None);
+        at.output_masks = vec![masks::joined(at.graph, &masks, inputs, axis)?];
         at.graph.apply(ops::Concatenate { axis }, inputs)
-    }
-
-    fn passes_mask(&self) -> bool {
-        true
     }
 }

@@ -94,7 +94,7 @@ impl Layer for Embedding {
             let graph = &mut *at.graph;
             let zero = graph.apply(Fill { value: 0.0, shape: Shape::fixed([]) }, &[])?;
             let is_zero = graph.apply(Binary(BinaryFunction::Equal), &[inputs[0], zero])?;
-            at.output_mask = Some(graph.apply(ScaleShift { scale: -1.0, shift: 1.0 }, &[is_zero])?);
+            at.output_masks = vec![Some(graph.apply(ScaleShift { scale: -1.0, shift: 1.0 }, &[is_zero])?)];
         }
         at.graph.apply(Gather, &[inputs[0], at.weights[0]])
     }

@@ -83,7 +83,7 @@ impl<R: Reduction, const RANK: usize> Layer for GlobalPooling<R, RANK> {
         let shape = at.graph.shape(inputs[0]).clone();
         let channels = channels::<RANK>(std::slice::from_ref(&shape))
             .map_err(|mismatch| at.mismatch("global pool", mismatch))?;
-        let pooled = match at.mask {
+        let pooled = match at.mask() {
             Some(mask) if RANK == 1 && !R::IS_MAX => masked_mean(at.graph, inputs[0], mask)?,
             _ => R::pool_all(at.graph, inputs[0], &shape.dims[..RANK])?,
         };

@@ -10,7 +10,7 @@ use crate::layer::{Layer, LayerContext};
 
 type Function = dyn Fn(&mut Graph, &[Value]) -> Result<Value, EngineError> + Send + Sync;
 
-/// What a closure makes of its inputs with the engine's operations. Shapes and gradients follow from these.
+/// What a closure makes of its inputs with the engine's operations. Shapes and gradients follow from these; masks end here.
 ///
 /// Files cannot hold closures: a model with one can be saved, but read again only where a layer named `Lambda` is registered (see
 /// [`register`](super::register)); its weights can be loaded into a model built anew. A layer that is to be saved is a type of its own that
@@ -55,9 +55,5 @@ impl Layer for Lambda {
 
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
         (self.0)(at.graph, inputs)
-    }
-
-    fn passes_mask(&self) -> bool {
-        true
     }
 }

@@ -258,10 +258,6 @@ impl Layer for RMSNormalization {
         let function = RowNormFunction::RootMeanSquare { epsilon: self.epsilon as f32 };
         normalise(at, &self.axis, function, [true, false], inputs[0])
     }
-
-    fn passes_mask(&self) -> bool {
-        true
-    }
 }
 
 /// y = x / √(Σ x²), with the sum over some axes of each sample. Output as the input.

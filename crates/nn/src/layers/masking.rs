@@ -54,7 +54,7 @@ impl Layer for Masking {
         let any = Reduce { keep_dims: true, ..Reduce::new(ReduceFunction::Max, [last]) };
         let any = graph.apply(any, &[differs])?;
         let dims = graph.shape(any).dims[..last].to_vec();
-        at.output_mask = Some(graph.apply(Reshape { dims }, &[any])?);
+        at.output_masks = vec![Some(graph.apply(Reshape { dims }, &[any])?)];
         graph.apply(Binary(BinaryFunction::Multiply), &[inputs[0], any])
     }
 }

@@ -4,12 +4,13 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 
 use convnet_engine::error::Mismatch;
-use convnet_engine::ops::{Binary, BinaryFunction, Reshape, ScaleShift, Sum};
+use convnet_engine::ops::{Binary, BinaryFunction, Fill, Reshape, ScaleShift, Sum};
 use convnet_engine::{EngineError, Graph, Shape, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::config::to_map;
+use super::masks;
 use crate::layer::{Layer, LayerContext, WeightSpec};
 
 /// What is made of the elements in one place.
@@ -24,6 +25,18 @@ pub trait Merger: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// # Errors
     /// If the inputs do not fit each other.
     fn merge(graph: &mut Graph, inputs: &[Value]) -> Result<Value, EngineError>;
+
+    /// The same of inputs of as many axes, of which some have a mask. Unless it is said otherwise, masked steps are merged as others.
+    ///
+    /// # Errors
+    /// If the inputs do not fit each other.
+    fn merge_masked(
+        at: &mut LayerContext<'_>,
+        inputs: &[Value],
+        _masks: &[Option<Value>],
+    ) -> Result<Value, EngineError> {
+        Self::merge(at.graph, inputs)
+    }
 }
 
 /// Makes one output of two or more inputs.
@@ -113,6 +126,32 @@ impl Merger for Products {
     fn merge(graph: &mut Graph, inputs: &[Value]) -> Result<Value, EngineError> {
         fold(graph, BinaryFunction::Multiply, inputs)
     }
+
+    /// Masked steps count as 1, and where all inputs are masked the product is 0.
+    fn merge_masked(
+        at: &mut LayerContext<'_>,
+        inputs: &[Value],
+        masks: &[Option<Value>],
+    ) -> Result<Value, EngineError> {
+        let number =
+            |at: &mut LayerContext<'_>, value| at.graph.apply(Fill { value, shape: Shape::fixed([]) }, &[]);
+        let one = number(at, 1.0)?;
+        let mut factors = Vec::new();
+        for (&input, &mask) in inputs.iter().zip(masks) {
+            factors.push(match mask {
+                Some(mask) => masks::select(at, mask, input, one)?,
+                None => input,
+            });
+        }
+        let product = Self::merge(at.graph, &factors)?;
+        match masks::any(at.graph, masks)? {
+            Some(mask) => {
+                let zero = number(at, 0.0)?;
+                masks::select(at, mask, product, zero)
+            }
+            None => Ok(product),
+        }
+    }
 }
 
 impl Merger for Means {
@@ -130,6 +169,14 @@ impl Merger for Maxima {
     fn merge(graph: &mut Graph, inputs: &[Value]) -> Result<Value, EngineError> {
         fold(graph, BinaryFunction::Maximum, inputs)
     }
+
+    fn merge_masked(
+        at: &mut LayerContext<'_>,
+        inputs: &[Value],
+        masks: &[Option<Value>],
+    ) -> Result<Value, EngineError> {
+        extreme_of_masked::<Self>(at, inputs, masks)
+    }
 }
 
 impl Merger for Minima {
@@ -138,6 +185,35 @@ impl Merger for Minima {
     fn merge(graph: &mut Graph, inputs: &[Value]) -> Result<Value, EngineError> {
         fold(graph, BinaryFunction::Minimum, inputs)
     }
+
+    fn merge_masked(
+        at: &mut LayerContext<'_>,
+        inputs: &[Value],
+        masks: &[Option<Value>],
+    ) -> Result<Value, EngineError> {
+        extreme_of_masked::<Self>(at, inputs, masks)
+    }
+}
+
+/// The largest or smallest, where a masked step gives way to the others': two inputs at a time, the first with the second, both with the third.
+fn extreme_of_masked<M: Merger>(
+    at: &mut LayerContext<'_>,
+    inputs: &[Value],
+    masks: &[Option<Value>],
+) -> Result<Value, EngineError> {
+    let (mut merged, mut merged_mask) = (inputs[0], masks[0]);
+    for (&input, &mask) in inputs.iter().zip(masks).skip(1) {
+        let x = match mask {
+            Some(mask) => masks::select(at, mask, input, merged)?,
+            None => input,
+        };
+        if let Some(mask) = merged_mask {
+            merged = masks::select(at, mask, merged, x)?;
+        }
+        merged = M::merge(at.graph, &[merged, x])?;
+        merged_mask = masks::any(at.graph, &[merged_mask, mask])?;
+    }
+    Ok(merged)
 }
 
 /// The function of the first two inputs, of that and the third, and so on.
@@ -201,10 +277,20 @@ impl<M: Merger> Layer for Merging<M> {
     }
 
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
+        let mut masks = std::mem::take(&mut at.masks);
+        masks.resize(inputs.len(), None);
+        at.output_masks = vec![masks::any(at.graph, &masks)?];
+        // An input that gets axes loses its mask in Keras.
+        let axes = |at: &LayerContext<'_>, value: Value| at.graph.shape(value).dims.len();
+        let most = inputs.iter().map(|&input| axes(at, input)).max().unwrap_or(0);
+        for (mask, &input) in masks.iter_mut().zip(inputs) {
+            mask.take_if(|_| axes(at, input) < most);
+        }
+        if masks.iter().any(Option::is_some) {
+            let inputs: Result<Vec<Value>, _> =
+                inputs.iter().map(|&input| with_axes(at.graph, input, most)).collect();
+            return M::merge_masked(at, &inputs?, &masks);
+        }
         M::merge(at.graph, inputs)
-    }
-
-    fn passes_mask(&self) -> bool {
-        true
     }
 }

@@ -34,6 +34,7 @@ mod lambda;
 mod layer_normalization;
 mod leaky_re_lu;
 mod masking;
+mod masks;
 mod merging;
 mod noise;
 mod normalization;

@@ -380,7 +380,8 @@ impl<C: Cell> Recurrent<C> {
         let operands: Vec<Value> = [x, at.weights[0]].into_iter().chain(bias).collect();
         let projected = at.graph.apply(Convolution::linear(Sliding::default(), 1), &operands)?;
         let mut steps = at.graph.add(Unstack { axis: 0 }, &[projected])?;
-        let mut masks = match at.mask {
+        // As in Keras 3, which finds no mask where there are states.
+        let mut masks = match at.mask().filter(|_| inputs.len() == 1) {
             Some(mask) => at.graph.add(Unstack { axis: 0 }, &[mask])?.into_iter().map(Some).collect(),
             None => vec![None; steps.len()],
         };
@@ -467,19 +468,19 @@ impl<C: Cell> Layer for Recurrent<C> {
     fn call_all(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Vec<Value>, EngineError> {
         let steps = self.run(at, inputs)?;
         let last = steps.last().map(|(states, _)| states.clone()).expect("there is a step");
-        let mut outputs = vec![last[0]];
+        let mut shown = Vec::new();
+        for (states, mask) in &steps {
+            shown.push(match mask {
+                Some(mask) if self.zero_output_for_mask => {
+                    binary(at.graph, BinaryFunction::Multiply, states[0], *mask)?
+                }
+                _ => states[0],
+            });
+        }
+        let mut outputs = vec![*shown.last().expect("there is a step")];
         if self.return_sequences {
-            let mut shown = Vec::new();
-            for (states, mask) in &steps {
-                shown.push(match mask {
-                    Some(mask) if self.zero_output_for_mask => {
-                        binary(at.graph, BinaryFunction::Multiply, states[0], *mask)?
-                    }
-                    _ => states[0],
-                });
-            }
             outputs[0] = stack(at.graph, &shown)?;
-            at.output_mask = at.mask;
+            at.output_masks = vec![at.mask()];
         }
         if self.return_state {
             outputs.extend(last);

@@ -99,8 +99,8 @@ impl Layer for SpectralNormalization {
             // Layers with a kernel have no states.
             updates: &mut Vec::new(),
             penalties: at.penalties,
-            mask: at.mask,
-            output_mask: None,
+            masks: at.masks.clone(),
+            output_masks: Vec::new(),
         };
         self.layer.layer().call(&mut inner, inputs)
     }

@@ -92,8 +92,8 @@ impl Layer for TimeDistributed {
                 stream: crate::layer::stream_of_part(at.stream, index as u64 + 1),
                 updates: &mut updates,
                 penalties: at.penalties,
-                mask: None,
-                output_mask: None,
+                masks: Vec::new(),
+                output_masks: Vec::new(),
             };
             outputs.push(self.layer.layer().call(&mut inner, &[step])?);
             for (weight, value) in updates {

@@ -106,8 +106,8 @@ impl Model {
             stream: 0,
             updates: &mut updates,
             penalties: &mut additions.penalties,
-            mask: None,
-            output_mask: None,
+            masks: Vec::new(),
+            output_masks: Vec::new(),
         };
         let (values, masks) = self.network.add_to(&mut at, "", inputs)?;
         additions.masks = self.network.outputs.iter().map(|&tensor| masks[tensor]).collect();

@@ -220,13 +220,18 @@ impl Network {
             let Some(kind) = &layer.kind else {
                 let input = self.inputs.iter().position(|&tensor| tensor == call.outputs.start);
                 values.push(inputs[input.expect("placeholders are inputs")]);
-                masks.push(at.mask.filter(|_| input == Some(0)));
+                masks.push(input.and_then(|input| at.masks.get(input).copied().flatten()));
                 continue;
             };
             let label = join(path, &layer.name);
             at.graph.set_label(&label);
             let arguments: Vec<Value> = call.inputs.iter().map(|&tensor| values[tensor]).collect();
-            let mask = call.inputs.iter().find_map(|&tensor| masks[tensor]);
+            let call_masks: Vec<Option<Value>> = call.inputs.iter().map(|&tensor| masks[tensor]).collect();
+            let passed = if kind.as_layer().passes_mask() {
+                call_masks.iter().take(1).copied().collect()
+            } else {
+                Vec::new()
+            };
             let first = firsts[call.layer];
             let mut updates = Vec::new();
             let mut inner = LayerContext {
@@ -237,14 +242,15 @@ impl Network {
                 stream: stream_of_part(at.stream, call.outputs.start as u64),
                 updates: &mut updates,
                 penalties: at.penalties,
-                mask,
-                output_mask: mask.filter(|_| kind.as_layer().passes_mask()),
+                masks: call_masks,
+                output_masks: passed,
             };
             let outputs = match kind {
                 LayerKind::Layer(layer) => layer.call_all(&mut inner, &arguments)?,
                 LayerKind::Network(network) => network.run(&mut inner, &label, &arguments)?,
             };
-            masks.extend(std::iter::repeat_n(inner.output_mask, outputs.len()));
+            inner.output_masks.resize(outputs.len(), None);
+            masks.append(&mut inner.output_masks);
             values.extend(outputs);
             for (weight, value) in updates {
                 weights[first + weight] = value;
@@ -271,7 +277,7 @@ impl Network {
             return Err(EngineError::Shape { layer: path.to_owned(), op: self.class_name(), mismatch });
         }
         let (values, masks) = self.add_to(at, path, inputs)?;
-        at.output_mask = masks[self.outputs[0]];
+        at.output_masks = self.outputs.iter().map(|&tensor| masks[tensor]).collect();
         Ok(self.outputs.iter().map(|&tensor| values[tensor]).collect())
     }
 

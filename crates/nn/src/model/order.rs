@@ -32,9 +32,12 @@ pub(super) struct Order {
 /// Layers are sorted by their distance from the outputs, those farthest away first, and among equals by the order in which a
 /// walk from the outputs back to the inputs meets them.
 pub(super) fn order(inputs: &[Symbol], outputs: &[Symbol]) -> Result<Order> {
-    let mut walk = Walk::default();
-    for output in outputs {
-        walk.visit(&output.node);
+    let mut walk = Walk::of(outputs);
+    let spare: Vec<Symbol> =
+        inputs.iter().filter(|input| !walk.met.contains_key(&maker(&input.node))).cloned().collect();
+    if !spare.is_empty() {
+        // Inputs that no output depends on are as near to the outputs as these, and come before them.
+        walk = Walk::of(spare.iter().chain(outputs));
     }
     for node in &walk.finished {
         let is_input = matches!(node.origin, Origin::Input { .. });
@@ -48,9 +51,6 @@ pub(super) fn order(inputs: &[Symbol], outputs: &[Symbol]) -> Result<Order> {
     for input in inputs {
         if !matches!(input.node.origin, Origin::Input { .. }) {
             return Err(Error::argument("Model", "inputs must be placeholders made by Symbol::input"));
-        }
-        if !walk.met.contains_key(&maker(&input.node)) {
-            return Err(Error::argument("Model", "no output depends on one of the inputs"));
         }
     }
     let mut call_depth: HashMap<*const CallNode, usize> = HashMap::new();
@@ -80,6 +80,14 @@ struct Walk {
 }
 
 impl Walk {
+    fn of<'s>(ends: impl IntoIterator<Item = &'s Symbol>) -> Self {
+        let mut walk = Self::default();
+        for end in ends {
+            walk.visit(&end.node);
+        }
+        walk
+    }
+
     /// Visits a call after all that it needs. Without recursion, since networks can be thousands of layers deep.
     fn visit(&mut self, output: &Arc<CallNode>) {
         let mut stack = vec![(Arc::clone(output), false)];

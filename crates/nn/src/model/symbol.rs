@@ -160,8 +160,8 @@ fn output_shapes(layer: &LayerRef, inputs: &[Shape]) -> Result<Vec<Shape>, Engin
         stream: 0,
         updates: &mut Vec::new(),
         penalties: &mut Vec::new(),
-        mask: None,
-        output_mask: None,
+        masks: Vec::new(),
+        output_masks: Vec::new(),
     };
     let outputs = layer.layer().call_all(&mut at, &values)?;
     let shapes: Vec<Shape> = outputs.iter().map(|&output| graph.shape(output).clone()).collect();

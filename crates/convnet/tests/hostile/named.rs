@@ -165,6 +165,55 @@ fn circles_of_onnx_nodes() {
     refused(|| text(onnx::Import::new().from_bytes(model.0)), &["ONNX"]);
 }
 
+/// Small files whose axes, or what is picked of them, are so long that a list of places would fill the memory.
+#[test]
+fn onnx_files_that_ask_for_long_lists() {
+    let sizes = |dims: &[u64]| {
+        let mut shape = Message::default();
+        for &size in dims {
+            shape.message(1, Message::default().number(1, size));
+        }
+        let mut tensor = Message::default();
+        tensor.number(1, 1).message(2, &shape);
+        let mut kind = Message::default();
+        kind.message(1, &tensor);
+        kind
+    };
+    let integers = |name: &[u8], numbers: &[i64]| {
+        let mut tensor = Message::default();
+        tensor.number(1, numbers.len() as u64).number(2, 7).bytes(8, name);
+        tensor.bytes(9, &numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>());
+        tensor
+    };
+    let file = |operator: &[u8], dims: &[u64], constants: &[&[i64]]| {
+        let (mut graph, mut node) = (Message::default(), Message::default());
+        node.bytes(1, b"x");
+        for (index, numbers) in constants.iter().enumerate() {
+            let name = format!("c{index}");
+            graph.message(5, &integers(name.as_bytes(), numbers));
+            node.bytes(1, name.as_bytes());
+        }
+        node.bytes(2, b"y").bytes(4, operator);
+        let mut input = Message::default();
+        input.bytes(1, b"x").message(2, &sizes(dims));
+        graph.message(1, &node).message(11, &input).message(12, Message::default().bytes(1, b"y"));
+        let mut model = Message::default();
+        model.number(1, 8).message(7, &graph).message(8, Message::default().number(2, 17));
+        model.0
+    };
+    let read = |bytes: Vec<u8>| text(onnx::Import::new().from_bytes(bytes));
+    for repeats in [1 << 23, 1 << 25, 1 << 40, i64::MAX] {
+        refused(|| read(file(b"Tile", &[1, 4], &[&[1, repeats]])), &["more than"]);
+    }
+    for size in [1 << 26, 1 << 30] {
+        let (starts, ends) = (&[size as i64], &[i64::MIN + 1]);
+        refused(|| read(file(b"Slice", &[1, size], &[starts, ends, &[1], &[-1]])), &["more than"]);
+        // Neighbours need no list.
+        read(file(b"Slice", &[1, size], &[&[1], &[i64::MAX], &[1], &[1]])).unwrap();
+        assert!(MEMORY.allocated() < 1 << 30, "{} bytes are in use", MEMORY.allocated());
+    }
+}
+
 /// A message of protocol buffers.
 #[derive(Default)]
 struct Message(Vec<u8>);

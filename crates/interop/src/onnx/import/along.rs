@@ -43,7 +43,7 @@ fn gather_elements(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
             return Err(call.malformed(format!("{wanted} places along an axis of {size}")));
         }
         if other != axis {
-            x = take(call, &x, other, (0..wanted).collect())?;
+            x = take(call, &x, other, 0..wanted)?;
         }
     }
     let places = from_front(call, places, dims[axis])?;
@@ -117,7 +117,7 @@ fn rows(call: &mut Call<'_, '_>, dims: &[usize], places: Traced) -> Result<(Trac
     let axes = axes.ok_or_else(|| call.malformed(format!("places {:?} in {dims:?}", places.dims())))?;
     let mut numbers: Option<Traced> = None;
     for (axis, &size) in dims[..axes].iter().enumerate() {
-        let part = take(call, &places, outer.len(), vec![axis])?;
+        let part = take(call, &places, outer.len(), axis..axis + 1)?;
         let part = from_front(call, part, size)?;
         numbers = Some(match numbers {
             None => part,

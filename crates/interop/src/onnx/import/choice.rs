@@ -8,7 +8,7 @@ use convnet_nn::layers::{self, Concatenate, Operation};
 use super::align::number;
 use super::along::pick;
 use super::elementwise::pair;
-use super::pick::take;
+use super::pick::{listed, take};
 use super::shape::regroup;
 use super::{Call, Operator, Traced, Value};
 use crate::Result;
@@ -58,7 +58,7 @@ fn compress(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     if chosen.len() > x.dims()[axis] {
         return Err(call.malformed(format!("{} choices for an axis of {}", chosen.len(), x.dims()[axis])));
     }
-    let places = (0..chosen.len()).filter(|&place| chosen[place] != 0).collect();
+    let places = listed(call, (0..chosen.len()).filter(|&place| chosen[place] != 0))?;
     Ok(vec![Value::Traced(take(call, &x, axis, places)?)])
 }
 

@@ -323,7 +323,7 @@ fn columns(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let sides: Vec<(usize, usize)> = std::iter::once((0, 0)).chain(sides).collect();
     let mut y = border(call, &x.with(symbol), &sides, Some(0.0))?;
     for axis in 0..rank {
-        y = take(call, &y, axis + 1, (pads[axis].0..pads[axis].0 + image[axis]).collect())?;
+        y = take(call, &y, axis + 1, pads[axis].0..pads[axis].0 + image[axis])?;
     }
     call.of_images(y)
 }

@@ -1,5 +1,6 @@
 //! Parts of values: slices, picked and repeated elements, borders.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use convnet_nn::layers::{self, Embedding, Operation, Sides, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D};
@@ -23,23 +24,61 @@ pub(super) const OPERATORS: &[Operator] = &[
     Operator { name: "Trilu", import: trilu },
 ];
 
+/// Places along an axis. Files can ask for very many, so a list is made by [`listed`] only.
+pub(super) enum Picked {
+    /// Neighbours.
+    Run(Range<usize>),
+    /// Any.
+    List(Vec<usize>),
+}
+
+impl From<Range<usize>> for Picked {
+    fn from(run: Range<usize>) -> Self {
+        Self::Run(run)
+    }
+}
+
+/// What a place in a list takes of what may be computed while a file is read: it is kept twice, in eight bytes.
+const PLACE: usize = 8;
+
+/// The list of places, if there are not too many.
+pub(super) fn listed(call: &mut Call<'_, '_>, places: impl Iterator<Item = usize>) -> Result<Picked> {
+    let mut list = Vec::new();
+    for place in places {
+        call.at.spend(PLACE)?;
+        list.push(place);
+    }
+    Ok(Picked::List(list))
+}
+
 /// Picked elements along one of the file's axes (after the batch).
-pub(super) fn take(call: &mut Call<'_, '_>, x: &Traced, axis: usize, indices: Vec<usize>) -> Result<Traced> {
-    let size = x.dims()[axis];
-    if indices.iter().copied().eq(0..size) {
+pub(super) fn take(
+    call: &mut Call<'_, '_>,
+    x: &Traced,
+    axis: usize,
+    picked: impl Into<Picked>,
+) -> Result<Traced> {
+    let (size, picked) = (x.dims()[axis], picked.into());
+    let run = match &picked {
+        Picked::Run(run) => Some(run.clone()),
+        Picked::List(list) if list.windows(2).all(|pair| pair[0].checked_add(1) == Some(pair[1])) => {
+            list.first().map_or(Some(0..0), |&first| Some(first..first + list.len()))
+        }
+        Picked::List(_) => None,
+    };
+    if run == Some(0..size) {
         return Ok(x.clone());
     }
-    if indices.is_empty() {
+    if run.as_ref().is_some_and(Range::is_empty) {
         return Err(call.unsupported("a result without elements"));
     }
-    call.at.spend(indices.len())?;
     let x = call.at.simple(x)?;
-    let place = x.groups[axis][0];
-    let neighbours = indices.windows(2).all(|pair| pair[1] == pair[0] + 1);
-    let operator = if neighbours {
-        layers::Operator::Slice { axis: place, start: indices[0], size: indices.len() }
-    } else {
-        layers::Operator::Take { axis: place, indices }
+    let axis = x.groups[axis][0];
+    let operator = match (run, picked) {
+        (Some(run), _) | (None, Picked::Run(run)) => {
+            layers::Operator::Slice { axis, start: run.start, size: run.len() }
+        }
+        (None, Picked::List(indices)) => layers::Operator::Take { axis, indices },
     };
     let symbol = call.layer(Operation::new(operator), &[&x.symbol], Vec::new())?;
     Ok(Traced { not_negative: x.not_negative, ..x.with(symbol) })
@@ -57,17 +96,28 @@ fn take_known(call: &mut Call<'_, '_>, tensor: &Tensor, axis: usize, indices: &[
     Ok(tensor.gather(dims, places.flat_map(|row| row * inner..(row + 1) * inner)))
 }
 
-fn take_any(call: &mut Call<'_, '_>, value: &Value, axis: usize, indices: Vec<usize>) -> Result<Value> {
+fn take_any(call: &mut Call<'_, '_>, value: &Value, axis: usize, picked: impl Into<Picked>) -> Result<Value> {
+    let picked = picked.into();
     Ok(match value {
-        Value::Known(tensor) => Value::Known(Arc::new(take_known(call, tensor, axis, &indices)?)),
+        Value::Known(tensor) => {
+            let indices = match picked {
+                Picked::Run(run) => run.collect(),
+                Picked::List(list) => list,
+            };
+            Value::Known(Arc::new(take_known(call, tensor, axis, &indices)?))
+        }
         Value::Traced(traced) => {
             let axis = axis.checked_sub(call.first()).ok_or_else(|| call.mixes())?;
-            if indices.is_empty() && !call.at.batched {
+            let is_empty = match &picked {
+                Picked::Run(run) => run.is_empty(),
+                Picked::List(list) => list.is_empty(),
+            };
+            if is_empty && !call.at.batched {
                 let mut dims = traced.dims();
                 dims[axis] = 0;
                 return Ok(empty(dims, traced.element));
             }
-            Value::Traced(take(call, traced, axis, indices)?)
+            Value::Traced(take(call, traced, axis, picked)?)
         }
     })
 }
@@ -106,24 +156,30 @@ fn slice(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         if step == 0 || start == BATCH || end == BATCH {
             return Err(if step == 0 { call.malformed("a step of 0") } else { call.mixes() });
         }
-        value = take_any(call, &value, axis, places(start, end, step, size))?;
+        let picked = match bounds(start, end, step, size) {
+            (start, end) if step == 1 => Picked::Run(start as usize..end.max(start) as usize),
+            _ => listed(call, places(start, end, step, size))?,
+        };
+        value = take_any(call, &value, axis, picked)?;
     }
     Ok(vec![value])
 }
 
-/// The elements of an axis that a slice has, by NumPy's rules.
-fn places(start: i64, end: i64, step: i64, size: usize) -> Vec<usize> {
+/// Where a slice of an axis starts and ends, by NumPy's rules.
+fn bounds(start: i64, end: i64, step: i64, size: usize) -> (i64, i64) {
     let size = size as i64;
     let from_end = |place: i64| if place < 0 { place.saturating_add(size) } else { place };
     let (low, high) = if step > 0 { (0, size) } else { (-1, size - 1) };
-    let mut place = from_end(start).clamp(low.max(if step > 0 { 0 } else { -1 }), high);
-    let end = from_end(end).clamp(low, high);
-    let mut found = Vec::new();
-    while if step > 0 { place < end } else { place > end } {
-        found.push(place as usize);
-        place = place.saturating_add(step);
-    }
-    found
+    (from_end(start).clamp(low, high), from_end(end).clamp(low, high))
+}
+
+/// The elements of an axis that a slice has.
+fn places(start: i64, end: i64, step: i64, size: usize) -> impl Iterator<Item = usize> {
+    let (start, end) = bounds(start, end, step, size);
+    let steps = std::iter::successors(Some(start), move |place| Some(place.saturating_add(step)));
+    steps
+        .take_while(move |&place| if step > 0 { place < end } else { place > end })
+        .map(|place| place as usize)
 }
 
 fn gather(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
@@ -145,6 +201,7 @@ fn gather(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         let place = place.ok().filter(|&place| place < size);
         places.push(place.ok_or_else(|| call.malformed(format!("element {index} of an axis of {size}")))?);
     }
+    let places = listed(call, places.into_iter())?;
     let taken = take_any(call, &data, axis, places)?;
     if indices.dims.len() == 1 {
         return Ok(vec![taken]);
@@ -202,7 +259,7 @@ fn split(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let mut start = 0;
     let mut outputs = Vec::new();
     for part in parts {
-        outputs.push(take_any(call, &value, axis, (start..start + part).collect())?);
+        outputs.push(take_any(call, &value, axis, start..start + part)?);
         start += part;
     }
     Ok(outputs)
@@ -220,8 +277,8 @@ fn tile(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         }
         let Some(size) = sizes(call, &value)[axis] else { return Err(call.mixes()) };
         let times = usize::try_from(repeats).map_err(|_| call.malformed(format!("{repeats} repeats")))?;
-        call.at.spend(size.saturating_mul(times))?;
-        value = take_any(call, &value, axis, (0..times).flat_map(|_| 0..size).collect())?;
+        let picked = listed(call, (0..times).flat_map(|_| 0..size))?;
+        value = take_any(call, &value, axis, picked)?;
     }
     Ok(vec![value])
 }
@@ -307,7 +364,7 @@ fn pad(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         if start >= end {
             return Err(call.unsupported("nothing is left of an axis"));
         }
-        x = take(call, &x, axis, (start as usize..end as usize).collect())?;
+        x = take(call, &x, axis, start as usize..end as usize)?;
     }
     let all: Vec<(usize, usize)> = all.iter().map(|&(a, b)| (a.max(0) as usize, b.max(0) as usize)).collect();
     if mode == "constant" {
@@ -329,9 +386,11 @@ fn pad(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
             };
             Some(place as usize)
         };
-        let indices: Option<Vec<usize>> = (-(before as i64)..size + after as i64).map(inside).collect();
-        let indices = indices.ok_or_else(|| call.unsupported(format!("mode {mode}")))?;
-        x = take(call, &x, axis, indices)?;
+        if inside(0).is_none() {
+            return Err(call.unsupported(format!("mode {mode}")));
+        }
+        let picked = listed(call, (-(before as i64)..size + after as i64).filter_map(inside))?;
+        x = take(call, &x, axis, picked)?;
     }
     one(x)
 }
@@ -389,7 +448,7 @@ fn center_crop_pad(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
             sides[axis] = (before, wanted - size - before);
         } else {
             let start = (size - wanted) / 2;
-            x = take(call, &x, axis, (start..start + wanted).collect())?;
+            x = take(call, &x, axis, start..start + wanted)?;
         }
     }
     one(border(call, &x, &sides, Some(0.0))?)
@@ -448,8 +507,8 @@ fn one_hot(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
 #[cfg(test)]
 #[test]
 fn slices_have_the_elements_of_numpy() {
-    assert_eq!(places(1, 4, 1, 5), [1, 2, 3]);
-    assert_eq!(places(-1, i64::MIN, -2, 5), [4, 2, 0]);
-    assert_eq!(places(10, 20, 1, 5), [] as [usize; 0]);
-    assert_eq!(places(20, 0, -4, 20), [19, 15, 11, 7, 3]);
+    assert!(places(1, 4, 1, 5).eq([1, 2, 3]));
+    assert!(places(-1, i64::MIN, -2, 5).eq([4, 2, 0]));
+    assert_eq!(places(10, 20, 1, 5).count(), 0);
+    assert!(places(20, 0, -4, 20).eq([19, 15, 11, 7, 3]));
 }

@@ -3,7 +3,7 @@
 use convnet_nn::layers::{Cell, Concatenate, GRU, LSTM, Recurrent, SimpleRNN};
 use convnet_nn::{Activation, LayerRef, Symbol};
 
-use super::pick::take;
+use super::pick::{listed, take};
 use super::{Call, Operator, Traced, Value};
 use crate::Result;
 use crate::onnx::tensor::{Element, Tensor};
@@ -196,7 +196,8 @@ fn sequence(
         let made = call.at.layers("", make(units, backwards), &inputs, weights)?;
         let mut y = Traced::plain(made[0].clone(), Element::Float);
         if backwards {
-            y = take(call, &y, 0, (0..steps).rev().collect())?;
+            let backwards = listed(call, (0..steps).rev())?;
+            y = take(call, &y, 0, backwards)?;
         }
         ys.push(y);
         for (last, symbol) in lasts.iter_mut().zip(&made[1..]) {
@@ -237,7 +238,7 @@ fn states(
             return Err(call.malformed(format!("a state of sizes {:?}", state.dims())));
         }
         for (direction, states) in by_direction.iter_mut().enumerate() {
-            let own = take(call, &state, 0, vec![direction])?;
+            let own = take(call, &state, 0, direction..direction + 1)?;
             let own = Traced { groups: own.groups[1..].to_vec(), ..own };
             states.push(call.at.canonical(&own)?);
         }

@@ -7,7 +7,7 @@ use convnet_nn::layers::{self, Operation, UpSampling2D};
 use super::align::number;
 use super::call::one;
 use super::convolution::size;
-use super::pick::take;
+use super::pick::{listed, take};
 use super::{Call, Operator, Traced, Value};
 use crate::Result;
 use crate::onnx::tensor::Tensor;
@@ -125,9 +125,9 @@ fn taps(call: &Call<'_, '_>, axis: Axis<'_>, mode: &str) -> Result<Vec<Vec<(usiz
             let tap = first + offset as i64;
             let inside = (0..=last).contains(&tap);
             let (tap, weight) = (tap.clamp(0, last) as usize, if inside || !exclude { weight } else { 0.0 });
-            match taps.iter_mut().find(|(known, _)| *known == tap) {
-                Some((_, sum)) => *sum += weight,
-                None => taps.push((tap, weight)),
+            match taps.last_mut() {
+                Some((known, sum)) if *known == tap => *sum += weight,
+                _ => taps.push((tap, weight)),
             }
         }
         if exclude {
@@ -285,7 +285,9 @@ fn resized(call: &mut Call<'_, '_>, x: Traced, plan: &Plan<'_>) -> Result<Traced
         .collect();
     let mut all = Vec::new();
     for &(inner, axis) in &changed {
-        call.at.spend(axis.to.saturating_mul(8))?;
+        // A list of taps for each element; so many more taps as smoothing takes in.
+        let taken_in = (8.0 / axis.scale.clamp(0.0, 1.0)) as usize;
+        call.at.spend(axis.to.saturating_mul(taken_in.saturating_add(24)))?;
         all.push((inner, axis, taps(call, axis, plan.mode)?));
     }
     if let Some(y) = by_repetition(call, &x, &all)? {
@@ -294,7 +296,8 @@ fn resized(call: &mut Call<'_, '_>, x: Traced, plan: &Plan<'_>) -> Result<Traced
     let (mut y, mut outside) = (x, Vec::new());
     for (inner, axis, taps) in all {
         if taps.iter().all(|taps| matches!(taps[..], [(_, 1.0)])) {
-            y = take(call, &y, inner, taps.iter().map(|taps| taps[0].0).collect())?;
+            let nearest = listed(call, taps.iter().map(|taps| taps[0].0))?;
+            y = take(call, &y, inner, nearest)?;
             continue;
         }
         y = call.at.simple(&y)?;

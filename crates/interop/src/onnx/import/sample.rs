@@ -203,7 +203,8 @@ fn grid_sample(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let mut places = Vec::new();
     for (axis, &size) in dims[1..].iter().enumerate() {
         // The last number of the grid is for the first axis; −1 and 1 are the ends.
-        let place = take(call, &grid, 1, vec![dims.len() - 2 - axis])?;
+        let last = dims.len() - 2 - axis;
+        let place = take(call, &grid, 1, last..last + 1)?;
         let place = regroup(call, &place, &[1, count])?;
         let half = size as f32 / 2.0;
         let (scale, shift) = if at_middle { (half - 0.5, half - 0.5) } else { (half, half - 0.5) };
@@ -291,7 +292,7 @@ fn deformable(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         });
         // As whole numbers, so that they are not taken for weights.
         let starts = Value::Known(Arc::new(Tensor::integers([taps * size], starts.collect())));
-        let moved = take(call, &offsets, 2, vec![axis])?;
+        let moved = take(call, &offsets, 2, axis..axis + 1)?;
         let moved = regroup(call, &moved, &[parts, taps * size])?;
         places.push(pair(call, "add", &[Value::Traced(moved), starts])?);
     }

@@ -38,8 +38,8 @@ impl From<Range<usize>> for Picked {
     }
 }
 
-/// What a place in a list takes of what may be computed while a file is read: it is kept twice, in eight bytes.
-const PLACE: usize = 8;
+/// What a place in a list takes of what may be computed while a file is read, whose numbers have four bytes: layer and graph keep it, some eighty bytes together.
+const PLACE: usize = 32;
 
 /// The list of places, if there are not too many.
 pub(super) fn listed(call: &mut Call<'_, '_>, places: impl Iterator<Item = usize>) -> Result<Picked> {

@@ -79,7 +79,11 @@ pub const PARSERS: &[Parser] = &[
     Parser {
         name: "onnx",
         seeds: || {
-            [small(), wide()].iter().map(|net| onnx::to_bytes(net).expect("it can be written")).collect()
+            let own = [small(), wide()].map(|net| onnx::to_bytes(&net).expect("it can be written"));
+            let names = ["attention", "branches", "quantised", "recurrent", "sizes"];
+            own.into_iter()
+                .chain(names.map(|name| file(&format!("golden/onnx/operators/{name}.onnx"))))
+                .collect()
         },
         read: |bytes| onnx::Import::new().from_bytes(bytes.to_vec()).is_ok(),
     },

@@ -24,9 +24,11 @@ def array(tensor):
 
 
 def far(found, expected):
-    """The largest difference, relative to the largest number or 1."""
-    found, expected = np.asarray(found, "d"), np.asarray(expected, "d")
+    """The largest difference, relative to the largest number or 1. What is no number for both is equal; JSON has none for it."""
+    found, expected = np.asarray(found, "d"), np.asarray(np.nan if expected is None else expected, "d")
     assert found.shape == expected.shape, (found.shape, expected.shape)
+    if np.array_equal(np.isnan(found), np.isnan(expected)):
+        found, expected = np.nan_to_num(found), np.nan_to_num(expected)
     return float(np.abs(found - expected).max() / max(1.0, np.abs(expected).max()))
 
 

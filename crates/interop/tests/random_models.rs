@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use convnet_interop::keras::{self, Format, KerasFile};
 use convnet_interop::onnx;
-use convnet_nn::{Model, model};
+use convnet_nn::model::{self, Compiled};
+use convnet_nn::train::Arrays;
+use convnet_nn::{Fit, Model};
 use ndarray::{ArrayD, IxDyn};
 use serde_json::Value;
 
@@ -157,6 +159,87 @@ fn random_models_predict_what_they_predicted_in_keras() {
         }
     }
     println!("{} models, largest relative difference {largest:.1e}", paths.len());
+    assert!(problems.is_empty(), "{} of {}:\n{}", problems.len(), paths.len(), problems.join("\n"));
+}
+
+/// How far the model is from Keras's after two steps with all samples: the largest difference of a weight, as a share of the largest change of a weight of its tensor.
+fn trained(path: &Path) -> Result<f32, String> {
+    let file = KerasFile::read(path).map_err(|error| error.to_string())?;
+    let member = |wanted: &str| {
+        let member = file.members.iter().find(|(name, _)| name == wanted).map(|(_, content)| content);
+        member.map(|content| serde_json::from_slice::<Value>(content).unwrap())
+    };
+    let (case, told) = (member("case.json").unwrap(), member("trained.json").ok_or("no trained.json")?);
+    let mut model = file.to_model().map_err(|error| error.to_string())?;
+    let all = |value: &Value| value.as_array().unwrap().iter().map(tensor).collect::<Vec<_>>();
+    let (inputs, targets, expected) = (all(&case["inputs"]), all(&told["y"]), all(&told["weights"]));
+    let compiled = serde_json::json!({
+        "optimizer": { "class_name": "SGD", "config": { "learning_rate": 0.01 } },
+        "loss": vec!["mean_squared_error"; targets.len()],
+    });
+    let compiled =
+        Compiled::from_config(&compiled, &model.output_names()).map_err(|error| error.to_string())?;
+    model.compile_with(compiled).map_err(|error| error.to_string())?;
+    let before: Vec<ArrayD<f32>> =
+        model.weights().map(|weight| model.weight_values(weight).to_owned()).collect();
+    let samples = Arrays::with_targets(
+        inputs.iter().map(|x| x.view()).collect(),
+        targets.iter().map(|y| y.view()).collect(),
+    );
+    let samples = samples.map_err(|error| error.to_string())?;
+    let count = targets[0].shape()[0];
+    let history = model
+        .fit(&samples, Fit::new().batch_size(count).epochs(2).shuffle(false))
+        .map_err(|error| error.to_string())?;
+    let losses: Vec<f32> =
+        told["losses"].as_array().unwrap().iter().map(|loss| loss.as_f64().unwrap() as f32).collect();
+    let found: Vec<f32> = history.epochs.iter().map(|epoch| epoch.loss as f32).collect();
+    let mut largest = 0.0_f32;
+    for (found, expected) in found.iter().zip(&losses) {
+        let far = (found - expected).abs() / expected.abs().max(1.0);
+        if far.is_nan() || far > 1e-3 {
+            return Err(format!(
+                "losses {losses:?} became {:?}",
+                history.epochs.iter().map(|epoch| epoch.loss).collect::<Vec<_>>()
+            ));
+        }
+    }
+    if before.len() != expected.len() {
+        return Err(format!("{} weights, not {}", before.len(), expected.len()));
+    }
+    let weights: Vec<_> = model.weights().collect();
+    for ((weight, before), expected) in weights.iter().zip(&before).zip(&expected) {
+        let after = model.weight_values(weight);
+        if after.shape() != expected.shape() {
+            return Err(format!("{}: {:?}, not {:?}", weight.path, after.shape(), expected.shape()));
+        }
+        let size = expected.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+        let change = expected.iter().zip(before).fold(0.0_f32, |largest, (a, b)| largest.max((a - b).abs()));
+        let far = after.iter().zip(expected).fold(0.0_f32, |largest, (a, b)| largest.max((a - b).abs()));
+        // A weight has seven digits; changes are told by what is left of them.
+        let share = (far - 4e-7 * size.max(1e-2)).max(0.0) / change.max(1e-12);
+        if share > 1e-2 {
+            return Err(format!("{}: {far:e} away after changes of {change:e}", weight.path));
+        }
+        largest = largest.max(share);
+    }
+    Ok(largest)
+}
+
+#[test]
+fn random_models_take_the_steps_that_they_took_in_keras() {
+    let Some(folder) = std::env::var_os("CONVNET_TRAINED_MODELS") else { return };
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let (mut problems, mut largest) = (Vec::new(), 0.0_f32);
+    for path in &paths {
+        match trained(path) {
+            Ok(share) => largest = largest.max(share),
+            Err(problem) => problems.push(format!("{}: {problem}", path.display())),
+        }
+    }
+    println!("{} models, largest difference {largest:.1e} of a change", paths.len());
     assert!(problems.is_empty(), "{} of {}:\n{}", problems.len(), paths.len(), problems.join("\n"));
 }
 

@@ -151,3 +151,21 @@ fn masks_other_than_those_that_layers_pass_on_are_refused() {
         assert!(problem.contains("layer `steps`") && problem.contains(expected), "{problem}");
     }
 }
+
+/// Keras 3.15 writes `training: false` for every call of Dropout and its kind, and fits with it all the same; of a model or of batch normalisation it
+/// is somebody's word.
+#[test]
+fn a_default_that_keras_writes_keeps_no_layer_from_training() {
+    let config = |class: &str, training: bool| {
+        let mut json = with_operation("keras.layers", class, json!({}), json!([tensor()]), json!([3]));
+        json["config"]["layers"][1]["inbound_nodes"][0]["kwargs"]["training"] = json!(training);
+        if class == "Dropout" {
+            json["config"]["layers"][1]["config"]["rate"] = json!(0.5);
+        }
+        let model = model::from_config(&json).unwrap();
+        model.config()["config"]["layers"][1]["inbound_nodes"][0]["kwargs"]["training"].clone()
+    };
+    assert_eq!(config("Dropout", false), Value::Null);
+    assert_eq!(config("Dropout", true), json!(true));
+    assert_eq!(config("BatchNormalization", false), json!(false));
+}

@@ -205,6 +205,8 @@ fn onnx_files_that_ask_for_long_lists() {
     for repeats in [1 << 23, 1 << 25, 1 << 40, i64::MAX] {
         refused(|| read(file(b"Tile", &[1, 4], &[&[1, repeats]])), &["more than"]);
     }
+    // Nothing, repeated without end.
+    let _ = read(file(b"Tile", &[0, 2], &[&[i64::MAX, 1]]));
     for size in [1 << 26, 1 << 30] {
         let (starts, ends) = (&[size as i64], &[i64::MIN + 1]);
         refused(|| read(file(b"Slice", &[1, size], &[starts, ends, &[1], &[-1]])), &["more than"]);

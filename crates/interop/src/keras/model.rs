@@ -76,6 +76,7 @@ impl KerasFile {
     /// The file of a model: configuration, weights, how it was compiled, and what its optimizer remembers.
     pub fn of_model(model: &Model) -> Self {
         let mut config = model.config();
+        leave_names_to_masks(&mut config);
         let compiled = config.as_object_mut().and_then(|config| config.shift_remove("compile_config"));
         let weights: Vec<&Weight> = model.weights().collect();
         let layers = weights.chunk_by(|a, b| a.layer == b.layer).map(|weights| LayerWeights {
@@ -92,6 +93,59 @@ impl KerasFile {
             compiled.filter(|compiled| compiled.get("optimizer").is_some_and(Value::is_object));
         let optimizer = OptimizerState::of_model(model);
         Self { layers: layers.collect(), compile_config, config, optimizer, ..Self::default() }
+    }
+}
+
+/// Operations that Keras makes masks with. While it opens a functional model it adds them again, called `concatenate` or `concatenate_1`, and refuses a layer of that name.
+const OF_MASKS: [&str; 7] =
+    ["any", "concatenate", "expand_dims", "logical_or", "not_equal", "ones_like", "zeros_like"];
+
+/// Gives layers of a model with masks, and of models in it, other names than those of [`OF_MASKS`].
+fn leave_names_to_masks(object: &mut Value) {
+    let Some(config) = object.get_mut("config") else { return };
+    let Some(layers) = config.get_mut("layers").and_then(Value::as_array_mut) else { return };
+    layers.iter_mut().for_each(leave_names_to_masks);
+    let makes_mask = |layer: &Value| {
+        layer["class_name"] == "Masking"
+            || layer["class_name"] == "Embedding" && layer["config"]["mask_zero"] == true
+    };
+    if !layers.iter().any(makes_mask) {
+        return;
+    }
+    let names: Vec<String> =
+        layers.iter().filter_map(|layer| layer["config"]["name"].as_str().map(str::to_owned)).collect();
+    for name in &names {
+        let base = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        if OF_MASKS.contains(&base.strip_suffix('_').unwrap_or(base)) {
+            let mut other = format!("{name}_layer");
+            while names.contains(&other) {
+                other.push('_');
+            }
+            rename(config, name, &other);
+        }
+    }
+}
+
+/// Gives a layer another name, wherever a model's configuration has it: as a layer's, or first of three that name a tensor.
+fn rename(json: &mut Value, from: &str, to: &str) {
+    match json {
+        Value::Array(items) => {
+            if let [Value::String(name), Value::Number(_), Value::Number(_), ..] = &mut items[..]
+                && name == from
+            {
+                to.clone_into(name);
+            }
+            items.iter_mut().for_each(|item| rename(item, from, to));
+        }
+        Value::Object(fields) => {
+            for (key, value) in fields.iter_mut() {
+                match value {
+                    Value::String(name) if key == "name" && name == from => to.clone_into(name),
+                    value => rename(value, from, to),
+                }
+            }
+        }
+        _ => {}
     }
 }
 

@@ -245,6 +245,24 @@ pub(crate) fn is_augmentation(class: &str) -> bool {
     CLASSES.contains(&class)
 }
 
+/// What Keras writes for each call of a class with such a default, whether it was asked for or not: that it trains, or does not. Fitting trains all the same.
+pub(crate) fn written_training(class: &str) -> Option<bool> {
+    const CLASSES: [&str; 11] = [
+        "AlphaDropout",
+        "Dropout",
+        "GRU",
+        "GaussianDropout",
+        "GaussianNoise",
+        "LSTM",
+        "SimpleRNN",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+        "SpectralNormalization",
+    ];
+    CLASSES.contains(&class).then_some(false).or(is_augmentation(class).then_some(true))
+}
+
 /// Kinds of layers that user code has made known.
 static REGISTERED: RwLock<Vec<LayerClass>> = RwLock::new(Vec::new());
 

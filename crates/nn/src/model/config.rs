@@ -509,8 +509,8 @@ fn functional(config: &Json) -> Result<Network> {
             {
                 let inputs: Vec<&Symbol> = inputs.iter().collect();
                 let layer = layer.closed(name, &inputs)?;
-                // Keras writes the default of these layers, to train, and passes over it.
-                let training = node.training.filter(|_| !layers::is_augmentation(layer.layer().class_name()));
+                let written = layers::written_training(layer.layer().class_name());
+                let training = node.training.filter(|&training| Some(training) != written);
                 let outputs = Symbol::call(layer.clone(), &inputs, training)?;
                 symbols.made.entry(name.clone()).or_default().push(outputs);
                 nodes.pop_front();

@@ -277,6 +277,7 @@ fn tile(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         }
         let Some(size) = sizes(call, &value)[axis] else { return Err(call.mixes()) };
         let times = usize::try_from(repeats).map_err(|_| call.malformed(format!("{repeats} repeats")))?;
+        let times = if size == 0 { 0 } else { times };
         let picked = listed(call, (0..times).flat_map(|_| 0..size))?;
         value = take_any(call, &value, axis, picked)?;
     }

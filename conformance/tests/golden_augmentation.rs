@@ -30,8 +30,8 @@ fn layers_of_one_choice_give_keras_numbers() {
             stream: 0,
             updates: &mut Vec::new(),
             penalties: &mut Vec::new(),
-            mask: None,
-            output_mask: None,
+            masks: Vec::new(),
+            output_masks: Vec::new(),
         };
         program.fetches = vec![layer.call(&mut at, &x).unwrap()];
         let found = run(program, input.dims[0], &[&input.values], &mut [], true);

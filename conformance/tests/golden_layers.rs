@@ -67,8 +67,8 @@ fn check(name: &str, case: &Json, passes: bool) -> convnet_nn::Result<()> {
         stream: 0,
         updates: &mut updates,
         penalties: &mut Vec::new(),
-        mask: None,
-        output_mask: None,
+        masks: Vec::new(),
+        output_masks: Vec::new(),
     };
     let y = layer.call(&mut at, &x)?;
     let output = Tensor::read(&case["output"]);

@@ -7,6 +7,7 @@ mod execute;
 mod indices;
 mod inspect;
 mod lambdas;
+mod masks;
 mod network;
 mod open_sizes;
 mod order;

@@ -17,7 +17,8 @@ use crate::layer::{Layer, LayerContext, WeightSpec};
 /// y = gamma (x − mean) / √(variance + epsilon) + beta, channel by channel.
 ///
 /// In training mean and variance are the batch's, and moving averages of them are kept; prediction, and a layer that is not
-/// trainable, uses the averages. Time steps that a mask passes over do not count in the batch's. Output as the input. Weights: `gamma`, `beta`, `moving_mean`, `moving_variance`, each `(channels)`.
+/// trainable, uses the averages. Time steps that a mask passes over do not count in the batch's. Output as the input.
+/// Weights: `gamma`, `beta`, `moving_mean`, `moving_variance`, each `(channels)`.
 /// As Keras's [BatchNormalization](https://keras.io/api/layers/normalization_layers/batch_normalization/) (Ioffe, Szegedy, 2015).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

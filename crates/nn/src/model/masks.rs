@@ -17,13 +17,24 @@ pub(super) fn makes_mask(object: &Json) -> bool {
     })
 }
 
+/// So many tensors are looked at on the ways of all masks of a model; networks have some hundreds.
+const MOST: usize = 1 << 20;
+
 /// Refuses masks that are not those which go from layer to layer by themselves.
 pub(super) fn check_masks(objects: &[Cow<'_, Json>]) -> Result<()> {
-    let by_name: HashMap<&str, &Json> =
-        objects.iter().filter_map(|object| Some((name_of(object)?, object.as_ref()))).collect();
-    let mut masked = Vec::new();
-    for object in objects.iter().filter(|object| makes_mask(object)) {
-        calls(object).iter().for_each(|node| node_tensors(node, &mut masked));
+    let mut known = Known { left: MOST, ..Known::default() };
+    for object in objects.iter().map(AsRef::as_ref) {
+        let Some(name) = name_of(object) else { continue };
+        known.by_name.insert(name, object);
+        let mut inputs = Vec::new();
+        if makes_mask(object) {
+            calls(object).iter().for_each(|node| node_tensors(node, &mut inputs));
+        }
+        known.masked.extend(inputs);
+        let is_network = parts(object).is_ok_and(|(class, _)| ["Sequential", "Functional"].contains(&class));
+        if is_network && calls(object).iter().any(|node| !node["kwargs"]["mask"].is_null()) {
+            known.networks.insert(name);
+        }
     }
     for object in objects {
         for named in calls(object).iter().filter_map(|node| node.get("kwargs")) {
@@ -35,7 +46,7 @@ pub(super) fn check_masks(objects: &[Cow<'_, Json>]) -> Result<()> {
             let problem = if named.get("initial_state").is_some_and(|states| !states.is_null()) {
                 Some("a mask and states at the same time, which is not supported")
             } else {
-                problem_of_mask(tensors, &by_name, &masked)
+                known.problem(tensors)
             };
             if let Some(problem) = problem {
                 return Err(Error::argument(
@@ -48,50 +59,59 @@ pub(super) fn check_masks(objects: &[Cow<'_, Json>]) -> Result<()> {
     Ok(())
 }
 
-/// Why a mask, which `tensors` are, is another than layers make by themselves: Masking and Embedding of the tensors `masked`.
-fn problem_of_mask(
-    mut tensors: Vec<TensorName>,
-    by_name: &HashMap<&str, &Json>,
-    masked: &[TensorName],
-) -> Option<&'static str> {
-    let (mut seen, mut sources, mut all) = (HashSet::new(), HashSet::new(), false);
-    while let Some((name, ..)) = tensors.pop() {
-        let Some((&name, maker)) = by_name.get_key_value(&*name) else { continue };
-        if !seen.insert(name) {
-            continue;
-        }
-        let mut inputs = Vec::new();
-        calls(maker).iter().for_each(|node| node_tensors(node, &mut inputs));
-        match maker.get("class_name").and_then(Json::as_str).unwrap_or_default() {
-            "NotEqual" if inputs.iter().all(|input| masked.contains(input)) => sources.extend(inputs),
-            "ZerosLike" => {}
-            "OnesLike" => {
-                let is_masked_network = |(name, ..): &TensorName| {
-                    by_name.get(&**name).is_some_and(|object| {
-                        let is_masked = |node: &Json| !node["kwargs"]["mask"].is_null();
-                        ["Sequential", "Functional"].contains(&parts(object).map_or("", |parts| parts.0))
-                            && calls(object).iter().any(is_masked)
-                    })
-                };
-                if inputs.iter().any(is_masked_network) {
+/// What masks are made of.
+#[derive(Default)]
+struct Known<'a> {
+    by_name: HashMap<&'a str, &'a Json>,
+    /// Tensors of which Masking and Embedding make masks.
+    masked: HashSet<TensorName>,
+    /// Models in the model that are called with a mask.
+    networks: HashSet<&'a str>,
+    /// Tensors that may still be looked at.
+    left: usize,
+}
+
+impl Known<'_> {
+    /// Why a mask, which `tensors` are, is another than layers make by themselves.
+    fn problem(&mut self, mut tensors: Vec<TensorName>) -> Option<&'static str> {
+        let (mut seen, mut sources, mut all) = (HashSet::new(), HashSet::new(), false);
+        while let Some((name, ..)) = tensors.pop() {
+            let Some((&name, maker)) = self.by_name.get_key_value(&*name) else { continue };
+            if !seen.insert(name) {
+                continue;
+            }
+            let mut inputs = Vec::new();
+            calls(maker).iter().for_each(|node| node_tensors(node, &mut inputs));
+            let Some(left) = self.left.checked_sub(inputs.len() + 1) else {
+                return Some("masks of more tensors than a model has");
+            };
+            self.left = left;
+            match maker.get("class_name").and_then(Json::as_str).unwrap_or_default() {
+                "NotEqual" if inputs.iter().all(|input| self.masked.contains(input)) => {
+                    sources.extend(inputs);
+                }
+                "ZerosLike" => {}
+                "OnesLike" if inputs.iter().any(|(name, ..)| self.networks.contains(&**name)) => {
                     return Some(
                         "a mask joined with what a model in the model makes of masked steps, which Keras takes for unmasked",
                     );
                 }
-            }
-            class @ ("Any" | "All" | "LogicalOr" | "ExpandDims" | "Concatenate" | "BroadcastTo") => {
-                all |= class == "All";
-                tensors.extend(inputs);
-            }
-            _ => {
-                return Some(
-                    "a mask that was given to it by hand; only those are known that Masking and Embedding make and layers pass on",
-                );
+                "OnesLike" => {}
+                class @ ("Any" | "All" | "LogicalOr" | "ExpandDims" | "Concatenate" | "BroadcastTo") => {
+                    all |= class == "All";
+                    tensors.extend(inputs);
+                }
+                _ => {
+                    return Some(
+                        "a mask that was given to it by hand; only those are known that Masking and Embedding make and layers pass on",
+                    );
+                }
             }
         }
+        (all && sources.len() > 1).then_some(
+            "a mask of steps that count in all inputs, as old versions of Keras joined masks; save the model with Keras 3.15",
+        )
     }
-    (all && sources.len() > 1)
-        .then_some("a mask of steps that count in all inputs, as old versions of Keras joined masks; save the model with Keras 3.15")
 }
 
 /// The calls of a layer.

@@ -205,6 +205,17 @@ fn onnx_files_that_ask_for_long_lists() {
     for repeats in [1 << 23, 1 << 25, 1 << 40, i64::MAX] {
         refused(|| read(file(b"Tile", &[1, 4], &[&[1, repeats]])), &["more than"]);
     }
+    // A constant without elements, one of whose axes is endless, and a part of that.
+    let (mut graph, mut constant, mut slice) = (Message::default(), Message::default(), Message::default());
+    constant.bytes(1, b"sizes").bytes(2, b"k").bytes(4, b"ConstantOfShape");
+    slice.bytes(1, b"k").bytes(1, b"starts").bytes(1, b"ends").bytes(2, b"y").bytes(4, b"Slice");
+    for (name, number) in [("sizes", &[1 << 40, 0][..]), ("starts", &[1]), ("ends", &[i64::MAX])] {
+        graph.message(5, &integers(name.as_bytes(), number));
+    }
+    graph.message(1, &constant).message(1, &slice).message(12, Message::default().bytes(1, b"y"));
+    let mut model = Message::default();
+    model.number(1, 8).message(7, &graph).message(8, Message::default().number(2, 17));
+    refused(|| read(model.0), &["more than"]);
     // Nothing, repeated without end.
     let _ = read(file(b"Tile", &[0, 2], &[&[i64::MAX, 1]]));
     for size in [1 << 26, 1 << 30] {

@@ -42,13 +42,19 @@ impl From<Range<usize>> for Picked {
 const PLACE: usize = 32;
 
 /// The list of places, if there are not too many.
-pub(super) fn listed(call: &mut Call<'_, '_>, places: impl Iterator<Item = usize>) -> Result<Picked> {
+pub(super) fn listed(call: &mut Call<'_, '_>, places: impl Iterator<Item = usize>) -> Result<Vec<usize>> {
     let mut list = Vec::new();
     for place in places {
         call.at.spend(PLACE)?;
         list.push(place);
     }
-    Ok(Picked::List(list))
+    Ok(list)
+}
+
+impl From<Vec<usize>> for Picked {
+    fn from(list: Vec<usize>) -> Self {
+        Self::List(list)
+    }
 }
 
 /// Picked elements along one of the file's axes (after the batch).
@@ -100,8 +106,9 @@ fn take_any(call: &mut Call<'_, '_>, value: &Value, axis: usize, picked: impl In
     let picked = picked.into();
     Ok(match value {
         Value::Known(tensor) => {
+            // An axis of a tensor without elements can be as long as it likes.
             let indices = match picked {
-                Picked::Run(run) => run.collect(),
+                Picked::Run(run) => listed(call, run)?,
                 Picked::List(list) => list,
             };
             Value::Known(Arc::new(take_known(call, tensor, axis, &indices)?))
@@ -158,7 +165,7 @@ fn slice(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         }
         let picked = match bounds(start, end, step, size) {
             (start, end) if step == 1 => Picked::Run(start as usize..end.max(start) as usize),
-            _ => listed(call, places(start, end, step, size))?,
+            _ => Picked::List(listed(call, places(start, end, step, size))?),
         };
         value = take_any(call, &value, axis, picked)?;
     }

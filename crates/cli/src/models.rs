@@ -197,8 +197,9 @@ pub fn open(name: &str) -> Result<Opened> {
     let known = convnet::interop::model_format(path).is_ok();
     let model = if known { convnet::interop::load(path) } else { load_model(path) };
     let model = model.map_err(|problem| {
-        let open = problem.to_string().contains("open sizes beside the batch");
-        let hint = "cannot open the model; `convnet convert IN.onnx OUT.keras --input-shape 1x3x224x224` writes it with such sizes";
+        let text = problem.to_string();
+        let open = ["open sizes beside the batch", "mixes the samples of a batch"].iter().any(|part| text.contains(part));
+        let hint = "cannot open the model; `convnet convert IN.onnx OUT.keras --input-shape 1x3x224x224` writes it for such sizes alone, the batch among them";
         anyhow::Error::new(problem).context(if open { hint } else { "cannot open the model" })
     })?;
     for text in model.notes() {

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use super::config::{TensorName, collect_tensors, name_of, node_tensors, parts};
 use crate::error::{Error, Result};
+use crate::layers;
 
 /// Whether a layer makes a mask of its input.
 pub(super) fn makes_mask(object: &Json) -> bool {
@@ -67,6 +68,8 @@ struct Known<'a> {
     masked: HashSet<TensorName>,
     /// Models in the model that are called with a mask.
     networks: HashSet<&'a str>,
+    /// Whether layers pass masks on, as far as was asked.
+    passing: HashMap<&'a str, bool>,
     /// Tensors that may still be looked at.
     left: usize,
 }
@@ -91,7 +94,7 @@ impl Known<'_> {
                     sources.extend(inputs);
                 }
                 "ZerosLike" => {}
-                "OnesLike" if inputs.iter().any(|(name, ..)| self.networks.contains(&**name)) => {
+                "OnesLike" if self.is_masked_by_network(inputs.clone()) => {
                     return Some(
                         "a mask joined with what a model in the model makes of masked steps, which Keras takes for unmasked",
                     );
@@ -111,6 +114,39 @@ impl Known<'_> {
         (all && sources.len() > 1).then_some(
             "a mask of steps that count in all inputs, as old versions of Keras joined masks; save the model with Keras 3.15",
         )
+    }
+
+    /// Whether tensors have the mask of a model in the model, from which layers passed it on.
+    fn is_masked_by_network(&mut self, mut tensors: Vec<TensorName>) -> bool {
+        let mut seen = HashSet::new();
+        while let Some((name, ..)) = tensors.pop() {
+            let Some((&name, &maker)) = self.by_name.get_key_value(&*name) else { continue };
+            if !seen.insert(name) {
+                continue;
+            }
+            if self.networks.contains(name) || self.left == 0 {
+                return true;
+            }
+            if *self.passing.entry(name).or_insert_with(|| passes_mask(maker)) {
+                let before = tensors.len();
+                calls(maker).iter().for_each(|node| node_tensors(node, &mut tensors));
+                self.left = self.left.saturating_sub(tensors.len() - before + 1);
+            }
+        }
+        false
+    }
+}
+
+/// Whether the output of a layer may have the masks of its inputs.
+fn passes_mask(object: &Json) -> bool {
+    let Ok((class, config)) = parts(object) else { return false };
+    let is_set = |config: &Json| config.get("return_sequences").and_then(Json::as_bool).unwrap_or(false);
+    match class {
+        "Add" | "Average" | "Concatenate" | "Functional" | "Maximum" | "Minimum" | "Multiply"
+        | "Sequential" | "Subtract" => true,
+        "GRU" | "LSTM" | "SimpleRNN" => is_set(&object["config"]),
+        "Bidirectional" => is_set(&object["config"]["layer"]["config"]),
+        _ => layers::from_config(class, config.clone()).is_ok_and(|layer| layer.passes_mask()),
     }
 }
 

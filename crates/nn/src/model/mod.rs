@@ -14,6 +14,7 @@ mod order;
 mod plot;
 mod probe;
 mod sequential;
+mod steps;
 mod summary;
 mod symbol;
 mod variables;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::steps::Steps;
 use super::symbol::{CallNode, Origin, Symbol};
 use crate::error::{Error, Result};
 use crate::layer::Instance;
@@ -30,7 +31,7 @@ pub(super) struct Order {
 /// Orders all that `outputs` need.
 ///
 /// Layers are sorted by their distance from the outputs, those farthest away first, and among equals by the order in which a
-/// walk from the outputs back to the inputs meets them.
+/// walk from the outputs back to the inputs meets them. What makes masks counts where a layer is called with them.
 pub(super) fn order(inputs: &[Symbol], outputs: &[Symbol]) -> Result<Order> {
     let mut walk = Walk::of(outputs);
     let spare: Vec<Symbol> =
@@ -53,17 +54,22 @@ pub(super) fn order(inputs: &[Symbol], outputs: &[Symbol]) -> Result<Order> {
             return Err(Error::argument("Model", "inputs must be placeholders made by Symbol::input"));
         }
     }
-    let mut call_depth: HashMap<*const CallNode, usize> = HashMap::new();
+    let steps = Steps::of(&walk.finished).list;
+    let mut depths: Vec<Option<usize>> = vec![None; steps.len()];
     let mut maker_depth: HashMap<Maker, usize> = HashMap::new();
-    for node in walk.finished.iter().rev() {
-        let own = call_depth.get(&Arc::as_ptr(node)).copied().unwrap_or(0);
-        let depth = own.max(maker_depth.get(&maker(node)).copied().unwrap_or(0));
-        maker_depth.insert(maker(node), depth);
-        if let Origin::Call { inputs, .. } = &node.origin {
-            for input in inputs {
-                let entry = call_depth.entry(Arc::as_ptr(&input.node)).or_default();
-                *entry = (*entry).max(depth + 1);
+    for (index, step) in steps.iter().enumerate().rev() {
+        let depth = match (step.call, depths[index]) {
+            (Some(node), own) => {
+                let depth = maker_depth.entry(maker(node)).or_default();
+                *depth = (*depth).max(own.unwrap_or(0));
+                *depth
             }
+            (None, Some(own)) => own,
+            // A mask that nothing heeds.
+            (None, None) => continue,
+        };
+        for &needed in &step.needs {
+            depths[needed] = depths[needed].max(Some(depth + 1));
         }
     }
     let mut makers: Vec<Maker> = maker_depth.keys().copied().collect();

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, Mismatch, Result};
 use crate::op::Op;
 use crate::shape::{Shape, TensorType};
 
@@ -121,7 +121,7 @@ impl Graph {
 
     pub(crate) fn add_shared(&mut self, op: Arc<dyn Op>, inputs: &[Value]) -> Result<Vec<Value>> {
         let types: Vec<TensorType> = inputs.iter().map(|&input| self.type_of(input).clone()).collect();
-        let outputs = op.infer(&types).map_err(|mismatch| EngineError::Shape {
+        let outputs = Self::infer(&*op, &types).map_err(|mismatch| EngineError::Shape {
             layer: self.label.to_string(),
             op: op.name(),
             mismatch,
@@ -136,6 +136,19 @@ impl Graph {
             outputs: outputs.clone(),
             label: self.label.clone(),
         });
+        Ok(outputs)
+    }
+
+    /// Types of an operation's outputs, if a graph may have them.
+    fn infer(op: &dyn Op, inputs: &[TensorType]) -> Result<Vec<TensorType>, Mismatch> {
+        inputs.iter().try_for_each(|input| input.shape.check())?;
+        let outputs = op.infer(inputs)?;
+        for TensorType { shape, .. } in &outputs {
+            shape.check()?;
+            if shape.is_empty() {
+                return Err(Mismatch::new("a result that has elements", shape));
+            }
+        }
         Ok(outputs)
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::error::Mismatch;
+
 /// Sizes of a value. A *batched* value has the batch, unknown until a plan is made, as its first axis.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
@@ -22,14 +24,36 @@ impl Shape {
         Self { batched: false, dims: dims.into() }
     }
 
-    /// Elements, or elements for each member of the batch.
+    /// No value of a graph has more elements, or elements for each member of the batch: products of a few sizes stay far from overflow.
+    pub const MAX_LEN: usize = 1 << 36;
+
+    /// No value of a graph has more axes.
+    pub const MAX_AXES: usize = 64;
+
+    /// Elements, or elements for each member of the batch; `usize::MAX` where they are more.
     pub fn len(&self) -> usize {
-        self.dims.iter().product()
+        self.dims.iter().fold(1, |len: usize, &size| len.saturating_mul(size))
     }
 
     /// Whether it has no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Refuses what has too many axes, or too many elements. Axes of none count as 1, lest they hide how long the others are.
+    ///
+    /// # Errors
+    /// If no graph can have such a value.
+    pub fn check(&self) -> Result<(), Mismatch> {
+        let axes = self.dims.len();
+        if axes > Self::MAX_AXES {
+            return Err(Mismatch::new(format!("a value of at most {} axes", Self::MAX_AXES), axes));
+        }
+        let len = self.dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size.max(1)));
+        match len {
+            Some(0..=Self::MAX_LEN) => Ok(()),
+            _ => Err(Mismatch::new(format!("a value of at most {} numbers a sample", Self::MAX_LEN), self)),
+        }
     }
 
     /// Size of the last axis; 1 for a scalar.

@@ -77,7 +77,7 @@ impl Error {
     pub fn unknown<'a>(kind: &'static str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let known: Vec<&str> = known.into_iter().collect();
         let nearest = crate::names::nearest(name, known.iter().copied()).map(str::to_owned);
-        Self::Unknown { kind, name: name.to_owned(), nearest, known: known.join(", ") }
+        Self::Unknown { kind, name: crate::names::cut(name), nearest, known: known.join(", ") }
     }
 }
 

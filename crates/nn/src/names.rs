@@ -31,8 +31,23 @@ impl Counters {
     }
 }
 
+/// Names of more bytes are not compared, and not shown whole: what is longer, a damaged file has made up.
+const LONGEST: usize = 200;
+
+/// A name as messages show it: the beginning of one that is too long.
+pub fn cut(name: &str) -> String {
+    if name.len() <= LONGEST {
+        name.to_owned()
+    } else {
+        name[..name.floor_char_boundary(LONGEST)].to_owned() + "…"
+    }
+}
+
 /// The known name that is most like `name`, if any is like it at all.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > LONGEST {
+        return None;
+    }
     let plain = |name: &str| name.to_lowercase().replace(['_', '-', ' '], "");
     let name = plain(name);
     // Per cent of the longer name that would have to change.
@@ -40,7 +55,8 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         let other = plain(other);
         100 * edit_distance(&name, &other) / name.len().max(other.len()).max(1)
     };
-    let best = known.into_iter().min_by_key(|known| difference(known))?;
+    let known = known.into_iter().filter(|known| known.len() <= LONGEST);
+    let best = known.min_by_key(|known| difference(known))?;
     (difference(best) <= 60).then_some(best)
 }
 

@@ -52,7 +52,7 @@ impl Op for PickAlong {
             (Some(size), Some(&count)) if *size > 0 => *size = count,
             _ => {
                 return Err(Mismatch::new(
-                    format!("an axis {} that has elements", self.axis + 1),
+                    format!("an axis {} that has elements", self.axis.saturating_add(1)),
                     &inputs[0].shape,
                 ));
             }
@@ -88,7 +88,12 @@ impl Op for PlaceAlong {
         let mut shape = inputs[0].shape.clone();
         match shape.dims.get_mut(self.axis) {
             Some(size) if *size > 0 && self.size > 0 => *size = self.size,
-            _ => return Err(Mismatch::new(format!("an axis {} that has elements", self.axis + 1), &shape)),
+            _ => {
+                return Err(Mismatch::new(
+                    format!("an axis {} that has elements", self.axis.saturating_add(1)),
+                    &shape,
+                ));
+            }
         }
         Ok(vec![shape.into()])
     }

@@ -30,7 +30,8 @@ impl Op for Blend {
         match shape.dims.get_mut(self.axis) {
             Some(size) if *size == self.taps.input() => *size = self.taps.output(),
             _ => {
-                let expected = format!("an axis {} of {} elements", self.axis + 1, self.taps.input());
+                let expected =
+                    format!("an axis {} of {} elements", self.axis.saturating_add(1), self.taps.input());
                 return Err(Mismatch::new(expected, &shape));
             }
         }

@@ -55,7 +55,8 @@ impl Op for Concatenate {
             other.dims.resize(shape.dims.len(), 0);
             other.dims[self.axis] = shape.dims[self.axis];
             if other != shape || input.shape.dims.len() != shape.dims.len() {
-                let expected = format!("inputs that differ from {shape} only in axis {}", self.axis + 1);
+                let expected =
+                    format!("inputs that differ from {shape} only in axis {}", self.axis.saturating_add(1));
                 return Err(Mismatch::new(expected, &input.shape));
             }
         }
@@ -99,9 +100,10 @@ impl Op for Slice {
         super::arity(inputs, 1..=1)?;
         let mut shape = inputs[0].shape.clone();
         match shape.dims.get_mut(self.axis) {
-            Some(size) if self.start + self.size <= *size => *size = self.size,
+            Some(size) if self.start.saturating_add(self.size) <= *size => *size = self.size,
             _ => {
-                let expected = format!("axis {} to reach {}", self.axis + 1, self.start + self.size);
+                let end = self.start.saturating_add(self.size);
+                let expected = format!("axis {} to reach {end}", self.axis.saturating_add(1));
                 return Err(Mismatch::new(expected, &inputs[0].shape));
             }
         }

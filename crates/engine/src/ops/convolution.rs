@@ -179,7 +179,8 @@ impl ConvolutionDataGradient {
             *size = axis.input;
             sliding.padding[at] = Padding::Explicit { before: axis.pad_before, after: axis.pad_after };
         }
-        dims[kernel.len()] = group_filters * groups;
+        dims[kernel.len()] = (group_filters.checked_mul(groups))
+            .ok_or_else(|| Mismatch::new(format!("fewer groups of {group_filters} filters"), groups))?;
         Ok(Self { sliding, groups, input: Shape { batched: x.batched, dims } })
     }
 }
@@ -237,8 +238,8 @@ pub(super) fn output_shape(
     if !out_channels.is_multiple_of(groups) {
         return Err(Mismatch::new(format!("filters that divide into {groups} groups"), out_channels));
     }
-    if x.channels() != group_channels * groups {
-        let channels = group_channels * groups;
+    let channels = group_channels.saturating_mul(groups);
+    if x.channels() != channels {
         return Err(Mismatch::new(format!("an input with {channels} channels (last axis)"), x));
     }
     let mut dims = x.dims.clone();

@@ -27,7 +27,10 @@ impl Op for ExtremePlace {
         match shape.dims.get_mut(self.axis) {
             Some(size) if *size > 0 => *size = 1,
             _ => {
-                return Err(Mismatch::new(format!("an axis {} that has elements", self.axis + 1), &shape));
+                return Err(Mismatch::new(
+                    format!("an axis {} that has elements", self.axis.saturating_add(1)),
+                    &shape,
+                ));
             }
         }
         Ok(vec![shape.into()])

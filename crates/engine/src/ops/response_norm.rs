@@ -18,6 +18,11 @@ pub struct ResponseNorm(
 #[derive(Clone, Debug)]
 struct ResponseNormGradient(Response);
 
+/// No more channels on each side than there are, lest their number overflow.
+fn within(response: Response, channels: usize) -> Response {
+    Response { depth_radius: response.depth_radius.min(channels), ..response }
+}
+
 impl Op for ResponseNorm {
     fn name(&self) -> &'static str {
         "local response norm"
@@ -34,7 +39,8 @@ impl Op for ResponseNorm {
     }
 
     fn lower(&self, sizes: &Sizes<'_>) -> Lowered {
-        let (response, channels) = (self.0, sizes.inputs[0].channels());
+        let channels = sizes.inputs[0].channels();
+        let response = within(self.0, channels);
         Lowered::new(move |call| {
             norm::response_norm_forward(response, channels, call.inputs[0], call.outputs[0]);
         })
@@ -51,7 +57,8 @@ impl Op for ResponseNormGradient {
     }
 
     fn lower(&self, sizes: &Sizes<'_>) -> Lowered {
-        let (response, channels, len) = (self.0, sizes.inputs[0].channels(), sizes.inputs[0].len());
+        let (channels, len) = (sizes.inputs[0].channels(), sizes.inputs[0].len());
+        let response = within(self.0, channels);
         Lowered::with_scratch(len, move |call| {
             let [dy, x] = call.inputs[..2] else { unreachable!("checked by `infer`") };
             let scratch = &mut call.scratch[..len];

@@ -17,6 +17,9 @@ pub struct Unstack {
     pub axis: usize,
 }
 
+/// Each part is a value of its own, with nodes that work on it: of more there would be no end.
+const MAX_PARTS: usize = 1 << 16;
+
 impl Op for Unstack {
     fn name(&self) -> &'static str {
         "unstack"
@@ -29,6 +32,12 @@ impl Op for Unstack {
             return Err(Mismatch::new(format!("an input with more than {} axes", self.axis), &shape));
         }
         let count = shape.dims.remove(self.axis);
+        if count > MAX_PARTS {
+            return Err(Mismatch::new(
+                format!("at most {MAX_PARTS} steps, each of which is computed by itself"),
+                count,
+            ));
+        }
         Ok(vec![shape.into(); count])
     }
 

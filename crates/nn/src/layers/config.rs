@@ -275,6 +275,21 @@ pub(super) fn constants(
     at.graph.apply(ops::Concatenate { axis: 0 }, &parts)
 }
 
+/// A graph that has more operations gets no further step of a sequence: layers around layers that have steps multiply them.
+const MAX_OPERATIONS: usize = 2_500_000;
+
+/// Refuses to add a further step of a sequence to a graph that is very large.
+pub(super) fn check_steps(at: &LayerContext<'_>) -> std::result::Result<(), EngineError> {
+    match at.graph.nodes().len() {
+        0..=MAX_OPERATIONS => Ok(()),
+        count => {
+            let expected =
+                format!("at most {MAX_OPERATIONS} operations in all steps (shorter sequences, fewer layers)");
+            Err(at.mismatch("steps", Mismatch::new(expected, format!("{count} and more"))))
+        }
+    }
+}
+
 /// The values one after another along a new first axis.
 pub(super) fn stack(graph: &mut Graph, values: &[Value]) -> std::result::Result<Value, EngineError> {
     let mut parts = Vec::new();

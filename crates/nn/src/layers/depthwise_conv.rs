@@ -125,7 +125,7 @@ impl<const RANK: usize> Layer for DepthwiseConv<RANK> {
     fn weights(&self, inputs: &[Shape]) -> Result<Vec<WeightSpec>, Mismatch> {
         let channels = channels::<RANK>(inputs)?;
         let dims = depthwise_dims(self.kernel_size, channels, self.depth_multiplier)?;
-        let filters = channels * self.depth_multiplier;
+        let filters = dims[RANK] * dims[RANK + 1];
         let kernel = WeightSpec::trainable("kernel", dims, self.depthwise_initializer);
         Ok(with_bias(vec![kernel], self.use_bias, filters, self.bias_initializer))
     }
@@ -136,15 +136,18 @@ impl<const RANK: usize> Layer for DepthwiseConv<RANK> {
     }
 }
 
-/// Sizes of a depthwise kernel.
+/// Sizes of a depthwise kernel, of which the last two, channels and depth multiplier, have a product.
 pub(super) fn depthwise_dims<const RANK: usize>(
     kernel_size: Size<RANK>,
     channels: usize,
     depth_multiplier: usize,
 ) -> Result<Vec<usize>, Mismatch> {
-    match depth_multiplier {
-        0 => Err(Mismatch::new("a depth multiplier of at least 1", 0)),
-        _ => Ok([&kernel_size.0[..], &[channels, depth_multiplier]].concat()),
+    match channels.checked_mul(depth_multiplier) {
+        _ if depth_multiplier == 0 => Err(Mismatch::new("a depth multiplier of at least 1", 0)),
+        None => {
+            Err(Mismatch::new(format!("a smaller depth multiplier of {channels} channels"), depth_multiplier))
+        }
+        Some(_) => Ok([&kernel_size.0[..], &[channels, depth_multiplier]].concat()),
     }
 }
 

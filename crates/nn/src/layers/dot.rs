@@ -89,6 +89,9 @@ impl Layer for Dot {
         let shapes = [at.graph.shape(inputs[0]).clone(), at.graph.shape(inputs[1]).clone()];
         let axes = self.axes([&shapes[0], &shapes[1]]).map_err(|mismatch| at.mismatch("dot", mismatch))?;
         let size = shapes[0].dims[axes[0]];
+        if shapes.iter().any(Shape::is_empty) {
+            return Err(at.mismatch("dot", Mismatch::new("inputs that have elements", &shapes[0])));
+        }
         let (mut sides, mut rest) = (Vec::new(), Vec::new());
         for (side, (shape, axis)) in shapes.iter().zip(axes).enumerate() {
             let others = (0..shape.dims.len()).filter(|&other| other != axis);

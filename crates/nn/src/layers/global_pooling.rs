@@ -93,7 +93,7 @@ impl<R: Reduction, const RANK: usize> Layer for GlobalPooling<R, RANK> {
 
 /// The mean of the steps of a sequence that are not passed over.
 fn masked_mean(graph: &mut Graph, x: Value, mask: Value) -> Result<Value, EngineError> {
-    let steps = graph.shape(mask).dims[0];
+    let steps = graph.shape(mask).len();
     let mask = graph.apply(Reshape { dims: vec![steps, 1] }, &[mask])?;
     let kept = graph.apply(Binary(BinaryFunction::Multiply), &[x, mask])?;
     let sum = Reduce { keep_dims: true, ..Reduce::new(ReduceFunction::Sum, [0]) };

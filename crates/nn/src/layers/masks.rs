@@ -28,7 +28,8 @@ pub(super) fn joined(
     }
     let mut parts = Vec::new();
     for (&mask, &input) in masks.iter().zip(inputs) {
-        let shape = Shape::batched(graph.shape(input).dims[..axes].to_vec());
+        let dims: Vec<usize> = graph.shape(input).dims.iter().take(axes).copied().collect();
+        let shape = Shape::batched(dims);
         parts.push(match mask {
             Some(mask) => mask,
             None => graph.apply(Fill { value: 1.0, shape }, &[])?,

@@ -38,7 +38,13 @@ pub(super) fn middle(at: &mut LayerContext<'_>, x: Value, size: [usize; 2]) -> R
     let [height, width] = size;
     let dims = &at.graph.shape(x).dims;
     let (rows, columns) = (dims[0], dims[1]);
-    let part = [(columns * height / width).clamp(1, rows), (rows * width / height).clamp(1, columns)];
+    if rows == 0 || columns == 0 {
+        return Err(at.mismatch("crop", Mismatch::new("images that have pixels", at.graph.shape(x))));
+    }
+    let share = |size: usize, [to, from]: [usize; 2], most: usize| {
+        (size as u128 * to as u128 / from as u128).clamp(1, most as u128) as usize
+    };
+    let part = [share(columns, [height, width], rows), share(rows, [width, height], columns)];
     let sides = |size: usize, part: usize| ((size - part) / 2, size - part - (size - part) / 2);
     let border = vec![sides(rows, part[0]), sides(columns, part[1])];
     let middle = at.graph.apply(Crop { border }, &[x])?;

@@ -11,7 +11,7 @@ use convnet_engine::{EngineError, Graph, Shape, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::config::{self, channels, setters, stack, to_map};
+use super::config::{self, channels, check_steps, setters, stack, to_map};
 use super::noise::{check_rate, random_mask};
 use crate::activation::Activation;
 use crate::initializers::Initializer;
@@ -396,6 +396,7 @@ impl<C: Cell> Recurrent<C> {
         }
         let mut all = Vec::new();
         for (&step, mask) in steps.iter().zip(masks) {
+            check_steps(at)?;
             let mut new = C::step(self, at.graph, &weights, step, &states)?;
             let mask = match mask {
                 Some(mask) => Some(at.graph.apply(Reshape { dims: vec![1] }, &[mask])?),

@@ -6,7 +6,7 @@ use convnet_engine::{EngineError, Shape, Value};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value as Json};
 
-use super::config::stack;
+use super::config::{check_steps, stack};
 use super::wrapped::{Inner, finish};
 use crate::layer::{Layer, LayerContext, LayerRef, WeightSpec};
 
@@ -83,6 +83,7 @@ impl Layer for TimeDistributed {
         let mut weights = at.weights.to_vec();
         let mut outputs = Vec::new();
         for (index, &step) in steps.iter().enumerate() {
+            check_steps(at)?;
             let mut updates = Vec::new();
             let mut inner = LayerContext {
                 graph: at.graph,

@@ -101,7 +101,7 @@ impl<const RANK: usize> Layer for UpSampling<RANK> {
         let dims = at.graph.shape(inputs[0]).dims.clone();
         let (spatial, channels) = dims.split_at(RANK);
         if self.interpolation == Interpolation::Bilinear {
-            let size = [spatial[0] * self.size.0[0], spatial[1] * self.size.0[1]];
+            let size = [0, 1].map(|axis| spatial[axis].saturating_mul(self.size.0[axis]));
             return at.graph.apply(Resize { size, interpolation: ops::Interpolation::Bilinear }, inputs);
         }
         let axes = || spatial.iter().zip(self.size.0);
@@ -110,7 +110,7 @@ impl<const RANK: usize> Layer for UpSampling<RANK> {
         let repeated: Vec<usize> =
             axes().flat_map(|(&size, times)| [size, times]).chain(channels.iter().copied()).collect();
         let joined: Vec<usize> =
-            axes().map(|(&size, times)| size * times).chain(channels.iter().copied()).collect();
+            axes().map(|(&size, times)| size.saturating_mul(times)).chain(channels.iter().copied()).collect();
         let x = at.graph.apply(Reshape { dims: apart }, inputs)?;
         let x = at.graph.apply(Expand { shape: Shape::batched(repeated), shared: false }, &[x])?;
         at.graph.apply(Reshape { dims: joined }, &[x])

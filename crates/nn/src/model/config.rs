@@ -5,15 +5,19 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
+use convnet_engine::Shape;
 use serde_json::{Map, Value as Json, json};
 
+use super::budget::Budget;
 use super::masks::{check_masks, makes_mask};
 use super::network::LayerCall;
 use super::open_sizes::{is_open, with_input_sizes};
+use super::sequential::in_row;
 use super::{Compiled, Kind, Model, ModelLayer, Network, Sequential, Symbol, lambdas};
 use crate::error::{Error, Result};
 use crate::layer::{Layer, LayerKind, LayerRef};
 use crate::layers::{self, KerasOperation};
+use crate::names;
 use crate::schedules;
 
 /// Sizes of a placeholder may not multiply to more than this.
@@ -248,8 +252,10 @@ pub fn from_config(json: &Json) -> Result<Model> {
 pub fn from_config_within(json: &Json, max_numbers: usize) -> Result<Model> {
     let class = json.get("class_name").and_then(Json::as_str).unwrap_or_default();
     let config = json.get("config").unwrap_or(&Json::Null);
+    let budget = Budget::start();
     let network = network(class, config)?
         .ok_or_else(|| Error::unknown("model class", class, ["Sequential", "Functional"]))?;
+    drop(budget);
     check_numbers(&network, max_numbers)?;
     let mut model = Model::of_network(network);
     let own = |key: &str| json.get("convnet").and_then(|own| own.get(key));
@@ -297,8 +303,8 @@ fn network(class: &str, config: &Json) -> Result<Option<Network>> {
         "Functional" | "Model" => functional(config)?,
         _ => return Ok(None),
     };
-    if let Some(name) = config.get("name").and_then(Json::as_str) {
-        network.name = name.to_owned();
+    if let Some(name) = config.as_object().map(own_name).transpose()?.flatten() {
+        network.name = name;
     }
     Ok(Some(network))
 }
@@ -306,8 +312,23 @@ fn network(class: &str, config: &Json) -> Result<Option<Network>> {
 /// A layer, or a model as one, that stands in the arguments of another layer.
 pub(crate) fn inner_layer(object: &Json) -> Result<(LayerKind, Option<String>)> {
     let (class, config) = parts(object)?;
-    let name = config.get("name").and_then(Json::as_str).map(str::to_owned);
-    Ok((layer_kind(class, config)?, name))
+    Ok((layer_kind(class, config)?, own_name(config)?))
+}
+
+/// Names may not have more bytes than this.
+const MAX_NAME: usize = 1000;
+
+/// The name among the arguments of a layer or model.
+fn own_name(config: &Map<String, Json>) -> Result<Option<String>> {
+    config.get("name").and_then(Json::as_str).map(checked_name).transpose()
+}
+
+fn checked_name(name: &str) -> Result<String> {
+    if name.len() > MAX_NAME {
+        let problem = format!("its name has {} bytes; {MAX_NAME} are possible", name.len());
+        return Err(Error::argument(format!("layer `{}`", names::cut(name)), problem));
+    }
+    Ok(name.to_owned())
 }
 
 fn layer_kind(class: &str, config: &Map<String, Json>) -> Result<LayerKind> {
@@ -329,11 +350,13 @@ pub fn from_layers_within(
     max_numbers: usize,
 ) -> Result<Model> {
     check_input(input_shape)?;
+    let budget = Budget::start();
     let mut model = Sequential::new(input_shape);
     for (class, config) in layers {
         model = model.add(layer(&class, &config)?);
     }
     let network = model.assemble()?;
+    drop(budget);
     check_numbers(&network, max_numbers)?;
     let mut model = Model::of_network(network);
     model.start();
@@ -342,7 +365,7 @@ pub fn from_layers_within(
 
 /// A layer with its name and whether it is trained, from its class and arguments.
 fn layer(class: &str, config: &Map<String, Json>) -> Result<LayerRef> {
-    let name = config.get("name").and_then(Json::as_str).map(str::to_owned);
+    let name = own_name(config)?;
     let trainable = config.get("trainable").and_then(Json::as_bool).unwrap_or(true);
     let layer = LayerRef::from_parts(layer_kind(class, config)?, name, true);
     // Keras writes down for each layer of a frozen model that it is frozen.
@@ -371,7 +394,7 @@ fn placeholder(config: &Map<String, Json>, named: bool) -> Result<Option<Symbol>
         return Err(Error::argument("model configuration", problem));
     };
     check_input(&dims)?;
-    Ok(Some(match config.get("name").and_then(Json::as_str).filter(|_| named) {
+    Ok(Some(match own_name(config)?.filter(|_| named) {
         Some(name) => Symbol::named_input(name, dims),
         None => Symbol::input(dims),
     }))
@@ -384,6 +407,10 @@ fn dims_of(shape: &Json) -> Option<Vec<usize>> {
 }
 
 fn check_input(dims: &[usize]) -> Result<()> {
+    if dims.len() > Shape::MAX_AXES {
+        let problem = format!("{} sizes, of which {} are possible", dims.len(), Shape::MAX_AXES);
+        return Err(Error::argument("input shape", problem));
+    }
     let len = dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size));
     match len {
         Some(1..=MAX_INPUT) => Ok(()),
@@ -396,34 +423,38 @@ fn sequential(config: &Json) -> Result<Network> {
     let whole = config;
     let objects = config.get("layers").unwrap_or(config).as_array();
     let objects = objects.ok_or_else(|| Error::argument("model configuration", "no list of layers"))?;
-    let mut model: Option<Sequential> = None;
+    // The placeholder, and what the last layer so far gives.
+    let mut row: Option<(Symbol, Symbol)> = None;
+    let begin = |input: Symbol| (input.clone(), input);
     for object in objects {
         let (class, config) = parts(object)?;
         if class == "InputLayer" {
-            model = placeholder(config, true)?.map(Sequential::from_input);
+            row = placeholder(config, true)?.map(begin);
             continue;
         }
-        if let Some(row) = model.take_if(|_| is_open(config)) {
-            let layer = closed(class, config, &[&row.output()?])?;
-            model = Some(row.add(layer));
+        if let Some((input, last)) = row.take_if(|_| is_open(config)) {
+            let layer = closed(class, config, &[&last])?;
+            row = Some((input, last.apply(layer)?));
             continue;
         }
         let layer = match whole.get("build_input_shape").and_then(dims_of).filter(|_| is_open(config)) {
             Some(dims) => closed(class, config, &[&Symbol::input(dims)])?,
             None => file_layer(class, config)?,
         };
-        let row = match model.take() {
+        let (input, last) = match row.take() {
             Some(row) => row,
-            None => first_input(whole, config, &layer)?.map(Sequential::from_input).ok_or_else(|| {
+            None => first_input(whole, config, &layer)?.map(begin).ok_or_else(|| {
                 Error::argument(
                     "model configuration",
                     "the model was never built: its input shape is not known",
                 )
             })?,
         };
-        model = Some(row.add(layer));
+        row = Some((input, last.apply(layer)?));
     }
-    model.ok_or_else(|| Error::argument("model configuration", "a model without layers"))?.assemble()
+    let (input, last) =
+        row.ok_or_else(|| Error::argument("model configuration", "a model without layers"))?;
+    in_row(input, last)
 }
 
 /// The input of a row of layers that begins without an `InputLayer`: stated by its first layer, which may be a model, or by the row.
@@ -464,7 +495,7 @@ fn functional(config: &Json) -> Result<Network> {
     let mut waiting: Vec<(String, Waiting<'_>, VecDeque<Node>)> = Vec::new();
     for object in objects.iter().map(AsRef::as_ref) {
         let (class, config) = parts(object)?;
-        let name = name_of(object).ok_or_else(|| problem("a layer without a name"))?.to_owned();
+        let name = checked_name(name_of(object).ok_or_else(|| problem("a layer without a name"))?)?;
         // Operations that only make masks: here these go from layer to layer by themselves.
         if is_operation(object) && !needed.contains(&*name) {
             continue;

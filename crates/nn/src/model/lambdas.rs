@@ -104,15 +104,12 @@ fn translate(
         "split" => {
             let mut parts = given("num_or_size_splits")?;
             if let Some(sizes) = parts.as_array() {
-                let sizes = sizes.iter().map(Json::as_u64).collect::<Option<Vec<_>>>()?;
-                let mut end = 0;
-                let mut ends: Vec<u64> = sizes
-                    .iter()
-                    .map(|size| {
-                        end += size;
-                        end
-                    })
-                    .collect();
+                let mut end = 0_u64;
+                let ends = sizes.iter().map(|size| {
+                    end = end.checked_add(size.as_u64()?)?;
+                    Some(end)
+                });
+                let mut ends = ends.collect::<Option<Vec<u64>>>()?;
                 ends.pop();
                 parts = json!(ends);
             }

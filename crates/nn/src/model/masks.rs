@@ -139,14 +139,26 @@ impl Known<'_> {
 
 /// Whether the output of a layer may have the masks of its inputs.
 fn passes_mask(object: &Json) -> bool {
-    let Ok((class, config)) = parts(object) else { return false };
+    let Ok((class, _)) = parts(object) else { return false };
     let is_set = |config: &Json| config.get("return_sequences").and_then(Json::as_bool).unwrap_or(false);
     match class {
         "Add" | "Average" | "Concatenate" | "Functional" | "Maximum" | "Minimum" | "Multiply"
         | "Sequential" | "Subtract" => true,
         "GRU" | "LSTM" | "SimpleRNN" => is_set(&object["config"]),
         "Bidirectional" => is_set(&object["config"]["layer"]["config"]),
-        _ => layers::from_config(class, config.clone()).is_ok_and(|layer| layer.passes_mask()),
+        _ => layer_passes_mask(object),
+    }
+}
+
+/// As the layer itself says. Layers around others are not made for it: with all that is in them, which asks the same, this would double at each level.
+fn layer_passes_mask(object: &Json) -> bool {
+    match parts(object) {
+        Ok(("TimeDistributed", _)) => true,
+        Ok(("SpectralNormalization", config)) => config.get("layer").is_some_and(layer_passes_mask),
+        Ok(("Bidirectional" | "Functional" | "Model" | "Sequential", _)) | Err(_) => false,
+        Ok((class, config)) => {
+            layers::from_config(class, config.clone()).is_ok_and(|layer| layer.passes_mask())
+        }
     }
 }
 

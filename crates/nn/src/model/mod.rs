@@ -1,5 +1,6 @@
 //! Models: layers wired to each other, their weights, and what can be done with them.
 
+mod budget;
 mod build;
 mod compile;
 mod config;
@@ -24,6 +25,7 @@ use std::sync::Mutex;
 use convnet_engine::{Precision, Shape};
 use serde_json::{Map, Value as Json};
 
+pub(crate) use budget::spend_operations;
 pub use build::Symbols;
 pub use compile::{Compiled, Objective};
 pub use config::{from_config, from_config_within, from_layers_within};
@@ -181,7 +183,11 @@ impl Model {
         }
         self.rates.retain(|(known, _)| known != path);
         self.rates.push((path.to_owned(), factor));
-        let before: Vec<_> = self.trainable_slots().collect();
+        // Files have rates for thousands of layers, before anything is trained.
+        let before: Vec<_> = match self.training {
+            Some(_) => self.trainable_slots().collect(),
+            None => Vec::new(),
+        };
         self.retarget(&before);
         Ok(())
     }

@@ -8,11 +8,12 @@ use convnet_engine::error::Mismatch;
 use convnet_engine::{EngineError, Shape, Value};
 use serde_json::{Map, Value as Json};
 
+use super::budget::{self, MAX_CALLS};
 use super::order::{Maker, maker, order};
 use super::symbol::{CallNode, Origin, Symbol};
 use crate::error::{Error, Result};
 use crate::layer::{Layer, LayerContext, LayerKind, WeightSpec, join, stream_of_part};
-use crate::names::{Counters, snake_case};
+use crate::names::{Counters, cut, snake_case};
 
 /// How a model was put together, which is how it is written to files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +87,8 @@ pub(crate) struct LayerCall {
     pub(crate) outputs: Range<usize>,
     /// How the layer acts if not as the model does.
     pub(crate) training: Option<bool>,
+    /// Calls of layers that it is, with those in models inside.
+    pub(crate) steps: usize,
 }
 
 /// Layers wired to each other, without numbers. It is a layer itself: a model in a layer's place.
@@ -100,6 +103,8 @@ pub struct Network {
     pub(crate) tensors: Vec<Shape>,
     pub(crate) inputs: Vec<usize>,
     pub(crate) outputs: Vec<usize>,
+    /// Calls of layers that it makes, with those in models inside.
+    pub(crate) steps: usize,
 }
 
 /// A weight of a layer of a network, however deep.
@@ -132,6 +137,10 @@ pub(crate) fn weight_specs(
 
 /// A weight may not have more elements than this: it would not fit into memory anyway, and sizes stay far from overflow.
 const MAX_WEIGHT: usize = 1 << 32;
+
+/// The names of a layer and of the models around it may not have more bytes than this together: each weight of the layer keeps them, and so
+/// does each operation.
+const MAX_PATH: usize = 2000;
 
 impl Network {
     /// All layers, in Keras's order.
@@ -189,17 +198,47 @@ impl Network {
                 }
             }
             let outputs = first..tensors.len();
-            calls.push(LayerCall { layer, inputs: call_inputs, outputs, training: call_training });
+            let steps = node.steps;
+            calls.push(LayerCall { layer, inputs: call_inputs, outputs, training: call_training, steps });
         }
-        Ok(Self {
+        let network = Self {
             name: "functional".into(),
             kind: Kind::Functional,
             layers: layers.into_iter().map(|layer| layer.expect("every maker makes a call")).collect(),
+            steps: calls.iter().fold(0, |steps, call| steps.saturating_add(call.steps)),
             calls,
             tensors,
             inputs: inputs.iter().map(|input| tensor[&input.id()]).collect(),
             outputs: outputs.iter().map(|output| tensor[&output.id()]).collect(),
-        })
+        };
+        network.check_bounds()?;
+        Ok(network)
+    }
+
+    /// That it can be added to a graph in time, and its weights be named in memory.
+    fn check_bounds(&self) -> Result<()> {
+        if self.steps > MAX_CALLS {
+            let problem = format!(
+                "with those in models in it, it makes {} calls of layers; {MAX_CALLS} are possible",
+                self.steps
+            );
+            return Err(Error::argument("Model", problem));
+        }
+        let path = self.longest_path();
+        if path > MAX_PATH {
+            let problem = format!(
+                "the names of a layer and of the models around it have {path} bytes together; {MAX_PATH} are possible"
+            );
+            return Err(Error::argument("Model", problem));
+        }
+        Ok(())
+    }
+
+    fn longest_path(&self) -> usize {
+        let path = |layer: &ModelLayer| {
+            layer.name.len() + layer.network().map_or(0, |network| 1 + network.longest_path())
+        };
+        self.layers.iter().map(path).max().unwrap_or(0)
     }
 
     /// Adds the whole network to a graph, its layers labelled with `path` in front; returns the values of its tensors, and the masks
@@ -224,6 +263,15 @@ impl Network {
                 continue;
             };
             let label = join(path, &layer.name);
+            budget::spend(1, &label, kind.as_layer().class_name())?;
+            if label.len() > MAX_PATH {
+                let mismatch = Mismatch::new(
+                    format!("a path of at most {MAX_PATH} bytes"),
+                    format!("{} bytes", label.len()),
+                );
+                let (layer, op) = (cut(&label), kind.as_layer().class_name());
+                return Err(EngineError::Shape { layer, op, mismatch });
+            }
             at.graph.set_label(&label);
             let arguments: Vec<Value> = call.inputs.iter().map(|&tensor| values[tensor]).collect();
             let call_masks: Vec<Option<Value>> = call.inputs.iter().map(|&tensor| masks[tensor]).collect();
@@ -267,18 +315,33 @@ impl Network {
         path: &str,
         inputs: &[Value],
     ) -> Result<Vec<Value>, EngineError> {
-        let expected: Vec<&Shape> = self.inputs.iter().map(|&tensor| &self.tensors[tensor]).collect();
-        let received: Vec<&Shape> = inputs.iter().map(|&input| at.graph.shape(input)).collect();
-        if expected != received {
-            let show = |shapes: &[&Shape]| {
-                shapes.iter().map(|shape| shape.to_string()).collect::<Vec<_>>().join(" and ")
-            };
-            let mismatch = Mismatch::new(show(&expected), show(&received));
-            return Err(EngineError::Shape { layer: path.to_owned(), op: self.class_name(), mismatch });
-        }
+        self.check_inputs(path, inputs.iter().map(|&input| at.graph.shape(input)))?;
         let (values, masks) = self.add_to(at, path, inputs)?;
         at.output_masks = self.outputs.iter().map(|&tensor| masks[tensor]).collect();
         Ok(self.outputs.iter().map(|&tensor| values[tensor]).collect())
+    }
+
+    /// That it can be called on tensors of these shapes.
+    pub(super) fn check_inputs<'s>(
+        &self,
+        path: &str,
+        received: impl IntoIterator<Item = &'s Shape>,
+    ) -> Result<(), EngineError> {
+        let expected: Vec<&Shape> = self.inputs.iter().map(|&tensor| &self.tensors[tensor]).collect();
+        let received: Vec<&Shape> = received.into_iter().collect();
+        if expected == received {
+            return Ok(());
+        }
+        let show = |shapes: &[&Shape]| {
+            shapes.iter().map(|shape| shape.to_string()).collect::<Vec<_>>().join(" and ")
+        };
+        let mismatch = Mismatch::new(show(&expected), show(&received));
+        Err(EngineError::Shape { layer: path.to_owned(), op: self.class_name(), mismatch })
+    }
+
+    /// Shapes of the outputs.
+    pub(super) fn output_shapes(&self) -> Vec<Shape> {
+        self.outputs.iter().map(|&tensor| self.tensors[tensor].clone()).collect()
     }
 
     /// For each layer the place of its first weight among all.
@@ -387,7 +450,10 @@ impl Layer for Network {
 
     fn call_all(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Vec<Value>, EngineError> {
         let path = at.graph.label().to_owned();
-        self.run(at, &path, inputs)
+        let outputs = self.run(at, &path, inputs)?;
+        // A layer around this model may call it again, at the same place.
+        at.graph.set_label(&path);
+        Ok(outputs)
     }
 }
 

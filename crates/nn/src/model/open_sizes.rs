@@ -1,5 +1,7 @@
 //! Sizes of inputs that a configuration leaves open.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value as Json};
 
 use crate::error::{Error, Result};
@@ -93,6 +95,12 @@ fn shapes(config: &Json) -> Vec<(String, String)> {
         let pointer = stated.or_else(|| whole.map(|_| "/build_input_shape".to_owned()));
         return pointer.map(|pointer| (name.to_owned(), pointer)).into_iter().collect();
     }
-    let place = |name: &str| objects.iter().position(|object| super::config::name_of(object) == Some(name));
-    ends.into_iter().filter_map(|(name, ..)| Some((name.clone(), shape(place(&name)?)?))).collect()
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for (place, object) in objects.iter().enumerate() {
+        if let Some(name) = super::config::name_of(object) {
+            places.entry(name).or_insert(place);
+        }
+    }
+    let pointer = |name: &str| shape(*places.get(name)?);
+    ends.into_iter().filter_map(|(name, ..)| pointer(&name).map(|pointer| (name, pointer))).collect()
 }

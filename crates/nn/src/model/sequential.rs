@@ -32,11 +32,6 @@ impl Sequential {
         Self { input: Symbol::input(input_shape), name: None, layers: Vec::new() }
     }
 
-    /// A row for samples that a placeholder of the caller's stands for.
-    pub(crate) fn from_input(input: Symbol) -> Self {
-        Self { input, name: None, layers: Vec::new() }
-    }
-
     /// Sets the model's name.
     pub fn named(self, name: impl Into<String>) -> Self {
         Self { name: Some(name.into()), ..self }
@@ -59,23 +54,24 @@ impl Sequential {
         Ok(model)
     }
 
-    /// What the last of the layers gives.
-    pub(super) fn output(&self) -> Result<Symbol> {
-        self.layers.iter().try_fold(self.input.clone(), |last, layer| last.apply(layer.clone()))
-    }
-
     /// The model without its numbers.
     pub(super) fn assemble(self) -> Result<Network> {
-        if self.layers.is_empty() {
-            return Err(Error::argument("Sequential", "a model needs at least one layer; use `add`"));
+        let last = self.layers.into_iter().try_fold(self.input.clone(), |last, layer| last.apply(layer))?;
+        let mut network = in_row(self.input, last)?;
+        if let Some(name) = self.name {
+            network.name = name;
         }
-        let mut last = self.input.clone();
-        for layer in self.layers {
-            last = last.apply(layer)?;
-        }
-        let mut network = Network::new(&[self.input], &[last])?;
-        network.kind = Kind::Sequential;
-        network.name = self.name.unwrap_or_else(|| "sequential".into());
         Ok(network)
     }
+}
+
+/// The row of the layers that were called between a placeholder and what the last one gives.
+pub(super) fn in_row(input: Symbol, last: Symbol) -> Result<Network> {
+    if last.is_same(&input) {
+        return Err(Error::argument("Sequential", "a model needs at least one layer; use `add`"));
+    }
+    let mut network = Network::new(&[input], &[last])?;
+    network.kind = Kind::Sequential;
+    network.name = "sequential".into();
+    Ok(network)
 }

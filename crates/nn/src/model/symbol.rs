@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use convnet_engine::error::Mismatch;
 use convnet_engine::{EngineError, Graph, Shape};
 
-use super::network;
+use super::{budget, network};
 use crate::error::{Error, Result};
-use crate::layer::{LayerContext, LayerRef};
+use crate::layer::{LayerContext, LayerKind, LayerRef};
 
 /// A tensor that is still to be computed: a placeholder, or what a layer makes of other symbols. Clones are the same tensor.
 #[derive(Clone, Debug)]
@@ -22,6 +21,29 @@ pub struct Symbol {
 pub(crate) struct CallNode {
     pub(crate) origin: Origin,
     pub(crate) shapes: Vec<Shape>,
+    /// Calls of layers that it is, with those in models inside.
+    pub(crate) steps: usize,
+}
+
+/// Without recursion, since networks can be many thousand layers deep.
+impl Drop for CallNode {
+    fn drop(&mut self) {
+        let mut waiting = self.take_inputs();
+        while let Some(symbol) = waiting.pop() {
+            if let Some(mut node) = Arc::into_inner(symbol.node) {
+                waiting.append(&mut node.take_inputs());
+            }
+        }
+    }
+}
+
+impl CallNode {
+    fn take_inputs(&mut self) -> Vec<Symbol> {
+        match &mut self.origin {
+            Origin::Input { .. } => Vec::new(),
+            Origin::Call { inputs, .. } => std::mem::take(inputs),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -49,7 +71,7 @@ impl Symbol {
     }
 
     fn placeholder(dims: Vec<usize>, name: Option<String>) -> Self {
-        let node = CallNode { origin: Origin::Input { name }, shapes: vec![Shape::batched(dims)] };
+        let node = CallNode { origin: Origin::Input { name }, shapes: vec![Shape::batched(dims)], steps: 1 };
         Self { node: Arc::new(node), output: 0 }
     }
 
@@ -95,9 +117,9 @@ impl Symbol {
         let layer = layer.into();
         let inputs: Vec<Self> = inputs.iter().map(|&input| input.clone()).collect();
         let shapes: Vec<Shape> = inputs.iter().map(|input| input.shape().clone()).collect();
-        let shapes = output_shapes(&layer, &shapes)?;
+        let (shapes, steps) = output_shapes(&layer, &shapes)?;
         let count = shapes.len();
-        let node = Arc::new(CallNode { origin: Origin::Call { layer, inputs, training }, shapes });
+        let node = Arc::new(CallNode { origin: Origin::Call { layer, inputs, training }, shapes, steps });
         Ok((0..count).map(|output| Self { node: Arc::clone(&node), output }).collect())
     }
 
@@ -144,8 +166,16 @@ fn only(mut outputs: Vec<Symbol>) -> Result<Symbol> {
     }
 }
 
-/// The shapes that a layer gives, found by letting it add itself to a graph that is thrown away.
-fn output_shapes(layer: &LayerRef, inputs: &[Shape]) -> Result<Vec<Shape>, EngineError> {
+/// The shapes that a layer gives, found by letting it add itself to a graph that is thrown away, and the calls of layers that it makes.
+fn output_shapes(layer: &LayerRef, inputs: &[Shape]) -> Result<(Vec<Shape>, usize), EngineError> {
+    let left = budget::left();
+    if let LayerKind::Network(network) = &layer.0.kind {
+        // Its shapes are known; to add it would take as long as all that is in it, again in each model around.
+        budget::spend(network.steps, &layer.name(), layer.layer().class_name())?;
+        network.check_inputs(&layer.name(), inputs)?;
+        return Ok((network.output_shapes(), network.steps));
+    }
+    budget::spend(1, &layer.name(), layer.layer().class_name())?;
     let mut graph = Graph::new();
     graph.set_label(&layer.name());
     let values: Vec<_> = inputs.iter().map(|shape| graph.input(shape.clone())).collect();
@@ -164,17 +194,12 @@ fn output_shapes(layer: &LayerRef, inputs: &[Shape]) -> Result<Vec<Shape>, Engin
         output_masks: Vec::new(),
     };
     let outputs = layer.layer().call_all(&mut at, &values)?;
+    budget::spend_operations(graph.nodes().len(), &layer.name(), layer.layer().class_name())?;
     let shapes: Vec<Shape> = outputs.iter().map(|&output| graph.shape(output).clone()).collect();
     for shape in &shapes {
-        let len = shape.dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size));
-        if len.is_none_or(|len| len > MAX_OUTPUT) {
-            let mismatch =
-                Mismatch::new(format!("an output of at most {MAX_OUTPUT} numbers a sample"), shape);
-            return Err(EngineError::Shape { layer: layer.name(), op: layer.layer().class_name(), mismatch });
-        }
+        let refuse =
+            |mismatch| EngineError::Shape { layer: layer.name(), op: layer.layer().class_name(), mismatch };
+        shape.check().map_err(refuse)?;
     }
-    Ok(shapes)
+    Ok((shapes, left - budget::left()))
 }
-
-/// The output of a layer may not have more numbers a sample than this, so that sizes stay far from overflow.
-const MAX_OUTPUT: usize = 1 << 36;

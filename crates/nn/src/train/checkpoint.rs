@@ -69,6 +69,9 @@ pub struct Checkpoint {
     pub callbacks: Vec<CallbackState>,
 }
 
+/// No training counts further.
+pub(super) const MAX_COUNT: u64 = 1 << 48;
+
 /// No optimizer has more arrays for each weight.
 const MAX_SLOTS: usize = 64;
 
@@ -162,7 +165,8 @@ impl Checkpoint {
     pub fn from_parts(json: &Json, arrays: Vec<(String, ArrayD<f32>)>) -> Result<Self> {
         let mut arrays: std::collections::BTreeMap<String, ArrayD<f32>> = arrays.into_iter().collect();
         // Weights come in the model's order, which its configuration tells.
-        let model = model::from_config(field(json, "model")?)?;
+        let held = arrays.values().map(|array| array.len()).sum();
+        let model = model::from_config_within(field(json, "model")?, held)?;
         let mut take = |name: String| arrays.remove(&name).ok_or_else(|| missing(&name));
         let weights = (model.weights())
             .map(|weight| Ok((weight.path.clone(), take(format!("weights/{}", weight.path))?)))
@@ -283,7 +287,8 @@ fn list<'j>(json: &'j Json, key: &str) -> Result<&'j Vec<Json>> {
 }
 
 fn size(json: &Json, key: &str) -> Result<usize> {
-    field(json, key)?.as_u64().and_then(|size| usize::try_from(size).ok()).ok_or_else(|| missing(key))
+    let size = field(json, key)?.as_u64().filter(|&size| size <= MAX_COUNT);
+    size.and_then(|size| usize::try_from(size).ok()).ok_or_else(|| missing(key))
 }
 
 fn float(json: &Json, key: &str) -> Result<f64> {

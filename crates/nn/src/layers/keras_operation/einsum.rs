@@ -8,12 +8,16 @@ use crate::layer::LayerContext;
 
 type Made<T> = Result<T, EngineError>;
 
+/// Two terms and a result whose axes a value can have do not need more letters.
+const MAX_TEXT: usize = 1024;
+
 /// `einsum("bij,bkj->bik", x, y)` and the like: each letter at most once in a term, the batch in front of all.
 pub(super) fn apply(call: &Call<'_>, at: &mut LayerContext<'_>) -> Made<Vec<Value>> {
     let text: String =
         call.get("subscripts").and_then(serde_json::Value::as_str).unwrap_or_default().replace(' ', "");
     let parts: Option<(&str, &str, &str)> = text
         .split_once("->")
+        .filter(|_| text.len() <= MAX_TEXT)
         .and_then(|(inputs, output)| inputs.split_once(',').map(|(a, b)| (a, b, output)));
     let refuse = |at: &LayerContext<'_>| {
         call.refuse(

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use super::call::{Call, integers};
 use crate::layer::LayerContext;
 use crate::layers::Operator;
+use crate::model::spend_operations;
 
 type Made<T> = Result<T, EngineError>;
 
@@ -51,6 +52,20 @@ pub(super) fn apply(call: &Call<'_>, at: &mut LayerContext<'_>) -> Made<Vec<Valu
     Ok(vec![made])
 }
 
+/// Longer lists of places are not made: a file would ask for all memory with a few numbers.
+const MAX_PLACES: usize = 1 << 20;
+
+/// A number of equal parts may not be larger: each is a tensor of the model.
+const MAX_PARTS: usize = 1024;
+
+/// Refuses to make a list of `count` places of an axis.
+fn check_places(call: &Call<'_>, at: &LayerContext<'_>, count: usize) -> Made<()> {
+    match count {
+        0..=MAX_PLACES => spend_operations(count, at.graph.label(), "places"),
+        _ => call.refuse(at, &format!("at most {MAX_PLACES} places along an axis"), count),
+    }
+}
+
 /// How often something is repeated, and other numbers that are small.
 fn whole(call: &Call<'_>, at: &LayerContext<'_>, number: i64) -> Made<usize> {
     match usize::try_from(number) {
@@ -91,9 +106,9 @@ fn sized(call: &Call<'_>, at: &mut LayerContext<'_>, x: Value) -> Made<Value> {
     if let [place] =
         rest.iter().enumerate().filter(|(_, size)| open(size)).map(|(place, _)| place).collect::<Vec<_>>()[..]
     {
-        let known: usize =
-            dims.iter().enumerate().filter(|&(other, _)| other != place).map(|(_, &size)| size).product();
-        dims[place] = old.len().checked_div(known).unwrap_or(0);
+        dims[place] = 1;
+        let known = dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size));
+        dims[place] = known.and_then(|known| old.len().checked_div(known)).unwrap_or(0);
     }
     let len = dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size));
     if len != Some(old.len()) { refuse(at) } else { call.reshaped(at, x, dims) }
@@ -158,6 +173,9 @@ fn picked(call: &Call<'_>, at: &mut LayerContext<'_>, x: Value) -> Made<Value> {
     let mut made = x;
     for axis in axes {
         let size = at.graph.shape(x).dims[axis];
+        if call.class() != "Take" {
+            check_places(call, at, size)?;
+        }
         let indices: Vec<usize> = match call.class() {
             "Flip" => (0..size).rev().collect(),
             "Repeat" => {
@@ -165,14 +183,15 @@ fn picked(call: &Call<'_>, at: &mut LayerContext<'_>, x: Value) -> Made<Value> {
                     return call.refuse(at, "one number of repeats", "several");
                 };
                 let count = whole(call, at, count)?;
+                check_places(call, at, size * count)?;
                 (0..size).flat_map(|index| std::iter::repeat_n(index, count)).collect()
             }
             "Roll" => {
                 let Some(&[shift]) = call.integers("shift", 1).as_deref() else {
                     return call.refuse(at, "one shift", "several");
                 };
-                let first = (-shift).rem_euclid(size.max(1) as i64) as usize;
-                (0..size).map(|index| (index + first) % size).collect()
+                let last = shift.rem_euclid(size.max(1) as i64) as usize;
+                (0..size).map(|index| (index + size - last) % size).collect()
             }
             _ => {
                 let wanted = call.operation.arguments.get(1).and_then(integers).unwrap_or_default();
@@ -228,26 +247,26 @@ fn item(call: &Call<'_>, at: &mut LayerContext<'_>, x: Value) -> Made<Value> {
         let Some(&size) = at.graph.shape(made).dims.get(axis) else {
             return call.refuse(at, &format!("an index of {rank} axes"), items.len());
         };
-        let indices = match item.as_i64() {
+        let places = match item.as_i64() {
             Some(index) => {
                 let counted = if index < 0 { index + size as i64 } else { index };
-                usize::try_from(counted).ok().filter(|&index| index < size).map(|index| vec![index])
+                let start = usize::try_from(counted).ok().filter(|&index| index < size);
+                start.map(|start| Places { start, step: 1, count: 1 })
             }
             None if is(item, "__slice__") => {
-                Some(steps(size, part("start"), part("stop"), part("step").unwrap_or(1)))
+                places(size, part("start"), part("stop"), part("step").unwrap_or(1))
             }
             None => None,
         };
-        let Some(indices) = indices.filter(|indices| !indices.is_empty()) else {
+        let Some(Places { start, step, count }) = places else {
             return call.refuse(at, &format!("elements of an axis of {size}"), item);
         };
-        let count = indices.len();
-        if !(count == size && indices.is_sorted()) {
-            made = if indices.windows(2).all(|pair| pair[0] + 1 == pair[1]) {
-                Operator::Slice { axis, start: indices[0], size: count }.apply(at, &[made])?
-            } else {
-                Operator::Take { axis, indices }.apply(at, &[made])?
-            };
+        if step != 1 && count > 1 {
+            check_places(call, at, count)?;
+            let indices = (0..count).map(|place| (start as i64 + place as i64 * step) as usize).collect();
+            made = Operator::Take { axis, indices }.apply(at, &[made])?;
+        } else if count != size {
+            made = Operator::Slice { axis, start, size: count }.apply(at, &[made])?;
         }
         if item.as_i64().is_none() {
             dims.push(count);
@@ -257,30 +276,24 @@ fn item(call: &Call<'_>, at: &mut LayerContext<'_>, x: Value) -> Made<Value> {
     call.reshaped(at, made, dims)
 }
 
-/// The places of Python's `start:stop:step`.
-fn steps(size: usize, start: Option<i64>, stop: Option<i64>, step: i64) -> Vec<usize> {
+/// `count` places of an axis, from `start` on, `step` after each other.
+struct Places {
+    start: usize,
+    step: i64,
+    count: usize,
+}
+
+/// The places of Python's `start:stop:step`; `None` if there are none.
+fn places(size: usize, start: Option<i64>, stop: Option<i64>, step: i64) -> Option<Places> {
     let size = size as i64;
-    let clamp =
-        |index: i64, low: i64, high: i64| (if index < 0 { index + size } else { index }).clamp(low, high);
-    let mut indices = Vec::new();
-    if step > 0 {
-        let (mut index, stop) =
-            (start.map_or(0, |start| clamp(start, 0, size)), stop.map_or(size, |stop| clamp(stop, 0, size)));
-        while index < stop {
-            indices.push(index as usize);
-            index = index.saturating_add(step);
-        }
-    } else if step < 0 {
-        let (mut index, stop) = (
-            start.map_or(size - 1, |start| clamp(start, -1, size - 1)),
-            stop.map_or(-1, |stop| clamp(stop, -1, size - 1)),
-        );
-        while index > stop {
-            indices.push(index as usize);
-            index = index.saturating_add(step);
-        }
-    }
-    indices
+    // Where a slice can begin and end: beyond an end there is one more place, for the stop.
+    let (low, high) = if step > 0 { (0, size) } else { (-1, size - 1) };
+    let clamp = |index: i64| (if index < 0 { index + size } else { index }).clamp(low, high);
+    let (first, last) = if step > 0 { (low, high) } else { (high, low) };
+    let (start, stop) = (start.map_or(first, clamp), stop.map_or(last, clamp));
+    let way = if step > 0 { stop - start } else { start - stop };
+    let count = u64::try_from(way - 1).ok()?.checked_div(step.unsigned_abs())? + 1;
+    Some(Places { start: usize::try_from(start).ok()?, step, count: usize::try_from(count).ok()? })
 }
 
 fn product(call: &Call<'_>, at: &mut LayerContext<'_>) -> Made<Value> {
@@ -312,11 +325,12 @@ fn padded(call: &Call<'_>, at: &mut LayerContext<'_>, x: Value) -> Made<Value> {
     }
     let mut made = x;
     for (axis, &(before, after)) in border.iter().enumerate().filter(|(_, sides)| **sides != (0, 0)) {
+        check_places(call, at, dims[axis] + before + after)?;
         let size = dims[axis] as i64;
         let place = |index: i64| -> Option<usize> {
             let found = match (mode, index < 0, index >= size) {
                 (_, false, false) => index,
-                ("edge", ..) => index.clamp(0, size - 1),
+                ("edge", ..) => index.min(size - 1).max(0),
                 ("reflect", true, _) => -index,
                 ("reflect", ..) => 2 * (size - 1) - index,
                 ("symmetric", true, _) => -1 - index,
@@ -340,7 +354,7 @@ fn split(call: &Call<'_>, at: &mut LayerContext<'_>, x: Value) -> Made<Vec<Value
     let size = at.graph.shape(x).dims[axis];
     let stated = call.argument("indices_or_sections", 1).cloned().unwrap_or_default();
     let ends: Option<Vec<usize>> = match stated.as_u64() {
-        Some(count) if count > 0 && (size as u64).is_multiple_of(count) => {
+        Some(count) if (1..=MAX_PARTS as u64).contains(&count) && (size as u64).is_multiple_of(count) => {
             (1..=count as usize).map(|part| Some(part * (size / count as usize))).collect()
         }
         Some(_) => None,
@@ -359,5 +373,9 @@ fn split(call: &Call<'_>, at: &mut LayerContext<'_>, x: Value) -> Made<Vec<Value
         parts.push(at.graph.apply(ops::Slice { axis, start, size: end - start }, &[x])?);
         start = end;
     }
-    if parts.is_empty() { call.refuse(at, &format!("parts of an axis of {size}"), stated) } else { Ok(parts) }
+    if parts.is_empty() {
+        call.refuse(at, &format!("parts of an axis of {size}, at most {MAX_PARTS}"), stated)
+    } else {
+        Ok(parts)
+    }
 }

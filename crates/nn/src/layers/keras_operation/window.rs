@@ -9,6 +9,9 @@ use crate::layer::LayerContext;
 
 type Made<T> = Result<T, EngineError>;
 
+/// No larger blocks are turned into channels.
+const MAX_BLOCK: usize = 4096;
+
 /// More classes are not told apart by comparing with each.
 const MAX_CLASSES: usize = 4096;
 
@@ -58,11 +61,12 @@ fn as_layer(call: &Call<'_>, at: &mut LayerContext<'_>, class: &str, config: Jso
 fn blocks(call: &Call<'_>, at: &mut LayerContext<'_>, x: Value) -> Made<Value> {
     let block = call.integers("block_size", 1).and_then(|sizes| usize::try_from(*sizes.first()?).ok());
     let dims = at.graph.shape(x).dims.clone();
-    let (Some(block @ 1..), &[height, width, channels]) = (block, &dims[..]) else {
-        return call.refuse(at, "images and a block_size", format!("{dims:?}"));
+    let (Some(block @ 1..=MAX_BLOCK), &[height, width, channels]) = (block, &dims[..]) else {
+        let received = format!("{dims:?} and {block:?}");
+        return call.refuse(at, &format!("images and a block_size of 1 to {MAX_BLOCK}"), received);
     };
     let (apart, result) = if call.class() == "DepthToSpace" {
-        let fewer = channels / (block * block).max(1);
+        let fewer = channels / (block * block);
         (vec![height, width, block, block, fewer], vec![height * block, width * block, fewer])
     } else {
         let (rows, columns) = (height / block, width / block);

@@ -13,9 +13,6 @@ use convnet_engine::{EngineError, Graph, Shape, Value};
 use super::{Operator, Windows, names};
 use crate::layer::LayerContext;
 
-/// Sizes of an axis made by places may not exceed this.
-const MAX_AXIS: usize = 1 << 30;
-
 impl Operator {
     /// Adds the operation.
     pub(in crate::layers) fn apply(
@@ -42,12 +39,7 @@ impl Operator {
                 blend(at, inputs, *axis, None, taps)
             }
             Self::Blend { axis, size, taps } => blend(at, inputs, *axis, Some(*size), taps.clone()),
-            Self::Slice { axis, start, size } => {
-                if start.checked_add(*size).is_none_or(|end| end > MAX_AXIS) || *size == 0 {
-                    return Err(at.mismatch("slice", Mismatch::new("a slice of elements", size)));
-                }
-                at.graph.apply(Slice { axis: *axis, start: *start, size: *size }, inputs)
-            }
+            &Self::Slice { axis, start, size } => at.graph.apply(Slice { axis, start, size }, inputs),
             Self::Pad { border, value } => {
                 let value = value.unwrap_or(f32::NEG_INFINITY);
                 at.graph.apply(Pad { border: border.clone(), value }, inputs)
@@ -61,12 +53,7 @@ impl Operator {
                 at.graph.apply(ExtremePlace { axis, extreme: Extreme { smallest, last } }, inputs)
             }
             &Self::PickAlong { axis } => at.graph.apply(PickAlong { axis }, inputs),
-            &Self::PlaceAlong { axis, size, sums } => {
-                if size > MAX_AXIS {
-                    return Err(at.mismatch("place along an axis", Mismatch::new("a smaller axis", size)));
-                }
-                at.graph.apply(PlaceAlong { axis, size, sums }, inputs)
-            }
+            &Self::PlaceAlong { axis, size, sums } => at.graph.apply(PlaceAlong { axis, size, sums }, inputs),
             Self::LogSoftmax { axis } => {
                 let rank = dims(at.graph, inputs[0]).len();
                 if *axis >= rank {
@@ -261,7 +248,7 @@ fn blend(
     let input = size.or(found).unwrap_or(0);
     let inside = taps.iter().flatten().all(|&(index, _)| index < input);
     if found != Some(input) || !inside || taps.is_empty() {
-        let expected = format!("an axis {} that has all elements that are picked", axis + 1);
+        let expected = format!("an axis {} that has all elements that are picked", axis.saturating_add(1));
         return Err(at.mismatch("blend", Mismatch::new(expected, at.graph.shape(inputs[0]))));
     }
     at.graph.apply(Blend { axis, taps: Arc::new(Taps::new(input, taps)) }, inputs)

@@ -304,6 +304,9 @@ impl Layer for Operation {
         if !self.constants.is_sorted_by_key(|constant| !constant.trainable) {
             return Err(Mismatch::new("constants that are trained first", "others before them"));
         }
+        for constant in &self.constants {
+            Shape::fixed(constant.dims.clone()).check()?;
+        }
         let weight = |(constant, &name): (&Constant, &&'static str)| {
             let make = if constant.trainable { WeightSpec::trainable } else { WeightSpec::state };
             make(name, constant.dims.clone(), Initializer::Ones)

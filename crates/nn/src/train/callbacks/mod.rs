@@ -27,6 +27,7 @@ use std::ops::ControlFlow;
 use ndarray::ArrayD;
 use serde_json::Value as Json;
 
+use super::checkpoint::MAX_COUNT;
 use super::{EpochLog, History, Progress};
 use crate::error::{Error, Result};
 use crate::model::Model;
@@ -154,6 +155,8 @@ fn from_number(json: &Json) -> Option<f64> {
 
 /// A count of a state.
 fn count(state: &CallbackState, key: &str) -> Result<usize> {
-    let count = state.data.get(key).and_then(Json::as_u64).and_then(|count| usize::try_from(count).ok());
-    count.ok_or_else(|| Error::argument(&*state.name, format!("its state has no {key}")))
+    let count = state.data.get(key).and_then(Json::as_u64).filter(|&count| count <= MAX_COUNT);
+    count
+        .and_then(|count| usize::try_from(count).ok())
+        .ok_or_else(|| Error::argument(&*state.name, format!("its state has no {key}")))
 }

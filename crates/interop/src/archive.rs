@@ -3,6 +3,7 @@
 //! Reading refuses archives that would unpack to far more than they can honestly hold. Writing stores members as they
 //! are (as Keras does: weights hardly compress), with a fixed date, so that the same content gives the same bytes.
 
+use std::collections::HashMap;
 use std::io::{Cursor, Read, Write};
 
 use zip::write::SimpleFileOptions;
@@ -11,28 +12,43 @@ use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 use crate::{InteropError, Result};
 
 const FORMAT: &str = "zip archive";
-/// Bytes that any archive may unpack to, beyond twice its own size.
-const FREE_BYTES: u64 = 1 << 30;
+/// Bytes that any archive may unpack to, beyond [`TIMES`] its own size.
+const FREE_BYTES: u64 = 1 << 27;
+/// Numbers of pictures shrink to a tenth at best; what shrinks to a thousandth is made to.
+const TIMES: u64 = 16;
+/// Bytes that a member may have which becomes many small values, beyond four times the archive's size: each takes up to a hundred bytes of memory.
+const FREE_TEXT: u64 = 1 << 22;
 
 /// An archive open for reading.
 #[derive(Debug)]
 pub struct Archive {
     zip: ZipArchive<Cursor<Vec<u8>>>,
-    /// Bytes that may still be unpacked. Members can overlap, so the sum is bounded, not each alone.
+    /// Where members are whose names are not in UTF-8.
+    others: HashMap<String, usize>,
+    /// Bytes that may still be unpacked.
     budget: u64,
+    /// Bytes that a member of [`Archive::read_values`] may have.
+    most_of_values: u64,
 }
 
 impl Archive {
     /// Opens the archive in `bytes`.
     ///
     /// # Errors
-    /// When they are not a zip archive, or it is cut short.
+    /// When they are not a zip archive, it is cut short, or members share bytes.
     pub fn open(bytes: Vec<u8>) -> Result<Self> {
-        let budget = FREE_BYTES + 2 * bytes.len() as u64;
-        let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|error| {
+        let damaged = |error: zip::result::ZipError| {
             InteropError::malformed(FORMAT, format!("it is cut short or damaged ({error})"))
-        })?;
-        Ok(Self { zip, budget })
+        };
+        let len = bytes.len() as u64;
+        let mut zip = ZipArchive::new(Cursor::new(bytes)).map_err(damaged)?;
+        // Thousands of members that are the same bytes would take as many times as long.
+        if zip.has_overlapping_files().map_err(damaged)? {
+            return Err(InteropError::malformed(FORMAT, "members of it share bytes"));
+        }
+        let name = |index| Some((zip.name_for_index(index)?.ok()?.into_owned(), index));
+        let others = (0..zip.len()).rev().filter_map(name).filter(|(name, _)| !name.is_ascii()).collect();
+        Ok(Self { zip, others, budget: FREE_BYTES + TIMES * len, most_of_values: FREE_TEXT + 4 * len })
     }
 
     /// The members' names, in the archive's order.
@@ -45,7 +61,20 @@ impl Archive {
     /// # Errors
     /// When the member is damaged (its checksum is wrong), encrypted, compressed in an unusual way, or too large.
     pub fn read(&mut self, name: &str) -> Result<Option<Vec<u8>>> {
-        let Some(index) = self.zip.index_for_name(name) else { return Ok(None) };
+        self.read_at_most(name, u64::MAX)
+    }
+
+    /// As [`Archive::read`], of a member such as JSON, each byte of which may become a value of many.
+    ///
+    /// # Errors
+    /// As [`Archive::read`].
+    pub fn read_values(&mut self, name: &str) -> Result<Option<Vec<u8>>> {
+        self.read_at_most(name, self.most_of_values)
+    }
+
+    fn read_at_most(&mut self, name: &str, most: u64) -> Result<Option<Vec<u8>>> {
+        let index = self.zip.index_for_name_raw(name.as_bytes()).or_else(|| self.others.get(name).copied());
+        let Some(index) = index else { return Ok(None) };
         let member = self.zip.by_index(index).map_err(|error| match error {
             zip::result::ZipError::UnsupportedArchive(reason) => {
                 InteropError::unsupported(FORMAT, format!("{name}: {reason}"))
@@ -53,8 +82,9 @@ impl Archive {
             error => InteropError::malformed(FORMAT, format!("{name}: {error}")),
         })?;
         let size = member.size();
-        if size > self.budget {
-            let reason = format!("{name} claims to unpack to {size} bytes, {} are allowed", self.budget);
+        let most = self.budget.min(most);
+        if size > most {
+            let reason = format!("{name} claims to unpack to {size} bytes, {most} are allowed");
             return Err(InteropError::too_large(FORMAT, reason));
         }
         self.budget -= size;

@@ -99,6 +99,7 @@ pub fn load(path: impl AsRef<Path>) -> Result<Checkpoint> {
 /// As [`load`], without a name.
 pub fn from_bytes(bytes: &[u8]) -> Result<Checkpoint> {
     let wrong = |reason: String| InteropError::malformed(FORMAT, reason);
+    tensors::check_ends(bytes)?;
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| wrong(error.to_string()))?;
     let text = metadata.metadata().as_ref().and_then(|own| own.get(KEY));
     let text = text.ok_or_else(|| wrong(format!("its metadata have no `{KEY}`")))?;

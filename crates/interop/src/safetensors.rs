@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use ndarray::{ArrayD, IxDyn};
-use safetensors::tensor::TensorView;
+use safetensors::tensor::{Metadata, TensorView};
 use safetensors::{Dtype, SafeTensors};
 
 use crate::error::file_bytes;
@@ -29,6 +29,7 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<(String, ArrayD<f32>)>> {
 /// # Errors
 /// As [`read`], without a name.
 pub fn from_bytes(bytes: &[u8]) -> Result<Vec<(String, ArrayD<f32>)>> {
+    check_ends(bytes)?;
     let file = SafeTensors::deserialize(bytes)
         .map_err(|error| InteropError::malformed(FORMAT, error.to_string()))?;
     let mut tensors = Vec::with_capacity(file.len());
@@ -44,6 +45,21 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Vec<(String, ArrayD<f32>)>> {
     }
     tensors.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(tensors)
+}
+
+/// Refuses tensors that end beyond the file. The reader adds up where they end, and would leave the range of numbers. What else is wrong
+/// it says itself.
+pub(crate) fn check_ends(bytes: &[u8]) -> Result<()> {
+    let Some((length, rest)) = bytes.split_first_chunk() else { return Ok(()) };
+    let header = usize::try_from(u64::from_le_bytes(*length)).ok().and_then(|length| rest.get(..length));
+    let Some(Ok(metadata)) = header.map(serde_json::from_slice::<Metadata>) else { return Ok(()) };
+    let tensors = metadata.tensors();
+    match tensors.iter().find(|(_, tensor)| tensor.data_offsets.1 > bytes.len()) {
+        None => Ok(()),
+        Some((name, _)) => {
+            Err(InteropError::malformed(FORMAT, format!("{name} ends beyond the file: is it cut short?")))
+        }
+    }
 }
 
 /// Writes tensors as the file `path`, whole or not at all.

@@ -28,7 +28,7 @@ pub(super) fn open(bytes: Vec<u8>) -> Result<(Value, H5File)> {
 }
 
 fn open_parts(archive: &mut Archive) -> Result<(Value, H5File)> {
-    let config = archive.read(CONFIG)?.ok_or_else(|| missing(CONFIG))?;
+    let config = archive.read_values(CONFIG)?.ok_or_else(|| missing(CONFIG))?;
     let config: Value = serde_json::from_slice(&config)
         .map_err(|error| InteropError::malformed(FORMAT, format!("{CONFIG} is not JSON: {error}")))?;
     if layer_list(&config).is_none() {

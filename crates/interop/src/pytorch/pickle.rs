@@ -3,7 +3,7 @@
 //! A pickle is a program for a stack machine, and some of its commands make Python call any function. Here a call of a
 //! function that state dicts need (`OrderedDict`, PyTorch's makers of tensors) becomes a [`Value::Call`] that says so;
 //! any other is an error that names the function. All values lie in one list and refer to each other by number, so a
-//! value that contains itself does no harm, and there are never more values than the file has bytes.
+//! value that contains itself does no harm, and there are hardly more values than the pickle has bytes.
 //!
 //! The commands are those of Python's
 //! [pickletools](https://github.com/python/cpython/blob/main/Lib/pickletools.py), protocols 0 to 5.
@@ -63,8 +63,8 @@ pub(super) enum Value {
     List(Vec<Id>),
     /// Keys and values in their order.
     Dict(Vec<(Id, Id)>),
-    /// Something with a name in a module: a function or a class.
-    Global(String, String),
+    /// Something with a name in a module: a function or a class. Both are texts.
+    Global(Id, Id),
     /// What a function of [`KNOWN`] would make of its arguments.
     Call(Id, Id),
     /// Something outside the pickle: a tensor's numbers.
@@ -72,7 +72,7 @@ pub(super) enum Value {
 }
 
 /// A pickle's values, and which of them it is about.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Pickle {
     values: Vec<Value>,
     pub(super) top: Id,
@@ -91,6 +91,7 @@ impl Pickle {
             stack: Vec::new(),
             marks: Vec::new(),
             memo: HashMap::new(),
+            copies: bytes.len(),
         };
         let top = machine.run()?;
         Ok((Self { values: machine.values, top }, machine.at))
@@ -135,7 +136,7 @@ impl Pickle {
     /// The name of a function or class, without its module.
     pub(super) fn global(&self, id: Id) -> Option<&str> {
         match self.get(id) {
-            Value::Global(_, name) => Some(name),
+            Value::Global(_, name) => self.text(*name),
             _ => None,
         }
     }
@@ -149,6 +150,8 @@ struct Machine<'a> {
     /// Heights of the stack at the marks that are open.
     marks: Vec<usize>,
     memo: HashMap<usize, Id>,
+    /// Pairs that may still be copied from lists into dicts.
+    copies: usize,
 }
 
 impl Machine<'_> {
@@ -198,15 +201,14 @@ impl Machine<'_> {
             }
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
-                self.push(Value::Global(module, name));
+                let first = self.values.len();
+                self.values.extend([Value::Text(module), Value::Text(name)]);
+                self.push(Value::Global(first, first + 1));
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
                 match (&self.values[module], &self.values[name]) {
-                    (Value::Text(module), Value::Text(name)) => {
-                        let global = Value::Global(module.clone(), name.clone());
-                        self.push(global);
-                    }
+                    (Value::Text(_), Value::Text(_)) => self.push(Value::Global(module, name)),
                     _ => return Err(self.wrong("a name that is not text")),
                 }
             }
@@ -232,10 +234,15 @@ impl Machine<'_> {
     }
 
     fn call(&mut self, function: Id, arguments: Id, start: usize) -> Result<()> {
-        let Value::Global(module, name) = &self.values[function] else {
+        let text = |id: Id| match &self.values[id] {
+            Value::Text(text) => text.as_str(),
+            _ => "",
+        };
+        let Value::Global(module, name) = self.values[function] else {
             return Err(malformed(start, "something is called that is not a function"));
         };
-        if !KNOWN.iter().any(|known| known == &(module.as_str(), name.as_str())) {
+        let (module, name) = (text(module), text(name));
+        if !KNOWN.iter().any(|known| known == &(module, name)) {
             let reason = format!(
                 "at byte {start} it would call {}.{}; code in files is never run, only tensors are read (in Python, torch.save(model.state_dict(), …) writes those alone)",
                 shown(module),
@@ -243,8 +250,14 @@ impl Machine<'_> {
             );
             return Err(InteropError::unsupported(FORMAT, reason));
         }
-        let value = match name.as_str() {
-            "OrderedDict" => Value::Dict(self.pairs(arguments)),
+        let value = match name {
+            "OrderedDict" => {
+                let pairs = self.pairs(arguments);
+                let left = self.copies.checked_sub(pairs.len());
+                self.copies =
+                    left.ok_or_else(|| malformed(start, "its dicts hold more than the file has"))?;
+                Value::Dict(pairs)
+            }
             "defaultdict" | "Counter" => Value::Dict(Vec::new()),
             "deque" => Value::List(Vec::new()),
             _ => Value::Call(function, arguments),

@@ -4,15 +4,18 @@
 //! raw bytes are read and turned into numbers here, after type, shape and length have been compared. What is written is
 //! contiguous and unfiltered, in the format of HDF5 1.8, which every reader of the last fifteen years knows.
 
+mod datatypes;
+mod guard;
 mod stored;
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use hdf5_pure::{
-    AttrValue, Datatype, DatatypeByteOrder, Error, FileBuilder, FormatError, Layout, LibVer,
+    AttrValue, Datatype, DatatypeByteOrder, Error, FileBuilder, FormatError, Layout, LibVer, Source,
     VlenStringReadOptions,
 };
 use ndarray::{ArrayD, ArrayViewD};
@@ -20,19 +23,27 @@ use ndarray::{ArrayD, ArrayViewD};
 use crate::numbers::{Encoding, Kind};
 use crate::{InteropError, Result};
 
+use guard::{Guarded, Meter};
 pub(crate) use stored::StoredArray;
-use stored::{OnDisk, Place};
+use stored::{InMemory, OnDisk, Place};
 
 const FORMAT: &str = "HDF5 file";
-/// Bytes of numbers that any file may give, beyond eight times its own size: compressed files hold more than they weigh.
+/// Bytes of numbers, as they are in memory, that any file may give beyond sixteen times its own size: compressed files hold
+/// more than they weigh.
 const FREE_BYTES: u64 = 1 << 28;
+/// Bytes of a number in memory, at least.
+const NUMBER: u64 = 4;
+/// Bytes of a text in memory beside its letters.
+const TEXT: u64 = 32;
 
-/// Times that groups of any file may be opened, beyond one for each [`GROUP_BYTES`] of its size.
-const FREE_GROUPS: u64 = 1 << 10;
-/// Of several hundred bytes that a group takes at least: it may be opened often.
-const GROUP_BYTES: u64 = 16;
-/// Times that groups of a large file may be opened.
-const MOST_GROUPS: u64 = 1 << 18;
+/// Times that groups and arrays of any file may be opened, beyond one for each [`OPENED_BYTES`] of its size.
+const FREE_OPENS: u64 = 1 << 10;
+/// Of several hundred bytes that a group or an array takes at least: it may be opened often.
+const OPENED_BYTES: u64 = 16;
+/// Times that groups and arrays of a large file may be opened.
+const MOST_OPENS: u64 = 1 << 18;
+/// Bytes of a path that count as an opening more: what is opened keeps its path.
+const PATH_BYTES: usize = 1 << 8;
 
 /// Bytes of an array's texts that are read.
 const MAX_TEXT: usize = 1 << 26;
@@ -41,13 +52,21 @@ const MAX_TEXT: usize = 1 << 26;
 #[derive(Debug)]
 pub struct H5File {
     file: hdf5_pure::File,
-    /// The file on disk, if its bytes are not in memory.
-    disk: Option<Arc<fs::File>>,
+    content: Content,
     length: u64,
-    /// Bytes that may still be read. Many names can lead to one array, so the sum is bounded.
+    meter: Arc<Meter>,
+    /// Bytes that may still be made. Many names can lead to one array, so the sum is bounded.
     budget: Cell<u64>,
-    /// Times that groups may still be opened. Groups can hold each other, so that a small file has more paths than anyone can walk.
-    groups: Cell<u64>,
+    /// Times that groups and arrays may still be opened. Groups can hold each other, so that a small file has more paths than
+    /// anyone can walk.
+    opens: Cell<u64>,
+}
+
+/// Where the bytes of a file are.
+#[derive(Debug)]
+enum Content {
+    Memory(Arc<Vec<u8>>),
+    Disk(Arc<fs::File>),
 }
 
 impl H5File {
@@ -62,8 +81,8 @@ impl H5File {
     /// When they are not an HDF5 file.
     pub fn open(bytes: Vec<u8>) -> Result<Self> {
         let length = bytes.len() as u64;
-        let file = hdf5_pure::File::from_bytes(bytes).map_err(|error| malformed("/", error))?;
-        Ok(Self::of(file, None, length))
+        let bytes = Arc::new(bytes);
+        Self::of(InMemory(Arc::clone(&bytes)), Content::Memory(bytes), length)
     }
 
     /// Opens the file at `path`, of which nothing is kept in memory but its structure.
@@ -75,14 +94,16 @@ impl H5File {
         let disk = Arc::new(fs::File::open(path).map_err(io)?);
         let length = disk.metadata().map_err(io)?.len();
         let source = OnDisk { file: Arc::clone(&disk), length };
-        let file = hdf5_pure::File::from_source(source).map_err(|error| malformed("/", error))?;
-        Ok(Self::of(file, Some(disk), length))
+        Self::of(source, Content::Disk(disk), length)
     }
 
-    fn of(file: hdf5_pure::File, disk: Option<Arc<fs::File>>, length: u64) -> Self {
-        let budget = Cell::new(FREE_BYTES.saturating_add(length.saturating_mul(8)));
-        let groups = Cell::new((FREE_GROUPS + length / GROUP_BYTES).min(MOST_GROUPS));
-        Self { file, disk, length, budget, groups }
+    fn of(source: impl Source + Send + Sync + 'static, content: Content, length: u64) -> Result<Self> {
+        let meter = Meter::new(length);
+        let source = Guarded { source, meter: Arc::clone(&meter) };
+        let file = hdf5_pure::File::from_source(source).map_err(|error| malformed("/", error))?;
+        let budget = Cell::new(FREE_BYTES.saturating_add(length.saturating_mul(16)));
+        let opens = Cell::new((FREE_OPENS + length / OPENED_BYTES).min(MOST_OPENS));
+        Ok(Self { file, content, length, meter, budget, opens })
     }
 
     /// The outermost group.
@@ -105,6 +126,7 @@ impl<'a> Group<'a> {
     /// # Errors
     /// When the group is damaged.
     pub fn groups(&self) -> Result<Vec<String>> {
+        self.file.meter.begin();
         self.sorted(self.group.groups())
     }
 
@@ -113,6 +135,7 @@ impl<'a> Group<'a> {
     /// # Errors
     /// When the group is damaged.
     pub fn arrays(&self) -> Result<Vec<String>> {
+        self.file.meter.begin();
         self.sorted(self.group.datasets())
     }
 
@@ -129,13 +152,7 @@ impl<'a> Group<'a> {
     /// When the file is damaged there.
     pub fn group(&self, path: &str) -> Result<Option<Group<'a>>> {
         let inner = format!("{}/{path}", self.path);
-        let left = self.file.groups.get().checked_sub(1).ok_or_else(|| {
-            InteropError::malformed(
-                FORMAT,
-                format!("it has too many groups, or they hold each other, at {inner}"),
-            )
-        })?;
-        self.file.groups.set(left);
+        self.file.open_once(&inner)?;
         match self.group.group(path) {
             Ok(group) => Ok(Some(Group { file: self.file, group, path: inner })),
             Err(Error::Format(FormatError::PathNotFound(_)) | Error::NotAGroup(_)) => Ok(None),
@@ -157,7 +174,7 @@ impl<'a> Group<'a> {
     /// # Errors
     /// When the group's attributes are damaged.
     pub fn text(&self, attribute: &str) -> Result<Option<String>> {
-        let attributes = self.group.attrs().map_err(|error| malformed(&self.path, error))?;
+        let attributes = self.file.attributes(&self.path, || self.group.attrs())?;
         Ok(attributes.get(attribute).and_then(AttrValue::as_str).map(str::to_owned))
     }
 
@@ -167,7 +184,7 @@ impl<'a> Group<'a> {
     /// # Errors
     /// When the group's attributes are damaged.
     pub fn texts(&self, attribute: &str) -> Result<Vec<String>> {
-        let attributes = self.group.attrs().map_err(|error| malformed(&self.path, error))?;
+        let attributes = self.file.attributes(&self.path, || self.group.attrs())?;
         let texts = |value: &AttrValue| value.as_strings().map(<[String]>::to_vec).unwrap_or_default();
         if let Some(value) = attributes.get(attribute) {
             return Ok(texts(value));
@@ -189,7 +206,10 @@ impl<'a> Group<'a> {
     /// # Errors
     /// As [`floats`](Self::floats), and when it holds other numbers than integers.
     pub fn integers(&self, path: &str) -> Result<ArrayD<i64>> {
-        self.stored(path)?.integers()
+        let array = self.stored(path)?;
+        let count: usize = array.shape().iter().product();
+        self.file.spend(&array.path, Some(count as u64 * NUMBER))?; // an i64 has twice the bytes of an f32
+        array.integers()
     }
 
     /// The texts of the array at `path`: of fixed width, whose padding is left out, or of any.
@@ -198,37 +218,45 @@ impl<'a> Group<'a> {
     /// When it is not there, damaged, larger than the file can hold, or holds no texts.
     pub fn strings(&self, path: &str) -> Result<Vec<String>> {
         let full = format!("{}/{path}", self.path);
+        self.file.open_once(&full)?;
         let wrong = |error| malformed(&full, error);
         let dataset = self.group.dataset(path).map_err(wrong)?;
         let datatype = dataset.datatype().map_err(wrong)?;
-        let (shape, layout) = (dataset.shape().map_err(wrong)?, dataset.layout().map_err(wrong)?);
-        self.file.claim(&full, &shape, datatype.type_size() as usize, &layout)?;
+        let shape = dataset.shape().map_err(wrong)?;
+        self.file.claim(&full, &dataset, &shape, datatype.type_size() as usize)?;
+        let count = shape.iter().try_fold(TEXT, |product, &length| product.checked_mul(length));
+        self.file.spend(&full, count)?;
         if let Datatype::String { .. } = datatype {
             return dataset.read_string().map_err(wrong);
         }
         let most = usize::try_from(self.file.budget.get()).unwrap_or(usize::MAX).min(MAX_TEXT);
         let limits = VlenStringReadOptions::new().with_max_payload_bytes(most);
-        dataset.read_vlen_strings(limits).map_err(wrong)
+        let texts = dataset.read_vlen_strings(limits).map_err(wrong)?;
+        self.file.spend(&full, Some(texts.iter().map(|text| text.len() as u64).sum()))?;
+        Ok(texts)
     }
 
     /// The array at `path`, its numbers left where they are.
     pub(crate) fn stored(&self, path: &str) -> Result<StoredArray> {
         let full = format!("{}/{path}", self.path);
+        self.file.open_once(&full)?;
         let wrong = |error| malformed(&full, error);
         let dataset = self.group.dataset(path).map_err(wrong)?;
         let mut encoding = encoding(&dataset.datatype().map_err(wrong)?)
             .ok_or_else(|| InteropError::unsupported(FORMAT, format!("{full} holds no plain numbers")))?;
         let brain_float = |value: &AttrValue| value.as_str() == Some("bfloat16");
-        if encoding.size == 2 && dataset.attrs().map_err(wrong)?.get("dtype").is_some_and(brain_float) {
+        if encoding.size == 2
+            && self.file.attributes(&full, || dataset.attrs())?.get("dtype").is_some_and(brain_float)
+        {
             encoding.kind = Kind::Bfloat;
         }
         let shape = dataset.shape().map_err(wrong)?;
+        let bytes = self.file.claim(&full, &dataset, &shape, encoding.size)?;
         let layout = dataset.layout().map_err(wrong)?;
-        let bytes = self.file.claim(&full, &shape, encoding.size, &layout)?;
         let place = match self.file.place(&layout, bytes) {
             _ if bytes == 0 => Place::Empty,
             Some(place) => place,
-            None => Place::Packed(Box::new(dataset)),
+            None => Place::Packed(Box::new(dataset), Arc::clone(&self.file.meter)),
         };
         let shape = shape.iter().map(|&length| length as usize).collect(); // their product fits memory
         Ok(StoredArray { path: full, shape, encoding, place })
@@ -240,34 +268,99 @@ impl H5File {
     fn place(&self, layout: &Layout, bytes: u64) -> Option<Place> {
         let Layout::Contiguous { address: Some(start), size } = layout else { return None };
         let end = start.checked_add(bytes).filter(|&end| *size == bytes && end <= self.length)?;
-        Some(match &self.disk {
-            Some(disk) => Place::Disk(Arc::clone(disk), *start),
-            None => {
-                Place::Memory(self.file.clone(), usize::try_from(*start).ok()?..usize::try_from(end).ok()?)
+        Some(match &self.content {
+            Content::Disk(disk) => Place::Disk(Arc::clone(disk), *start),
+            Content::Memory(bytes) => {
+                Place::Memory(Arc::clone(bytes), usize::try_from(*start).ok()?..usize::try_from(end).ok()?)
             }
         })
     }
 
-    /// The bytes that an array needs, taken from the budget before anything is allocated.
-    fn claim(&self, path: &str, shape: &[u64], size: usize, layout: &Layout) -> Result<u64> {
-        let bytes = shape.iter().try_fold(size as u64, |product, &length| product.checked_mul(length));
-        let bound = match layout {
-            Layout::Compact { .. } | Layout::Contiguous { .. } => self.length.min(self.budget.get()),
-            _ => self.budget.get(),
-        };
-        match bytes {
-            Some(bytes) if bytes <= bound => {
-                self.budget.set(self.budget.get() - bytes);
-                Ok(bytes)
-            }
-            _ => {
-                let reason = format!(
-                    "{path} claims shape {shape:?}, more than a file of {} bytes can hold",
-                    self.length
-                );
-                Err(InteropError::too_large(FORMAT, reason))
-            }
+    /// Begins to open a group or an array.
+    fn open_once(&self, path: &str) -> Result<()> {
+        self.meter.begin();
+        let cost = 1 + (path.len() / PATH_BYTES) as u64;
+        let left = self.opens.get().checked_sub(cost).ok_or_else(|| {
+            let path: String = path.chars().take(PATH_BYTES).collect();
+            let reason = format!("its groups and arrays are too many, or hold or name each other, at {path}");
+            InteropError::malformed(FORMAT, reason)
+        })?;
+        self.opens.set(left);
+        Ok(())
+    }
+
+    /// All attributes of a group or an array, as the library gives them.
+    fn attributes(
+        &self,
+        path: &str,
+        read: impl FnOnce() -> std::result::Result<HashMap<String, AttrValue>, Error>,
+    ) -> Result<HashMap<String, AttrValue>> {
+        self.meter.begin();
+        let attributes = read().map_err(|error| malformed(path, error))?;
+        if self.meter.refused() {
+            let reason = format!("the attributes of {path:?} are larger than the file, or damaged");
+            return Err(InteropError::malformed(FORMAT, reason));
         }
+        Ok(attributes)
+    }
+
+    /// Takes from the budget what will be made, `None` being too much.
+    fn spend(&self, path: &str, bytes: Option<u64>) -> Result<()> {
+        let left = bytes.and_then(|bytes| self.budget.get().checked_sub(bytes));
+        self.budget.set(left.ok_or_else(|| {
+            let reason = format!(
+                "{path} and what was read before are more than a file of {} bytes can hold",
+                self.length
+            );
+            InteropError::too_large(FORMAT, reason)
+        })?);
+        Ok(())
+    }
+
+    /// The bytes that an array has in the file; those that it needs are taken from the budget before anything is allocated.
+    fn claim(&self, path: &str, dataset: &hdf5_pure::Dataset, shape: &[u64], size: usize) -> Result<u64> {
+        let layout = dataset.layout().map_err(|error| malformed(path, error))?;
+        let too_large = || {
+            let reason =
+                format!("{path} claims shape {shape:?}, more than a file of {} bytes can hold", self.length);
+            InteropError::too_large(FORMAT, reason)
+        };
+        let size = size as u64;
+        let product = |sizes: &[u64], first| {
+            sizes.iter().try_fold(first, |product: u64, &next| product.checked_mul(next))
+        };
+        let bytes = product(shape, size).ok_or_else(too_large)?;
+        let made = product(shape, size.max(NUMBER)).ok_or_else(too_large)?;
+        match &layout {
+            Layout::Compact { .. } | Layout::Contiguous { .. } if bytes > self.length => {
+                return Err(too_large());
+            }
+            Layout::Chunked { chunk_shape, .. } => {
+                // What the library makes of chunks, of which some may be there twice and the last are larger than the array.
+                let counts: Vec<u64> = shape
+                    .iter()
+                    .zip(chunk_shape)
+                    .map(|(&length, &chunk)| length.div_ceil(chunk.max(1)))
+                    .collect();
+                let count =
+                    product(&counts, 1).filter(|&count| count <= self.length).ok_or_else(too_large)?;
+                let chunk = product(chunk_shape, size).ok_or_else(too_large)?;
+                let chunks = dataset.chunks().map_err(|error| malformed(path, error))?;
+                let stored = chunks.iter().try_fold(0u64, |sum, chunk| sum.checked_add(chunk.storage_size));
+                if chunks.len() as u64 > count {
+                    return Err(InteropError::malformed(
+                        FORMAT,
+                        format!("{path} has more chunks than its shape"),
+                    ));
+                }
+                let unpacked = chunk.checked_mul(chunks.len() as u64).zip(stored);
+                let unpacked = unpacked.and_then(|(unpacked, stored)| unpacked.checked_add(stored));
+                self.spend(path, unpacked.map(|unpacked| unpacked.saturating_sub(made)))?;
+            }
+            _ => {}
+        }
+        self.spend(path, Some(made))?;
+        Ok(bytes)
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use hdf5_pure::{FormatError, Source};
 use ndarray::{ArrayD, IxDyn};
 
+use super::guard::Meter;
 use super::{FORMAT, malformed};
 use crate::numbers::Encoding;
 use crate::{InteropError, Result};
@@ -28,11 +29,11 @@ pub(crate) struct StoredArray {
 /// Where an array's bytes are.
 pub(super) enum Place {
     /// In one piece of a file in memory.
-    Memory(hdf5_pure::File, Range<usize>),
+    Memory(Arc<Vec<u8>>, Range<usize>),
     /// In one piece of a file on disk, from this byte.
     Disk(Arc<fs::File>, u64),
     /// In pieces, compressed, or in the array's header.
-    Packed(Box<hdf5_pure::Dataset>),
+    Packed(Box<hdf5_pure::Dataset>, Arc<Meter>),
     /// Nowhere: there are none.
     Empty,
 }
@@ -42,7 +43,7 @@ impl std::fmt::Debug for Place {
         f.write_str(match self {
             Self::Memory(..) => "memory",
             Self::Disk(..) => "disk",
-            Self::Packed(_) => "packed",
+            Self::Packed(..) => "packed",
             Self::Empty => "empty",
         })
     }
@@ -63,10 +64,11 @@ impl StoredArray {
         match &self.place {
             Place::Empty => Ok(()),
             Place::Memory(file, range) => {
-                let raw = file.as_bytes().get(range.clone()).unwrap_or_default();
+                let raw = file.get(range.clone()).unwrap_or_default();
                 self.convert(self.of_length(raw, bytes)?, values)
             }
-            Place::Packed(dataset) => {
+            Place::Packed(dataset, meter) => {
+                meter.begin();
                 let raw = dataset.read_raw().map_err(|error| malformed(&self.path, error))?;
                 self.convert(self.of_length(&raw, bytes)?, values)
             }
@@ -105,11 +107,12 @@ impl StoredArray {
             Place::Disk(file, start) => read_at(file, *start, &mut raw)
                 .map_err(|error| InteropError::malformed(FORMAT, format!("{}: {error}", self.path)))?,
             Place::Memory(file, range) => {
-                let found = file.as_bytes().get(range.clone()).unwrap_or_default();
+                let found = file.get(range.clone()).unwrap_or_default();
                 let bytes = raw.len();
                 raw.copy_from_slice(self.of_length(found, bytes)?);
             }
-            Place::Packed(dataset) => {
+            Place::Packed(dataset, meter) => {
+                meter.begin();
                 let found = dataset.read_raw().map_err(|error| malformed(&self.path, error))?;
                 let bytes = raw.len();
                 raw.copy_from_slice(self.of_length(&found, bytes)?);
@@ -139,6 +142,23 @@ impl StoredArray {
 
     fn refused(&self) -> InteropError {
         InteropError::unsupported(FORMAT, format!("{} holds {:?} numbers", self.path, self.encoding))
+    }
+}
+
+/// A file in memory, whose bytes the arrays share.
+pub(super) struct InMemory(pub Arc<Vec<u8>>);
+
+impl Source for InMemory {
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::result::Result<(), FormatError> {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let end = start.saturating_add(buffer.len());
+        let missing = FormatError::UnexpectedEof { expected: end, available: self.0.len() };
+        buffer.copy_from_slice(self.0.get(start..end).ok_or(missing)?);
+        Ok(())
     }
 }
 

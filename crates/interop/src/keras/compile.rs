@@ -15,11 +15,13 @@ pub(super) fn from_training_config(training: Value) -> Option<Value> {
 }
 
 /// An optimizer as Keras 2 wrote it, in Keras 3's words. Keras 2 marks its newer optimizers, whose states and settings are
-/// those of Keras 3, as custom, and tells how they are run besides; the older ones say `lr`.
+/// those of Keras 3, as custom, and tells how they are run besides; the older ones say `lr`. What is no object is left as it is.
 fn modernize(optimizer: &mut Value) {
-    let class_name = optimizer["class_name"].as_str().unwrap_or_default();
-    optimizer["class_name"] = class_name.trim_start_matches("Custom>").into();
-    if let Some(config) = optimizer["config"].as_object_mut() {
+    let Value::Object(optimizer) = optimizer else { return };
+    let class_name = optimizer.get("class_name").and_then(Value::as_str).unwrap_or_default();
+    let class_name = class_name.trim_start_matches("Custom>").into();
+    optimizer.insert("class_name".into(), class_name);
+    if let Some(config) = optimizer.get_mut("config").and_then(Value::as_object_mut) {
         config.retain(|key, _| !["jit_compile", "is_legacy_optimizer"].contains(&key.as_str()));
         if let Some(rate) = config.shift_remove("lr") {
             config.insert("learning_rate".into(), rate);
@@ -76,5 +78,7 @@ mod tests {
             json!({"class_name": "Custom>Adam", "config": {"lr": 0.5, "decay": 0.0, "jit_compile": false}});
         let keras3 = json!({"class_name": "Adam", "config": {"learning_rate": 0.5}});
         assert_eq!(from_training_config(json!({"optimizer_config": keras2})).unwrap()["optimizer"], keras3);
+        let named = from_training_config(json!({"optimizer_config": "adam"}));
+        assert_eq!(named, Some(json!({"optimizer": "adam"})));
     }
 }

@@ -9,6 +9,8 @@ use crate::{InteropError, Result};
 
 /// Nested models deeper than this are not believed.
 const MAX_DEPTH: usize = 16;
+/// Bytes of the paths of all layers. Each has the names of the models that it is in.
+const MAX_PATHS: usize = 1 << 26;
 
 /// A layer, or a model used as a layer.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +35,8 @@ pub(super) struct Place {
 /// All layers of a model's object, each nested model before its layers.
 pub(super) fn places(model: &Value) -> Result<Vec<Place>> {
     let mut places = Vec::new();
-    walk(model, None, &mut places)?;
+    let mut left = MAX_PATHS;
+    walk(model, None, &mut places, &mut left)?;
     let mut seen = HashSet::new();
     match places.iter().find(|place| !seen.insert(place.path.as_str())) {
         Some(twice) => Err(InteropError::malformed(FORMAT, format!("two layers are named {:?}", twice.path))),
@@ -41,7 +44,8 @@ pub(super) fn places(model: &Value) -> Result<Vec<Place>> {
     }
 }
 
-fn walk(model: &Value, around: Option<&Place>, places: &mut Vec<Place>) -> Result<()> {
+/// `left` counts the bytes of paths down.
+fn walk(model: &Value, around: Option<&Place>, places: &mut Vec<Place>, left: &mut usize) -> Result<()> {
     let depth = around.map_or(0, |place| place.depth + 1);
     if depth > MAX_DEPTH {
         return Err(InteropError::unsupported(FORMAT, format!("models nested more than {MAX_DEPTH} deep")));
@@ -60,6 +64,15 @@ fn walk(model: &Value, around: Option<&Place>, places: &mut Vec<Place>) -> Resul
     for layer in layers {
         let class_name = layer["class_name"].as_str().unwrap_or_default().to_owned();
         let name = layer["config"]["name"].as_str().or(layer["name"].as_str()).unwrap_or_default().to_owned();
+        // Its group is named by its class, in snake case.
+        let own = name.len() + class_name.len().saturating_mul(2);
+        let bytes = around.map_or(0, |place| place.path.len() + place.group.len()) + own;
+        *left = left.checked_sub(bytes).ok_or_else(|| {
+            InteropError::too_large(
+                FORMAT,
+                "the names of its layers, with those of the models around, are too long",
+            )
+        })?;
         let is_operation = layer["module"].as_str().is_some_and(|module| module.starts_with("keras.src.ops"));
         // A Sequential hides its input layer, from the counters too; operations between layers are none.
         let group = if is_operation || (sequential && class_name == "InputLayer") {
@@ -83,7 +96,7 @@ fn walk(model: &Value, around: Option<&Place>, places: &mut Vec<Place>) -> Resul
         };
         places.push(place.clone());
         if place.is_model {
-            walk(layer, Some(&place), places)?;
+            walk(layer, Some(&place), places, left)?;
         }
     }
     Ok(())

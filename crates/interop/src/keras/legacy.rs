@@ -32,25 +32,27 @@ pub(super) fn read(file: &H5File) -> Result<KerasFile<StoredArray>> {
     }
     let places = places(&config)?;
     let weights = root.required_group("model_weights")?;
-    let mut found: HashMap<String, Vec<(String, StoredArray)>> = HashMap::new();
+    let outer: HashMap<&str, usize> =
+        (0..places.len()).filter(|&i| places[i].depth == 0).map(|i| (places[i].name.as_str(), i)).collect();
+    let mut inner = InnerPlaces::of(&places);
+    let mut found: HashMap<usize, Vec<(String, StoredArray)>> = HashMap::new();
     for name in weights.texts("layer_names")? {
         let group = weights.required_group(&name)?;
-        let place = places.iter().find(|place| place.depth == 0 && place.name == name);
-        let place = place.ok_or_else(|| {
+        let place = *outer.get(name.as_str()).ok_or_else(|| {
             InteropError::malformed(
                 FORMAT,
                 format!("there are weights for {name:?}, not a layer of the model"),
             )
         })?;
         for path in group.texts("weight_names")? {
-            let layer = if place.is_model { inner_place(place, &places, &path)? } else { place };
-            found.entry(layer.path.clone()).or_default().push((last(&path).to_owned(), group.stored(&path)?));
+            let layer = if places[place].is_model { inner.find(&places[place], &path)? } else { place };
+            found.entry(layer).or_default().push((last(&path).to_owned(), group.stored(&path)?));
         }
     }
     let compile_config = json_attribute(&root, "training_config")?.and_then(from_training_config);
     let optimizer = root.group("optimizer_weights")?.map(|group| optimizer(&group)).transpose()?.flatten();
-    let layers = places.into_iter().filter_map(|place| {
-        let weights = found.remove(&place.path)?;
+    let layers = places.into_iter().enumerate().filter_map(|(i, place)| {
+        let weights = found.remove(&i)?;
         Some(LayerWeights { path: place.path, class_name: place.class_name, weights })
     });
     Ok(KerasFile { layers: layers.collect(), config, compile_config, optimizer, members: Vec::new() })
@@ -70,27 +72,57 @@ fn last(path: &str) -> &str {
     name.split(':').next().unwrap_or(name)
 }
 
-/// The layer inside the model `outer` that the path `…/conv2d/kernel` belongs to. Names are unique in each model, not
-/// across them, so among equal names the one whose models the path also tells wins.
-fn inner_place<'a>(outer: &Place, places: &'a [Place], path: &str) -> Result<&'a Place> {
-    let parents: Vec<&str> = path.split('/').rev().skip(1).collect();
-    let inside = format!("{}/", outer.path);
-    // Parts of a layer, such as the cell of a recurrent one, stand between its name and the weight's.
-    let agreement = |place: &Place| {
-        let from = |skipped: usize| {
-            place.path.split('/').rev().zip(&parents[skipped..]).take_while(|(a, b)| a == *b).count()
-        };
-        (0..parents.len().min(4)).map(from).max().unwrap_or(0)
-    };
-    let candidates = places.iter().filter(|place| !place.is_model && place.path.starts_with(&inside));
-    let best = candidates.clone().map(agreement).max().unwrap_or(0);
-    let mut best_places = candidates.filter(|place| agreement(place) == best);
-    match (best, best_places.next(), best_places.next()) {
-        (1.., Some(place), None) => Ok(place),
-        _ => Err(InteropError::unsupported(
-            FORMAT,
-            format!("the weight {path:?} fits no layer of {:?} alone", outer.path),
-        )),
+/// The layers inside models, by the last part of their paths.
+struct InnerPlaces<'a> {
+    places: &'a [Place],
+    by_name: HashMap<&'a str, Vec<usize>>,
+    /// Names of layers that may still be compared with those of weights. Thousands can have one name, each in a model of its own.
+    comparisons: usize,
+}
+
+/// Comparisons of layers with weights in a file. Most weights need one.
+const MAX_COMPARISONS: usize = 1 << 24;
+/// Bytes of names that are compared as fast as two short ones.
+const SHORT: usize = 64;
+
+impl<'a> InnerPlaces<'a> {
+    fn of(places: &'a [Place]) -> Self {
+        let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (i, place) in places.iter().enumerate().filter(|(_, place)| place.depth > 0 && !place.is_model) {
+            by_name.entry(place.path.rsplit('/').next().unwrap_or_default()).or_default().push(i);
+        }
+        Self { places, by_name, comparisons: MAX_COMPARISONS }
+    }
+
+    /// The layer inside the model `outer` that the path `…/conv2d/kernel` belongs to. Names are unique in each model, not
+    /// across them, so among equal names the one whose models the path also tells wins.
+    fn find(&mut self, outer: &Place, path: &str) -> Result<usize> {
+        let parents: Vec<&str> = path.split('/').rev().skip(1).collect();
+        let inside = format!("{}/", outer.path);
+        let comparison = 1 + (inside.len() + path.len()) / SHORT;
+        let (mut best, mut best_place) = (0, None);
+        // Parts of a layer, such as the cell of a recurrent one, stand between its name and the weight's.
+        for skipped in 0..parents.len().min(4) {
+            let candidates = self.by_name.get(parents[skipped]).map_or(&[][..], Vec::as_slice);
+            let cost = comparison.saturating_mul(1 + candidates.len());
+            self.comparisons = self.comparisons.checked_sub(cost).ok_or_else(|| {
+                InteropError::too_large(FORMAT, "its nested models have too many layers of one name")
+            })?;
+            for &i in candidates.iter().filter(|&&i| self.places[i].path.starts_with(&inside)) {
+                let names = self.places[i].path.split('/').rev();
+                let agreement = names.zip(&parents[skipped..]).take_while(|(a, b)| a == *b).count();
+                match best_place {
+                    // As good as another layer.
+                    Some(other) if agreement == best && other != Some(i) => best_place = Some(None),
+                    _ if agreement > best => (best, best_place) = (agreement, Some(Some(i))),
+                    _ => {}
+                }
+            }
+        }
+        best_place.flatten().ok_or_else(|| {
+            let reason = format!("the weight {path:?} fits no layer of {:?} alone", outer.path);
+            InteropError::unsupported(FORMAT, reason)
+        })
     }
 }
 

@@ -10,6 +10,21 @@ use super::tensor::{Element, Tensor};
 use super::{FORMAT, File, Import};
 use crate::{InteropError, Result};
 
+/// A run may take so many bytes,
+const MEMORY: usize = 1 << 30;
+
+/// and so many more for each byte of the file and of the inputs.
+const GROWTH: usize = 256;
+
+/// A run may take so many multiplications, as which what it makes counts, too,
+const WORK: usize = 1 << 38;
+
+/// and so many more for each byte of the file and of the inputs.
+const WORK_OF_A_BYTE: usize = 1 << 18;
+
+/// So often inputs are asked for one by one whose numbers must be known.
+const ROUNDS: usize = 16;
+
 /// A file made ready for values of its inputs.
 ///
 /// All inputs are left open that can be. Where sizes or places follow from the numbers of one (the shape of a `Reshape`, the scales
@@ -41,7 +56,9 @@ impl File {
         let open = inputs.iter().map(|(name, tensor)| (name.clone(), tensor.dims.clone())).collect();
         let mut options = Import { keep_layout: true, open, ..Import::new() };
         let mut telling: Option<InteropError> = None;
+        let mut round = 0;
         loop {
+            round += 1;
             let failure = match import::parts(&options, self, true) {
                 Ok(parts) => return evaluation(parts, inputs, options.constants),
                 Err(failure) => failure,
@@ -49,7 +66,7 @@ impl File {
             let (problem, needs_numbers) = (failure.problem, !failure.wanted.is_empty());
             let is_open = |name: &String| options.constants.iter().all(|(known, _)| known != name);
             let mut wanted: Vec<&String> = failure.wanted.iter().filter(|name| is_open(name)).collect();
-            if wanted.is_empty() {
+            if wanted.is_empty() || round > ROUNDS {
                 // The first input is the one that is worked on, as a rule; what no model can be made of is computed node by node.
                 let rest = names.iter().skip(1).filter(|name| is_open(name)).collect::<Vec<_>>();
                 wanted =
@@ -74,7 +91,8 @@ fn evaluation(
     inputs: Vec<(String, Tensor)>,
     constants: Vec<(String, Tensor)>,
 ) -> Result<Evaluation> {
-    let Parts { model, inputs: ends, outputs, has_batch } = parts;
+    let Parts { model, inputs: ends, outputs, has_batch, size, work } = parts;
+    let given: usize = inputs.iter().map(|(_, tensor)| tensor.len() * tensor.element().width()).sum();
     let mut values = Vec::new();
     for end in &ends {
         let Some((_, tensor)) = inputs.iter().find(|(name, _)| *name == end.name) else { continue };
@@ -86,13 +104,43 @@ fn evaluation(
         values.push(value.map_err(|problem| InteropError::malformed(FORMAT, problem.to_string()))?);
     }
     let known = constants.into_iter().map(|(name, _)| name).collect();
-    Ok(Evaluation { model, values, outputs, has_batch, known })
+    let evaluation = Evaluation { model, values, outputs, has_batch, known };
+    evaluation.check_cost(size.saturating_add(given), work)?;
+    Ok(evaluation)
 }
 
 impl Evaluation {
     /// The inputs whose values became part of the model.
     pub fn known(&self) -> &[String] {
         &self.known
+    }
+
+    /// Refuses what takes much more than a file and inputs of so many bytes have reason to.
+    fn check_cost(&self, bytes: usize, mut work: usize) -> Result<()> {
+        let of_part = |part: &Part| match part {
+            Part::Known(tensor) => tensor.len() * tensor.element().width(),
+            Part::OfModel(_) => 0,
+        };
+        let mut memory = self.outputs.iter().map(of_part).fold(0, usize::saturating_add);
+        if let Some(model) = &self.model {
+            let samples = self.values.first().map_or(1, |value| value.shape()[0]);
+            let cost = model.summary(1)?;
+            let multiplications = usize::try_from(cost.multiplications).unwrap_or(usize::MAX);
+            let making = cost.activation_bytes.saturating_mul(import::MULTIPLICATIONS);
+            work = work.saturating_add(multiplications).saturating_add(making).saturating_mul(samples);
+            let results = model.output_shapes().into_iter().map(|shape| shape.len().saturating_mul(samples));
+            let results = results.fold(0, usize::saturating_add).saturating_mul(size_of::<f32>());
+            memory = memory.saturating_add(cost.prediction_memory_bytes).saturating_add(results);
+        }
+        let most_memory = MEMORY.saturating_add(GROWTH.saturating_mul(bytes));
+        let most_work = WORK.saturating_add(WORK_OF_A_BYTE.saturating_mul(bytes));
+        if memory > most_memory || work > most_work {
+            let reason = format!(
+                "to compute its outputs takes {memory} bytes and the time of {work} multiplications, which is too much for a file and inputs of {bytes} bytes"
+            );
+            return Err(InteropError::too_large(FORMAT, reason));
+        }
+        Ok(())
     }
 
     /// Computes the outputs, in the file's order.

@@ -38,6 +38,8 @@ pub struct File {
     pub(super) graph: GraphProto,
     pub(super) opset: i64,
     path: Option<PathBuf>,
+    /// Bytes that it has.
+    pub(super) size: usize,
 }
 
 /// An input or output as a file declares it.
@@ -111,18 +113,19 @@ impl File {
     /// # Errors
     /// If they are damaged.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self> {
+        let size = bytes.len();
         let model = decode(bytes)?;
         let opset = opset(&model)?;
         let mut graph = model.graph.ok_or_else(|| InteropError::malformed(FORMAT, "it has no graph"))?;
         check(&graph)?;
         sort(&mut graph)?;
-        Ok(Self { graph, opset, path: None })
+        Ok(Self { graph, opset, path: None, size })
     }
 
     /// What it takes, without the inputs that have initial values.
     pub fn inputs(&self) -> Vec<Port> {
-        let is_initial = |name: &str| self.graph.initializer.iter().any(|initial| initial.name == name);
-        self.graph.input.iter().filter(|input| !is_initial(&input.name)).map(port).collect()
+        let initial: HashSet<&str> = self.graph.initializer.iter().map(|initial| &*initial.name).collect();
+        self.graph.input.iter().filter(|input| !initial.contains(&*input.name)).map(port).collect()
     }
 
     /// What it gives.

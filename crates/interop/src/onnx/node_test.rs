@@ -6,6 +6,7 @@ use prost::Message;
 use prost::bytes::Bytes;
 
 use super::File;
+use super::external::Beside;
 use super::proto::{TensorProto, tensor_proto::DataType};
 use super::tensor::{Element, Tensor};
 use crate::error::file_bytes;
@@ -63,7 +64,7 @@ fn tensor(path: &Path) -> Result<(Tensor, i32)> {
     let bytes = Bytes::from(file_bytes(path)?);
     let proto = TensorProto::decode(bytes)
         .map_err(|problem| InteropError::malformed(super::FORMAT, problem.to_string()))?;
-    Ok((Tensor::of_proto(&proto, None)?, proto.data_type))
+    Ok((Tensor::of_proto(&proto, &mut Beside::default())?, proto.data_type))
 }
 
 /// Runs a set of data; gives the inputs that had to be known, or what is wrong.

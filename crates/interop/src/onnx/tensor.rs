@@ -1,10 +1,9 @@
 //! Tensors of a file: initial values, constants, and what is computed while a file is read.
 
-use std::path::Path;
-
 use convnet_nn::engine::kernels::elementwise::{self, AxisOrder};
 
 use super::FORMAT;
+use super::external::Beside;
 use super::proto::{TensorProto, tensor_proto::DataType};
 use crate::npy::Number;
 use crate::numbers::{Encoding, Kind};
@@ -33,6 +32,15 @@ pub enum Element {
 }
 
 impl Element {
+    /// Bytes of a number in memory.
+    pub(super) fn width(self) -> usize {
+        match self {
+            Self::Float => size_of::<f32>(),
+            Self::Integer => size_of::<i64>(),
+            Self::Boolean => size_of::<bool>(),
+        }
+    }
+
     /// The kind of a type's number in a file; `None` for text, complex numbers and packed bits.
     pub(super) fn of(data_type: i32) -> Option<Self> {
         Some(match DataType::try_from(data_type).ok()? {
@@ -106,6 +114,15 @@ impl Tensor {
     /// Whether there are no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether all elements are zeros.
+    pub(super) fn is_zero(&self) -> bool {
+        match &self.data {
+            Data::Floats(values) => values.iter().all(|&value| value == 0.0),
+            Data::Integers(values) => values.iter().all(|&value| value == 0),
+            Data::Booleans(values) => !values.contains(&true),
+        }
     }
 
     /// What the elements are.
@@ -197,8 +214,8 @@ impl Tensor {
         self.gather(dims.clone(), places)
     }
 
-    /// The numbers of a message; those of external data are looked for in `folder`.
-    pub(super) fn of_proto(proto: &TensorProto, folder: Option<&Path>) -> Result<Self> {
+    /// The numbers of a message, which may lie in a file beside the model's.
+    pub(super) fn of_proto(proto: &TensorProto, beside: &mut Beside<'_>) -> Result<Self> {
         let name = &proto.name;
         let refuse = |reason: String| InteropError::malformed(FORMAT, format!("tensor `{name}`: {reason}"));
         let dims: Option<Vec<usize>> = proto.dims.iter().map(|&size| usize::try_from(size).ok()).collect();
@@ -212,7 +229,8 @@ impl Tensor {
         };
         let external;
         let raw = if proto.data_location == 1 {
-            external = super::external::read(proto, folder)?;
+            let expected = encoding(proto.data_type).and_then(|encoding| len.checked_mul(encoding.size));
+            external = beside.read(proto, expected.unwrap_or(usize::MAX))?;
             Some(&external[..])
         } else {
             (!proto.raw_data.is_empty()).then_some(&proto.raw_data[..])
@@ -286,10 +304,17 @@ fn of_fields(proto: &TensorProto, element: Element, len: usize) -> Option<Data> 
     (found == len).then_some(data)
 }
 
-/// The number of elements; `None` if it is no number of the machine, nor would be if axes without elements were not there.
+/// A value may not have more axes than this.
+pub(super) const MAX_RANK: usize = 64;
+
+/// The number of elements; `None` if there are too many axes, or it is no number of the machine with a sign, nor would be if axes
+/// without elements were not there.
 pub(super) fn len(dims: &[usize]) -> Option<usize> {
+    if dims.len() > MAX_RANK {
+        return None;
+    }
     let some = dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size.max(1)))?;
-    Some(if dims.contains(&0) { 0 } else { some })
+    (some <= isize::MAX as usize).then_some(if dims.contains(&0) { 0 } else { some })
 }
 
 /// For each axis the distance of neighbours.

@@ -21,7 +21,7 @@ fn along(call: &Call<'_, '_>, rank: usize) -> Result<Vec<usize>> {
         "Hardmax" | "LogSoftmax" | "Softmax" if call.at.opset >= 13 => axis(-1),
         "Hardmax" | "LogSoftmax" | "Softmax" => from(axis(1)?[0]),
         "LayerNormalization" | "RMSNormalization" => from(axis(-1)?[0]),
-        "CumSum" => call.constant(1)?.to_integers().iter().map(|&axis| call.any_axis(axis, rank)).collect(),
+        "CumSum" => call.integers(1)?.iter().map(|&axis| call.any_axis(axis, rank)).collect(),
         // The axes that each place names, which are the first.
         "GatherND" | "ScatterND" => {
             let named = match call.input(1)? {

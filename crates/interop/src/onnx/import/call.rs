@@ -7,9 +7,13 @@ use convnet_nn::{LayerRef, Symbol};
 use super::inputs::MIXES;
 use super::{BATCH, Importer, Traced, Value};
 use crate::onnx::FORMAT;
+use crate::onnx::external::Beside;
 use crate::onnx::proto::{AttributeProto, NodeProto, attribute_proto::AttributeType};
 use crate::onnx::tensor::{Element, Tensor};
 use crate::{InteropError, Result};
+
+/// What says sizes, axes or scales may not have more elements than this.
+const MOST: usize = 1 << 16;
 
 /// A node that is being added to a model.
 pub(in crate::onnx) struct Call<'i, 'f> {
@@ -79,7 +83,21 @@ impl<'f> Call<'_, 'f> {
 
     /// A known list of integers, if it is there.
     pub fn known_integers(&self, index: usize) -> Result<Option<Vec<i64>>> {
-        Ok(self.known(index)?.map(|tensor| tensor.to_integers()))
+        Ok(self.few(index)?.map(|tensor| tensor.to_integers()))
+    }
+
+    /// A known list of integers that must be there.
+    pub fn integers(&self, index: usize) -> Result<Vec<i64>> {
+        self.known_integers(index)?.ok_or_else(|| self.malformed(format!("input {index} is missing")))
+    }
+
+    /// A known input of which each node takes a copy, and which therefore must not be long: sizes, axes, scales.
+    pub fn few(&self, index: usize) -> Result<Option<Arc<Tensor>>> {
+        let known = self.known(index)?;
+        match known.as_ref().map(|tensor| tensor.len()).filter(|&len| len > MOST) {
+            Some(len) => Err(self.malformed(format!("input {index} has {len} elements, {MOST} at most"))),
+            None => Ok(known),
+        }
     }
 
     /// An attribute of a type.
@@ -138,7 +156,7 @@ impl<'f> Call<'_, 'f> {
     /// A tensor, if it is there.
     pub fn tensor(&self, name: &str) -> Result<Option<Tensor>> {
         match self.attribute(name, AttributeType::Tensor)?.and_then(|attribute| attribute.t.as_ref()) {
-            Some(proto) => Ok(Some(Tensor::of_proto(proto, None)?)),
+            Some(proto) => Ok(Some(Tensor::of_proto(proto, &mut Beside::default())?)),
             None => Ok(None),
         }
     }

@@ -25,7 +25,7 @@ const MOST: usize = 128;
 
 /// One of two graphs, by a condition that is known while the file is read, such as one on sizes.
 fn branch(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
-    let holds = match &call.constant(0)?.to_integers()[..] {
+    let holds = match &call.integers(0)?[..] {
         &[holds] => holds != 0,
         several => return Err(call.malformed(format!("{} conditions", several.len()))),
     };
@@ -45,7 +45,9 @@ fn branch(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
 
 fn compress(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let mut x = call.traced(0)?;
-    let chosen = call.constant(1)?.to_integers();
+    let chosen = call.constant(1)?;
+    call.at.spend_on(&chosen.dims, Element::Integer)?;
+    let chosen = chosen.to_integers();
     let axis = match call.some_int("axis")? {
         Some(axis) => call.axis(axis, &x)?,
         // Of all elements in a row.
@@ -69,7 +71,7 @@ fn top(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let size = x.dims()[axis];
     let count = match call.some_int("k")? {
         Some(count) => Some(count),
-        None => call.constant(1)?.to_integers().first().copied(),
+        None => call.integers(1)?.first().copied(),
     };
     let count =
         count.and_then(|count| usize::try_from(count).ok()).filter(|count| (1..=size).contains(count));
@@ -80,7 +82,8 @@ fn top(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         return Err(call.unsupported(format!("the first {count} elements by size; {MOST} at most")));
     }
     // The places of an axis, and layers for each rank.
-    call.at.spend(size.saturating_add(count << 12))?;
+    call.at.spend_on(&[size], Element::Integer)?;
+    call.at.spend(count << 14)?;
     let smallest = call.int("largest", 1)? == 0;
     let away = if smallest { f32::INFINITY } else { f32::NEG_INFINITY };
     let x = Traced::plain(call.at.canonical(&x)?, x.element);

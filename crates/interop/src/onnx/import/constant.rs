@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::call::known;
 use super::{BATCH, Call, Operator, Value};
 use crate::Result;
-use crate::onnx::tensor::{self, Data, Element, Tensor};
+use crate::onnx::tensor::{Data, Element, Tensor};
 
 pub(super) const OPERATORS: &[Operator] = &[
     Operator { name: "Constant", import: constant },
@@ -36,7 +36,7 @@ fn constant(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
 }
 
 /// Sizes of a value that is to be made.
-fn sizes(call: &mut Call<'_, '_>, sizes: &[i64]) -> Result<Vec<usize>> {
+fn sizes(call: &mut Call<'_, '_>, sizes: &[i64], element: Element) -> Result<Vec<usize>> {
     let dims: Option<Vec<usize>> = sizes.iter().map(|&size| usize::try_from(size).ok()).collect();
     let Some(dims) = dims else {
         return Err(if sizes.contains(&BATCH) {
@@ -45,21 +45,21 @@ fn sizes(call: &mut Call<'_, '_>, sizes: &[i64]) -> Result<Vec<usize>> {
             call.malformed(format!("sizes {sizes:?}"))
         });
     };
-    call.at.spend(tensor::len(&dims).unwrap_or(usize::MAX))?;
+    call.at.spend_on(&dims, element)?;
     Ok(dims)
 }
 
 fn constant_of_shape(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
-    let mut wanted = call.constant(0)?.to_integers();
+    let mut wanted = call.integers(0)?;
     if call.at.batched && wanted.first() == Some(&BATCH) {
         // The same for every sample; it is repeated where it meets them.
         wanted[0] = 1;
     }
-    let dims = sizes(call, &wanted)?;
     let value = call.tensor("value")?.unwrap_or_else(|| Tensor::floats([1], vec![0.0]));
     if value.len() != 1 {
         return Err(call.malformed("its value is no single number"));
     }
+    let dims = sizes(call, &wanted, value.element())?;
     let len = dims.iter().product();
     known(value.gather(dims, std::iter::repeat_n(0, len)))
 }
@@ -69,7 +69,7 @@ fn eye_like(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         Value::Known(tensor) => (tensor.dims.iter().map(|&size| size as i64).collect(), tensor.element()),
         Value::Traced(traced) => (call.file_dims(&traced), traced.element),
     };
-    let dims = sizes(call, &dims)?;
+    let dims = sizes(call, &dims, Element::Integer)?;
     let [rows, columns] = dims[..] else { return Err(call.malformed("an input that is no matrix")) };
     let diagonal = call.int("k", 0)?;
     let one = |place: usize| (place % columns.max(1)) as i64 - (place / columns.max(1)) as i64 == diagonal;
@@ -99,7 +99,7 @@ fn range(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
             _ => -(-way).div_euclid(i128::from(delta) * sign),
         };
         let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
-        call.at.spend(count)?;
+        call.at.spend_on(&[count], Element::Integer)?;
         let values = (0..count as i64).map(|index| start.wrapping_add(index.wrapping_mul(delta))).collect();
         return known(Tensor::integers([count], values));
     }
@@ -108,7 +108,7 @@ fn range(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     if !count.is_finite() {
         return Err(call.malformed("a range without an end"));
     }
-    call.at.spend(count as usize)?;
+    call.at.spend_on(&[count as usize], Element::Float)?;
     let values: Vec<f32> = (0..count as usize).map(|index| start + index as f32 * delta).collect();
     known(Tensor::floats([values.len()], values))
 }

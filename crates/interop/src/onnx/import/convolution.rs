@@ -11,7 +11,7 @@ use super::pick::{border, take};
 use super::shape::regroup;
 use super::{Call, Operator, Traced, Value};
 use crate::Result;
-use crate::onnx::tensor::{self, Tensor};
+use crate::onnx::tensor::{self, Element, Tensor};
 
 pub(super) const OPERATORS: &[Operator] = &[
     Operator { name: "Col2Im", import: columns },
@@ -51,7 +51,7 @@ impl Call<'_, '_> {
     }
 
     /// Windows over spatial axes of sizes `spatial`, whose own sizes are given or else an attribute.
-    pub(super) fn windows(&self, spatial: &[usize], kernel: Option<&[usize]>) -> Result<Windows> {
+    pub(super) fn windows(&mut self, spatial: &[usize], kernel: Option<&[usize]>) -> Result<Windows> {
         let count = spatial.len();
         let sizes = match kernel {
             Some(kernel) => kernel.to_vec(),
@@ -64,6 +64,7 @@ impl Call<'_, '_> {
         };
         let strides = self.sizes("strides", count, 1)?;
         let dilations = self.sizes("dilations", count, 1)?;
+        self.at.window = sizes.iter().fold(1, |all, &size| all.saturating_mul(size));
         if sizes.iter().chain(&strides).chain(&dilations).any(|&size| size == 0) {
             return Err(self.malformed("a size, stride or dilation of 0"));
         }
@@ -210,7 +211,9 @@ fn transposed(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     for axis in 0..rank {
         let (stride, extent) =
             (windows.strides[axis], windows.dilations[axis] * (windows.sizes[axis] - 1) + 1);
-        let full = (spatial[axis] - 1) * stride + extent;
+        let all = spatial[axis].checked_mul(stride).and_then(|all| all.checked_add(extent));
+        let all = all.ok_or_else(|| call.malformed(format!("a stride of {stride} for {spatial:?}")))?;
+        let full = all - stride;
         let wanted = match &wanted {
             Some(wanted) => wanted[axis],
             None if auto.starts_with("SAME") => spatial[axis] * stride,
@@ -303,7 +306,7 @@ fn columns(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let all: Vec<usize> = std::iter::once(rows).chain(blocks.iter().copied()).collect();
     let x = regroup(call, &x, &all)?;
     let x = call.at.channels_last(&x)?;
-    call.at.spend(taps.saturating_mul(rows))?;
+    call.at.spend_on(&[taps, rows], Element::Float)?;
     let mut filters = vec![0.0; taps * rows];
     (0..rows).for_each(|row| filters[row % taps * rows + row] = 1.0);
     let dims: Vec<usize> = block.iter().copied().chain([1, rows]).collect();

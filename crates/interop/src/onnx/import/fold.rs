@@ -5,10 +5,10 @@ use std::sync::Arc;
 use convnet_nn::{Model, Symbol};
 use ndarray::{ArrayD, IxDyn};
 
-use super::{BATCH, Call, Importer, Samples, Traced, Value, operator};
+use super::{BATCH, Call, Importer, MULTIPLICATIONS, Samples, Traced, Value, operator};
+use crate::Result;
 use crate::onnx::proto::NodeProto;
 use crate::onnx::tensor::{self, Data, Element, Places, Tensor};
-use crate::{InteropError, Result};
 
 /// The outputs of a node that depends on no input of the model.
 pub(super) fn node<'f>(
@@ -28,12 +28,11 @@ pub(super) fn node<'f>(
     if known.iter().all(Option::is_none) || SELF_FOLDING.contains(&node.op_type.as_str()) {
         return Ok(None);
     }
-    let call = Call { at, node, inputs: inputs.to_vec() };
-    if let Some(tensor) = evaluate(&call, &known)? {
-        at.spend(tensor.len())?;
+    let mut call = Call { at, node, inputs: inputs.to_vec() };
+    if let Some(tensor) = evaluate(&mut call, &known)? {
         return Ok(Some(vec![Value::Known(Arc::new(tensor))]));
     }
-    if let Some(tensor) = without_elements(&call, &known)? {
+    if let Some(tensor) = without_elements(&mut call, &known)? {
         return Ok(Some(vec![Value::Known(Arc::new(tensor))]));
     }
     run(at, node, &known).map(Some)
@@ -70,7 +69,7 @@ pub(super) const SELF_FOLDING: &[&str] = &[
 const SAME_SIZES: &[&str] = &["CumSum", "Hardmax", "LogSoftmax", "Softmax", "Trilu"];
 
 /// The result for inputs without elements: one without elements, or what a reduction says of nothing.
-fn without_elements(call: &Call<'_, '_>, inputs: &[Option<Arc<Tensor>>]) -> Result<Option<Tensor>> {
+fn without_elements(call: &mut Call<'_, '_>, inputs: &[Option<Arc<Tensor>>]) -> Result<Option<Tensor>> {
     let inputs: Vec<&Tensor> = inputs.iter().flatten().map(AsRef::as_ref).collect();
     let name = call.node.op_type.as_str();
     let first = inputs[0];
@@ -78,7 +77,7 @@ fn without_elements(call: &Call<'_, '_>, inputs: &[Option<Arc<Tensor>>]) -> Resu
         && let Some(value) = super::reduction::of_nothing(name)
     {
         let dims = super::reduction::reduced(call, &first.dims)?;
-        call.at.may_have(&dims)?;
+        call.at.spend_on(&dims, first.element())?;
         return Ok(Some(Tensor::filled(dims, first.element(), value)));
     }
     if first.is_empty() && SAME_SIZES.contains(&name) {
@@ -99,7 +98,7 @@ fn without_elements(call: &Call<'_, '_>, inputs: &[Option<Arc<Tensor>>]) -> Resu
 }
 
 /// Arithmetic on integers and truth values, for which floating point is too coarse.
-fn evaluate(call: &Call<'_, '_>, inputs: &[Option<Arc<Tensor>>]) -> Result<Option<Tensor>> {
+fn evaluate(call: &mut Call<'_, '_>, inputs: &[Option<Arc<Tensor>>]) -> Result<Option<Tensor>> {
     let inputs: Vec<&Tensor> = inputs.iter().flatten().map(AsRef::as_ref).collect();
     let name = call.node.op_type.as_str();
     let integers = inputs.iter().all(|tensor| tensor.element() == Element::Integer);
@@ -107,17 +106,18 @@ fn evaluate(call: &Call<'_, '_>, inputs: &[Option<Arc<Tensor>>]) -> Result<Optio
         && yes.element() == Element::Integer
     {
         let dims = common(call, &inputs)?;
-        let chosen = condition.cast(Element::Integer);
-        let places = |tensor: &Tensor| Places::repeated(&dims, &tensor.dims).collect::<Vec<_>>();
-        let (c, y, n) = (places(&chosen), places(yes), places(no));
-        let (chosen, yes, no) = (chosen.to_integers(), yes.to_integers(), no.to_integers());
-        let values = (0..c.len()).map(|i| if chosen[c[i]] != 0 { yes[y[i]] } else { no[n[i]] }).collect();
+        call.at.spend_on(&dims, Element::Integer)?;
+        let places = |tensor: &Tensor| Places::repeated(&dims, &tensor.dims);
+        let places = places(condition).zip(places(yes).zip(places(no)));
+        let (chosen, yes, no) = (condition.to_integers(), yes.to_integers(), no.to_integers());
+        let values = places.map(|(c, (y, n))| if chosen[c] != 0 { yes[y] } else { no[n] }).collect();
         return Ok(Some(Tensor::integers(dims, values)));
     }
     if !integers {
         return Ok(None);
     }
     if let ("Neg" | "Abs", [x]) = (name, &inputs[..]) {
+        call.at.spend_on(&x.dims, Element::Integer)?;
         let f = if name == "Neg" { i64::wrapping_neg } else { i64::wrapping_abs };
         let values = x.to_integers();
         refuse_batch(call, &values)?;
@@ -139,6 +139,7 @@ fn evaluate(call: &Call<'_, '_>, inputs: &[Option<Arc<Tensor>>]) -> Result<Optio
     };
     let [a, b] = inputs[..] else { return Ok(None) };
     let dims = common(call, &inputs)?;
+    call.at.spend_on(&dims, Element::Integer)?;
     let pairs = Places::repeated(&dims, &a.dims).zip(Places::repeated(&dims, &b.dims));
     let (left, right) = (a.to_integers(), b.to_integers());
     // The batch multiplied or divided by 1 is still the batch, and compared with a number is another one.
@@ -189,9 +190,6 @@ pub(super) fn broadcast(all: &[&[usize]]) -> Option<Vec<usize>> {
     Some(common)
 }
 
-/// Outputs of a fold may not have more elements than this each.
-const MAX_FOLDED: usize = 1 << 26;
-
 /// Computes a node by a model that has its first input that is floating point (or else its first) for an input.
 fn run<'f>(at: &mut Importer<'f>, node: &'f NodeProto, known: &[Option<Arc<Tensor>>]) -> Result<Vec<Value>> {
     let refuse = |at: &mut Importer<'f>, reason: &str| {
@@ -213,7 +211,10 @@ fn run<'f>(at: &mut Importer<'f>, node: &'f NodeProto, known: &[Option<Arc<Tenso
         return Err(call.mixes());
     }
     let options = crate::onnx::Import::new();
-    let mut inner = Importer::new(&options, at.opset, Samples::None);
+    // What is worked on is copied twice.
+    at.spend(tensor.len().saturating_mul(2 * size_of::<f32>()))?;
+    let mut inner = Importer::new(&options, at.opset, Samples::None, at.budget);
+    inner.folds = true;
     inner.node.clone_from(&at.node);
     let input = Symbol::input(tensor.dims.clone());
     inner.anchor = Some(input.clone());
@@ -235,10 +236,6 @@ fn run<'f>(at: &mut Importer<'f>, node: &'f NodeProto, known: &[Option<Arc<Tenso
             Value::Known(tensor) => results.push(Some(Arc::clone(tensor))),
             Value::Traced(value) => {
                 let symbol = inner.canonical(value)?;
-                if symbol.shape().len() > MAX_FOLDED {
-                    let reason = format!("node {}: a constant of {} elements", at.node, symbol.shape().len());
-                    return Err(InteropError::too_large(crate::onnx::FORMAT, reason));
-                }
                 let end = Traced {
                     symbol,
                     groups: Traced::plain(value.symbol.clone(), value.element).groups,
@@ -252,10 +249,18 @@ fn run<'f>(at: &mut Importer<'f>, node: &'f NodeProto, known: &[Option<Arc<Tenso
     if !traced.is_empty() {
         let ends: Vec<(String, Traced)> = traced.iter().map(|(.., end)| end.clone()).collect();
         let placeholder = (String::from("input"), Traced::plain(input, tensor.element()));
+        at.budget = inner.budget;
         let (model, _) = inner.finish(&[placeholder], ends)?;
+        let cost = model.summary(1)?;
+        // What a run takes is there for the next one again.
+        at.spend(cost.prediction_memory_bytes)?;
+        at.budget += cost.prediction_memory_bytes;
+        at.spend(usize::try_from(cost.multiplications).unwrap_or(usize::MAX) / MULTIPLICATIONS)?;
+        for (_, dims, (_, end)) in &traced {
+            at.spend_on(dims, end.element)?;
+        }
         let values = predict(&model, tensor)?;
         for ((index, dims, (_, end)), values) in traced.into_iter().zip(values) {
-            at.spend(values.len())?;
             let floats = Tensor::floats(dims, values.into_iter().collect());
             results[index] = Some(Arc::new(floats.cast(end.element)));
         }
@@ -269,40 +274,45 @@ fn predict(model: &Model, tensor: &Tensor) -> Result<Vec<ArrayD<f32>>> {
     Ok(model.predict_all(&[array.view()])?)
 }
 
-/// Elements of known tensors one after another along an axis.
-pub(super) fn concatenate(tensors: &[Arc<Tensor>], axis: usize) -> Option<Tensor> {
-    let first = tensors.first()?;
+/// Elements of known tensors one after another along an axis; `None` if they differ in more than that axis.
+pub(super) fn concatenate(
+    call: &mut Call<'_, '_>,
+    tensors: &[Arc<Tensor>],
+    axis: usize,
+) -> Result<Option<Tensor>> {
+    let first = &tensors[0];
     let mut dims = first.dims.clone();
-    let inner: usize = dims.get(axis + 1..)?.iter().product();
-    let outer: usize = dims[..axis].iter().product();
     dims[axis] = 0;
     for tensor in tensors {
-        let size = *tensor.dims.get(axis)?;
-        let mut same = tensor.dims.clone();
-        same[axis] = 0;
-        let mut wanted = dims.clone();
-        wanted[axis] = 0;
-        if same != wanted {
-            return None;
+        let mut others = tensor.dims.clone();
+        let size = others.get_mut(axis).map_or(0, std::mem::take);
+        let all = dims[axis].saturating_add(size);
+        dims[axis] = 0;
+        if others != dims || tensor.element() != first.element() {
+            return Ok(None);
         }
-        dims[axis] += size;
+        dims[axis] = all;
     }
+    call.at.spend_on(&dims, first.element())?;
     let mut data = match first.element() {
         Element::Float => Data::Floats(Vec::new()),
         Element::Integer => Data::Integers(Vec::new()),
         Element::Boolean => Data::Booleans(Vec::new()),
     };
+    let inner: usize = dims[axis + 1..].iter().product();
+    let some: Vec<_> = tensors.iter().filter(|tensor| !tensor.is_empty()).collect();
+    let outer = if some.is_empty() { 0 } else { dims[..axis].iter().product() };
     for place in 0..outer {
-        for tensor in tensors {
+        for tensor in &some {
             let row = tensor.dims[axis] * inner;
             let range = place * row..(place + 1) * row;
             match (&mut data, &tensor.data) {
                 (Data::Floats(to), Data::Floats(from)) => to.extend(&from[range]),
                 (Data::Integers(to), Data::Integers(from)) => to.extend(&from[range]),
                 (Data::Booleans(to), Data::Booleans(from)) => to.extend(&from[range]),
-                _ => return None,
+                _ => unreachable!("all have the same kind of elements"),
             }
         }
     }
-    Some(Tensor { dims, data })
+    Ok(Some(Tensor { dims, data }))
 }

@@ -1,5 +1,7 @@
 //! Placeholders and results: which axes they have, and in which order the model takes them.
 
+use std::collections::HashSet;
+
 use super::value::{channels_last, groups_of};
 use super::{Importer, Samples, Traced, Value, clean};
 use crate::onnx::proto::{GraphProto, TypeProto, ValueInfoProto, tensor_shape_proto::dimension, type_proto};
@@ -84,8 +86,9 @@ pub(super) fn open<'g>(
     options: &'g Import,
     graph: &'g GraphProto,
 ) -> impl Iterator<Item = &'g ValueInfoProto> {
-    graph.input.iter().filter(|input| {
-        let is_initial = graph.initializer.iter().any(|initial| initial.name == input.name);
+    let initial: HashSet<&str> = graph.initializer.iter().map(|initial| &*initial.name).collect();
+    graph.input.iter().filter(move |input| {
+        let is_initial = initial.contains(&*input.name);
         let is_given = options.constants.iter().any(|(name, _)| *name == input.name);
         !is_initial && !is_given
     })
@@ -166,20 +169,16 @@ pub(super) fn placeholders(at: &mut Importer<'_>, graph: &GraphProto) -> Result<
             );
             return Err(InteropError::unsupported(FORMAT, reason));
         };
-        let len = dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size));
-        if len.is_none_or(|len| len > MAX_INPUT) {
+        if tensor::len(&dims).is_none_or(|len| len > MAX_INPUT) {
             return Err(InteropError::too_large(
                 FORMAT,
                 format!("the input `{}` has sizes {dims:?}", info.name),
             ));
         }
-        let images = !at.options.keep_layout && has_batch && takes_images(graph, &info.name, dims.len());
+        let images = !at.options.keep_layout && has_batch && takes_images(at, &info.name, dims.len());
         let order = if images { channels_last(dims.len()) } else { (0..dims.len()).collect() };
         let arranged: Vec<usize> = order.iter().map(|&axis| dims[axis]).collect();
-        let mut name = clean(&info.name);
-        while !at.names.insert(name.clone()) {
-            name.push('_');
-        }
+        let name = at.unique(&clean(&info.name));
         let symbol = Symbol::named_input(name, arranged);
         at.anchor.get_or_insert_with(|| symbol.clone());
         at.placeholders.push((info.name.clone(), symbol.clone()));
@@ -241,19 +240,29 @@ const KEEPING: &[&str] = &[
     "DynamicQuantizeLinear",
 ];
 
+/// What becomes of an input is looked for among so many values and readers of theirs.
+const LOOKED_AT: usize = 1 << 10;
+
 /// Whether an input is images (or sequences, or volumes) with the channels in front, as what is done to it tells.
-fn takes_images(graph: &GraphProto, name: &str, rank: usize) -> bool {
+fn takes_images(at: &Importer<'_>, name: &str, rank: usize) -> bool {
     if !(2..=4).contains(&rank) {
         return false;
     }
-    let mut names = vec![name];
-    for node in &graph.node {
-        let Some(first) = node.input.iter().find(|input| names.contains(&input.as_str())) else { continue };
-        if OF_IMAGES.contains(&node.op_type.as_str()) && node.input.first() == Some(first) {
-            return true;
-        }
-        if KEEPING.contains(&node.op_type.as_str()) && names.len() < 64 {
-            names.extend(node.output.iter().map(String::as_str));
+    let (mut names, mut next, mut left) = (vec![name], 0, LOOKED_AT);
+    while let Some(&name) = names.get(next) {
+        next += 1;
+        for node in at.readers.get(name).into_iter().flatten() {
+            if OF_IMAGES.contains(&node.op_type.as_str())
+                && node.input.first().is_some_and(|first| first == name)
+            {
+                return true;
+            }
+            let Some(fewer) = left.checked_sub(1) else { return false };
+            left = fewer;
+            if KEEPING.contains(&node.op_type.as_str()) && names.len() < 64 {
+                let new = node.output.iter().map(String::as_str).filter(|output| !names.contains(output));
+                names.extend(new.take(64).collect::<Vec<_>>());
+            }
         }
     }
     false

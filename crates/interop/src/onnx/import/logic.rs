@@ -86,7 +86,10 @@ fn identity(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
 /// A value as another kind of numbers.
 fn to_element(call: &mut Call<'_, '_>, element: Element) -> Result<Vec<Value>> {
     let x = match call.input(0)?.clone() {
-        Value::Known(tensor) => return Ok(vec![Value::Known(Arc::new(tensor.cast(element)))]),
+        Value::Known(tensor) => {
+            call.at.spend_on(&tensor.dims, element)?;
+            return Ok(vec![Value::Known(Arc::new(tensor.cast(element)))]);
+        }
         Value::Traced(traced) => traced,
     };
     let y = match (x.element, element) {

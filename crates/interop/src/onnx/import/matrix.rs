@@ -79,6 +79,7 @@ fn gemm(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     if let Value::Known(b) = call.input(1)?.clone()
         && b.dims.len() == 2
         && !flip_a
+        && !b.is_empty()
     {
         let b = if flip_b { b.transposed(&[1, 0]) } else { b.as_ref().clone() };
         let columns = b.dims[1];

@@ -1,11 +1,10 @@
 //! From a file's graph to a model: nodes become layers, and what depends on no input is computed at once.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use convnet_nn::{LayerRef, Model, Symbol, Weight};
+use convnet_nn::{LayerRef, Model, Shape, Symbol, Weight};
 use ndarray::{ArrayViewD, IxDyn};
 
 mod align;
@@ -35,8 +34,9 @@ mod value;
 pub(super) use call::Call;
 pub(super) use value::{Traced, Value};
 
+use super::external::Beside;
 use super::proto::{GraphProto, NodeProto};
-use super::tensor::{self, Data, Tensor};
+use super::tensor::{self, Data, Element, Tensor};
 use super::{End, FORMAT, File, Import, Imported};
 use crate::{InteropError, Result};
 
@@ -80,8 +80,22 @@ pub(super) fn operator(node: &NodeProto) -> Option<&'static Operator> {
 /// Stands in integers for the size of the batch, which is not known while a file is read.
 pub(super) const BATCH: i64 = i64::MIN / 2 + 0x00BA_7C4D;
 
-/// What is computed while a file is read may have so many elements altogether.
-const FOLDED: usize = 1 << 27;
+/// What is computed while a file is read, and what layers keep, may take so many bytes altogether,
+const FOLDED: usize = 1 << 29;
+
+/// and so many more for each byte of the file: a byte can be a number, which takes eight, and is often changed on its way to a layer.
+const GROWTH: usize = 64;
+
+/// Bytes that a layer takes beside its weights, at least.
+const LAYER: usize = 1 << 11;
+
+/// So many multiplications take as long as to make a byte.
+pub(super) const MULTIPLICATIONS: usize = 64;
+
+/// What may be computed while a file is read, for a file and constants of so many bytes.
+pub(super) fn budget(bytes: usize) -> usize {
+    FOLDED.saturating_add(bytes.saturating_mul(GROWTH))
+}
 
 /// What the batch is while a graph is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -115,14 +129,23 @@ pub(super) struct Importer<'f> {
     /// Types of tensors in the file, by name.
     pub kinds: HashMap<String, i32>,
     names: HashSet<String>,
+    /// How many layers were to have a name.
+    namesakes: HashMap<String, usize>,
     weights: HashMap<String, Vec<Vec<f32>>>,
     /// What [`Importer::arranged`] made.
-    arranged: Vec<(Symbol, (convnet_nn::Shape, Vec<usize>, Vec<usize>), Symbol)>,
+    arranged: HashMap<(*const Shape, Vec<usize>, Vec<usize>), Symbol>,
+    /// What layers made, and of what.
+    made: HashMap<*const Shape, (Symbol, Vec<Symbol>)>,
     /// What layers are now named after.
     node: String,
+    /// Bytes that may still be made.
     budget: usize,
-    /// Where files lie that the graph names.
-    folder: Option<&'f Path>,
+    /// Whether the model is run while the file is read, so that what its layers make counts.
+    folds: bool,
+    /// How many elements each one of the node's results comes from, and as many of all.
+    window: usize,
+    work: usize,
+    beside: Beside<'f>,
     anchor: Option<Symbol>,
     /// The placeholders by the names of the file's inputs.
     placeholders: Vec<(String, Symbol)>,
@@ -131,7 +154,7 @@ pub(super) struct Importer<'f> {
 }
 
 impl<'f> Importer<'f> {
-    pub fn new(options: &'f Import, opset: i64, samples: Samples) -> Self {
+    pub fn new(options: &'f Import, opset: i64, samples: Samples, budget: usize) -> Self {
         Self {
             options,
             opset,
@@ -145,11 +168,16 @@ impl<'f> Importer<'f> {
             absorbed: HashMap::new(),
             kinds: HashMap::new(),
             names: HashSet::new(),
+            namesakes: HashMap::new(),
             weights: HashMap::new(),
-            arranged: Vec::new(),
+            arranged: HashMap::new(),
+            made: HashMap::new(),
             node: String::new(),
-            budget: FOLDED,
-            folder: None,
+            budget,
+            folds: false,
+            window: 1,
+            work: 0,
+            beside: Beside::default(),
             anchor: None,
             placeholders: Vec::new(),
             wanted: RefCell::default(),
@@ -158,34 +186,58 @@ impl<'f> Importer<'f> {
 
     /// Notes the inputs that a value depends on, as such whose numbers must be known.
     pub fn want(&self, value: &Traced) {
-        let of_value = self.placeholders.iter().filter(|(_, input)| value.symbol.depends_on(input));
+        let sources = self.sources(std::slice::from_ref(&value.symbol));
+        let of_value = self.placeholders.iter().filter(|(_, input)| sources.contains(&id(input)));
         self.wanted.borrow_mut().extend(of_value.map(|(name, _)| name.clone()));
     }
 
-    /// Takes elements off what may be computed while a file is read.
-    pub fn spend(&mut self, elements: usize) -> Result<()> {
-        match self.budget.checked_sub(elements) {
+    /// Takes bytes off what may be made while a file is read.
+    pub fn spend(&mut self, bytes: usize) -> Result<()> {
+        match self.budget.checked_sub(bytes) {
             Some(left) => {
                 self.budget = left;
                 Ok(())
             }
             None => {
-                let reason =
-                    format!("node {}: constants of more than {FOLDED} elements altogether", self.node);
+                let reason = format!(
+                    "node {}: constants of more than what a file of this size may ask for",
+                    self.node
+                );
                 Err(InteropError::too_large(FORMAT, reason))
             }
         }
     }
 
-    /// Refuses a constant that is larger than all may be together.
-    pub fn may_have(&self, dims: &[usize]) -> Result<()> {
-        match tensor::len(dims).filter(|&len| len <= self.budget) {
-            Some(_) => Ok(()),
-            None => {
-                let reason = format!("node {}: a constant of sizes {dims:?}", self.node);
-                Err(InteropError::too_large(FORMAT, reason))
-            }
+    /// Takes the bytes of a known tensor, which is about to be made, off the same.
+    pub fn spend_on(&mut self, dims: &[usize], element: Element) -> Result<()> {
+        let refuse = || {
+            let reason = format!("node {}: a constant of {} axes, {dims:?}", self.node, dims.len());
+            InteropError::too_large(FORMAT, reason)
+        };
+        let len = tensor::len(dims).ok_or_else(refuse)?;
+        self.spend(len.saturating_mul(element.width()))
+    }
+
+    /// The placeholders, and all that layers made, on the way to some symbols.
+    fn sources(&self, symbols: &[Symbol]) -> HashSet<*const Shape> {
+        let mut seen: HashSet<*const Shape> = symbols.iter().map(id).collect();
+        let mut waiting: Vec<*const Shape> = seen.iter().copied().collect();
+        while let Some(next) = waiting.pop() {
+            let inputs = self.made.get(&next).map_or(&[][..], |(_, inputs)| inputs);
+            waiting.extend(inputs.iter().map(id).filter(|&input| seen.insert(input)));
         }
+        seen
+    }
+
+    /// A name that no other layer has.
+    fn unique(&mut self, base: &str) -> String {
+        let mut name = base.to_owned();
+        while !self.names.insert(name.clone()) {
+            let count = self.namesakes.entry(base.to_owned()).or_default();
+            *count += 1;
+            name = format!("{base}_{count}");
+        }
+        name
     }
 
     /// Adds a layer with one output, named after the node, with its weights.
@@ -231,19 +283,25 @@ impl<'f> Importer<'f> {
         if inputs.iter().any(|input| input.shape().is_empty()) {
             return Err(self.without_elements());
         }
+        self.spend(LAYER.saturating_add(lens.iter().sum::<usize>().saturating_mul(size_of::<f32>())))?;
         let base = match (self.node.as_str(), suffix) {
             (node, "") => node.to_owned(),
             (node, suffix) => format!("{node}_{suffix}"),
         };
-        let mut name = base.clone();
-        let mut count = 1;
-        while !self.names.insert(name.clone()) {
-            name = format!("{base}_{count}");
-            count += 1;
-        }
+        let name = self.unique(&base);
         let symbols = Symbol::call(layer.named(name.clone()), inputs, None)?;
         if symbols.iter().any(|symbol| symbol.shape().is_empty()) {
             return Err(self.without_elements());
+        }
+        for symbol in &symbols {
+            let (len, work) = (symbol.shape().len(), self.window.saturating_sub(1));
+            self.work = self.work.saturating_add(len.saturating_mul(work));
+            if self.folds {
+                let bytes = size_of::<f32>().saturating_add(work / MULTIPLICATIONS);
+                self.spend(len.saturating_mul(bytes))?;
+            }
+            let inputs = inputs.iter().map(|&input| input.clone()).collect();
+            self.made.insert(id(symbol), (symbol.clone(), inputs));
         }
         if !weights.is_empty() {
             self.weights.insert(name, weights);
@@ -285,7 +343,11 @@ impl<'f> Importer<'f> {
     /// Adds the initial values.
     fn add_initial(&mut self, graph: &GraphProto) -> Result<()> {
         for tensor in &graph.initializer {
-            let value = Tensor::of_proto(tensor, self.folder)?;
+            let value = Tensor::of_proto(tensor, &mut self.beside)?;
+            if tensor.data_location == 1 {
+                // The file is larger by this than it seems.
+                self.budget = self.budget.saturating_add(value.len().saturating_mul(GROWTH));
+            }
             self.kinds.insert(tensor.name.clone(), tensor.data_type);
             self.values.insert(tensor.name.clone(), Value::Known(Arc::new(value)));
         }
@@ -339,6 +401,7 @@ impl<'f> Importer<'f> {
 
     fn add_node(&mut self, node: &'f NodeProto) -> Result<Vec<Value>> {
         self.node = layer_name(node);
+        self.window = 1;
         let constant = node.attribute.iter().find_map(|attribute| attribute.t.as_ref());
         if let (Some(constant), Some(name)) = (constant, node.output.first()) {
             self.kinds.insert(name.clone(), constant.data_type);
@@ -389,11 +452,12 @@ impl<'f> Importer<'f> {
         let mut symbols = Vec::new();
         for (_, output) in &outputs {
             // A placeholder is no output by itself.
-            let is_input = inputs.iter().any(|(_, input)| input.symbol.is_same(&output.symbol));
-            symbols.push(if is_input { self.identity(&output.symbol)? } else { output.symbol.clone() });
+            let is_made = self.made.contains_key(&id(&output.symbol));
+            symbols.push(if is_made { output.symbol.clone() } else { self.identity(&output.symbol)? });
         }
         let all: Vec<Symbol> = inputs.iter().map(|(_, input)| input.symbol.clone()).collect();
-        let used = used(&all, &symbols);
+        let sources = self.sources(&symbols);
+        let used: Vec<usize> = (0..all.len()).filter(|&index| sources.contains(&id(&all[index]))).collect();
         let kept: Vec<Symbol> = used.iter().map(|&index| all[index].clone()).collect();
         let mut model = Model::with_zeros(&kept, &symbols)?;
         let mut places: HashMap<String, Vec<Weight>> = HashMap::new();
@@ -417,11 +481,9 @@ impl<'f> Importer<'f> {
     }
 }
 
-/// The inputs that some output depends on.
-fn used(inputs: &[Symbol], outputs: &[Symbol]) -> Vec<usize> {
-    (0..inputs.len())
-        .filter(|&index| outputs.iter().any(|output| output.depends_on(&inputs[index])))
-        .collect()
+/// Tells symbols apart: each has a place for its shape, whose clones share it.
+fn id(symbol: &Symbol) -> *const Shape {
+    symbol.shape()
 }
 
 /// What layers made from a node are called: by its name, or that of its first output, without what names of layers may not have.
@@ -447,6 +509,10 @@ pub(super) struct Parts {
     pub outputs: Vec<Part>,
     /// As [`Imported::has_batch`].
     pub has_batch: bool,
+    /// Bytes of the file, and of those beside it that were read.
+    pub size: usize,
+    /// For a sample, what windows of pools and the like take in.
+    pub work: usize,
 }
 
 /// Where an output comes from.
@@ -467,7 +533,7 @@ pub(super) struct Failure {
 
 /// The model of a file, all of whose outputs it gives.
 pub(super) fn import(options: &Import, file: &File) -> Result<Imported> {
-    let Parts { model, inputs, outputs, has_batch } =
+    let Parts { model, inputs, outputs, has_batch, .. } =
         parts(options, file, false).map_err(|failure| failure.problem)?;
     let of_model = |part| match part {
         Part::OfModel(end) => Some(end),
@@ -533,17 +599,13 @@ fn cannot_be_read(unknown: &[String]) -> InteropError {
 
 /// All operators of a graph that are not known, each once, with the number of its nodes and the name of the first.
 fn unsupported(graph: &GraphProto) -> Vec<String> {
-    let mut found: Vec<(String, usize, String)> = Vec::new();
+    let mut found: BTreeMap<String, (usize, String)> = BTreeMap::new();
     for node in graph.node.iter().filter(|node| operator(node).is_none()) {
         let domain = if node.domain.is_empty() { String::new() } else { format!("{}.", node.domain) };
         let name = format!("{domain}{}", node.op_type);
-        match found.iter_mut().find(|(known, ..)| *known == name) {
-            Some((_, count, _)) => *count += 1,
-            None => found.push((name, 1, layer_name(node))),
-        }
+        found.entry(name).or_insert_with(|| (0, layer_name(node))).0 += 1;
     }
-    found.sort();
-    let shown = |(name, count, first): (String, usize, String)| match count {
+    let shown = |(name, (count, first)): (String, (usize, String))| match count {
         1 => format!("{name} (node {first})"),
         _ => format!("{name} ({count} times, first in node {first})"),
     };
@@ -559,7 +621,8 @@ fn run(
     samples: Samples,
     may_be_known: bool,
 ) -> std::result::Result<Parts, Failure> {
-    let mut importer = Importer::new(options, file.opset, samples);
+    let given: usize = options.constants.iter().map(|(_, tensor)| tensor.len()).sum();
+    let mut importer = Importer::new(options, file.opset, samples, budget(file.size.saturating_add(given)));
     let finished = match grow(&mut importer, file, may_be_known) {
         Ok(ends) => finish(importer, file, ends),
         Err(problem) => return Err(Failure { problem, wanted: importer.wanted.take() }),
@@ -570,7 +633,7 @@ fn run(
 /// Adds everything that the graph has.
 fn grow<'f>(importer: &mut Importer<'f>, file: &'f File, may_be_known: bool) -> Result<Ends> {
     let graph = &file.graph;
-    importer.folder = file.folder();
+    importer.beside = Beside::of_folder(file.folder());
     importer.add_initial(graph)?;
     for (name, tensor) in &importer.options.constants {
         let value = inputs::as_declared(graph, name, tensor);
@@ -586,6 +649,7 @@ fn grow<'f>(importer: &mut Importer<'f>, file: &'f File, may_be_known: bool) -> 
 
 fn finish(importer: Importer<'_>, file: &File, (inputs, outputs): Ends) -> Result<Parts> {
     let has_batch = importer.samples != Samples::None;
+    let (size, work) = (file.size.saturating_add(importer.beside.taken), importer.work);
     let mut parts = Vec::new();
     let mut traced = Vec::new();
     for (name, output) in outputs {
@@ -598,10 +662,10 @@ fn finish(importer: Importer<'_>, file: &File, (inputs, outputs): Ends) -> Resul
         }
     }
     if traced.is_empty() {
-        return Ok(Parts { model: None, inputs: Vec::new(), outputs: parts, has_batch });
+        return Ok(Parts { model: None, inputs: Vec::new(), outputs: parts, has_batch, size, work });
     }
     let (model, used) = importer.finish(&inputs, traced)?;
     let inputs = used.into_iter().map(|index| inputs::end(&inputs[index].0, &inputs[index].1)).collect();
     let model = model.named(clean(&file.graph.name));
-    Ok(Parts { model: Some(model), inputs, outputs: parts, has_batch })
+    Ok(Parts { model: Some(model), inputs, outputs: parts, has_batch, size, work })
 }

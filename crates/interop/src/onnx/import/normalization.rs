@@ -11,7 +11,7 @@ use super::reduction::reduce;
 use super::shape::regroup;
 use super::{Call, Operator, Traced, Value};
 use crate::Result;
-use crate::onnx::tensor::Tensor;
+use crate::onnx::tensor::{Element, Tensor};
 
 pub(super) const OPERATORS: &[Operator] = &[
     Operator { name: "BatchNormalization", import: batch },
@@ -121,7 +121,8 @@ fn group(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     }
     // Up to version 18 of the operators there was one factor for each group.
     for weight in &mut weights {
-        if weight.len() == count {
+        if weight.len() == count && count < channels {
+            call.at.spend_on(&[channels], Element::Float)?;
             let all = weight.iter().flat_map(|&value| std::iter::repeat_n(value, channels / count));
             *weight = all.collect();
         }
@@ -137,7 +138,9 @@ fn rows(call: &mut Call<'_, '_>, root_mean_square: bool) -> Result<Vec<Value>> {
     let statistics = if wants_statistics { row_statistics(call, &x, axis)? } else { Vec::new() };
     let dims = x.dims();
     // Channels that lie last in the symbol need not be moved.
-    let only_last = axes == 1 && x.is_simple() && x.groups[axis].first() == Some(&(x.physical().len() - 1));
+    let only_last = axes == 1
+        && x.is_simple()
+        && x.groups[axis].first().is_some_and(|place| place + 1 == x.physical().len());
     let x = if only_last {
         x
     } else {
@@ -156,7 +159,7 @@ fn rows(call: &mut Call<'_, '_>, root_mean_square: bool) -> Result<Vec<Value>> {
         let repeated =
             repeated.ok_or_else(|| call.malformed(format!("weights {:?} for rows {row:?}", weight.dims)))?;
         let places = crate::onnx::tensor::Places::repeated(&repeated, &weight.dims);
-        call.at.spend(repeated.iter().product())?;
+        call.at.spend_on(&repeated, Element::Float)?;
         weights.push(weight.gather(repeated.clone(), places).to_floats());
         layer = layer.constant(position + 1, repeated, true);
     }
@@ -185,6 +188,7 @@ fn response(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let depth_radius =
         radius.ok_or_else(|| call.unsupported(format!("a size of {size}: only odd ones are read")))?;
     let x = call.images(0)?;
+    call.at.window = 2 * depth_radius + 1;
     let alpha = call.float("alpha", 1e-4)? / size as f32;
     let (beta, bias) = (call.float("beta", 0.75)?, call.float("bias", 1.0)?);
     let layer = Operation::new(layers::Operator::ResponseNorm { depth_radius, bias, alpha, beta });
@@ -245,7 +249,7 @@ fn hardmax(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let symbol = call.layer(Operation::new(operator), &[&x.symbol], Vec::new())?;
     let mut sizes = vec![1; call.first() + x.groups.len()];
     sizes[call.first() + axis] = size;
-    call.at.spend(size)?;
+    call.at.spend_on(&[size], Element::Float)?;
     let places = Tensor::floats(sizes, (0..size).map(|place| place as f32).collect());
     let y = pair(call, "equal", &[Value::Traced(x.with(symbol)), Value::Known(Arc::new(places))])?;
     of_rows(call, Traced { element: x.element, ..y }, dims)

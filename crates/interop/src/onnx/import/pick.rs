@@ -10,7 +10,7 @@ use super::call::{empty, one};
 use super::shape::{expand, regroup};
 use super::{BATCH, Call, Operator, Traced, Value};
 use crate::Result;
-use crate::onnx::tensor::Tensor;
+use crate::onnx::tensor::{self, Element, Places, Tensor};
 
 pub(super) const OPERATORS: &[Operator] = &[
     Operator { name: "CenterCropPad", import: center_crop_pad },
@@ -38,8 +38,8 @@ impl From<Range<usize>> for Picked {
     }
 }
 
-/// What a place in a list takes of what may be computed while a file is read, whose numbers have four bytes: layer and graph keep it, some eighty bytes together.
-const PLACE: usize = 32;
+/// Bytes that a place in a list takes: layer and graph keep it, some eighty bytes together.
+const PLACE: usize = 128;
 
 /// The list of places, if there are not too many.
 pub(super) fn listed(call: &mut Call<'_, '_>, places: impl Iterator<Item = usize>) -> Result<Vec<usize>> {
@@ -94,8 +94,10 @@ pub(super) fn take(
 fn take_known(call: &mut Call<'_, '_>, tensor: &Tensor, axis: usize, indices: &[usize]) -> Result<Tensor> {
     let mut dims = tensor.dims.clone();
     let size = std::mem::replace(&mut dims[axis], indices.len());
-    let len = dims.iter().try_fold(1_usize, |len, &size| len.checked_mul(size)).unwrap_or(usize::MAX);
-    call.at.spend(len)?;
+    call.at.spend_on(&dims, tensor.element())?;
+    if tensor::len(&dims) == Some(0) {
+        return Ok(tensor.gather(dims, std::iter::empty()));
+    }
     let inner: usize = tensor.dims[axis + 1..].iter().product();
     let outer: usize = tensor.dims[..axis].iter().product();
     let places = (0..outer).flat_map(|place| indices.iter().map(move |&index| place * size + index));
@@ -145,8 +147,9 @@ fn slice(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let ends = call.ints_or_input("ends", 2)?.ok_or_else(|| call.malformed("it has no ends"))?;
     let axes = call.ints_or_input("axes", 3)?.unwrap_or_else(|| (0..starts.len() as i64).collect());
     let steps = call.known_integers(4)?.unwrap_or_else(|| vec![1; starts.len()]);
-    if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
-        return Err(call.malformed("starts, ends, axes and steps of different lengths"));
+    let len = starts.len();
+    if [ends.len(), axes.len(), steps.len()] != [len; 3] || len > tensor::MAX_RANK {
+        return Err(call.malformed("starts, ends, axes and steps of different lengths, or too long"));
     }
     let mut value = call.input(0)?.clone();
     for (place, &axis) in axes.iter().enumerate() {
@@ -202,13 +205,13 @@ fn gather(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let Some(size) = sizes(call, &data)[axis] else {
         return Err(call.mixes());
     };
+    call.at.spend(indices.len().saturating_mul(PLACE))?;
     let mut places = Vec::with_capacity(indices.len());
     for index in indices.to_integers() {
         let place = usize::try_from(if index < 0 { index.saturating_add(size as i64) } else { index });
         let place = place.ok().filter(|&place| place < size);
         places.push(place.ok_or_else(|| call.malformed(format!("element {index} of an axis of {size}")))?);
     }
-    let places = listed(call, places.into_iter())?;
     let taken = take_any(call, &data, axis, places)?;
     if indices.dims.len() == 1 {
         return Ok(vec![taken]);
@@ -218,7 +221,10 @@ fn gather(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         Value::Known(tensor) => {
             let mut dims = tensor.dims.clone();
             dims.splice(axis..=axis, indices.dims.iter().copied());
-            Ok(vec![Value::Known(Arc::new(tensor.as_ref().clone().reshaped(dims)))])
+            if tensor::len(&dims).is_none() {
+                return Err(call.malformed(format!("a result of {} axes, {dims:?}", dims.len())));
+            }
+            Ok(vec![Value::Known(Arc::new(Arc::unwrap_or_clone(tensor).reshaped(dims)))])
         }
         Value::Traced(x) => {
             let mut dims = x.dims();
@@ -248,15 +254,18 @@ fn split(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let all = sizes(call, &value);
     let axis = call.any_axis(call.int("axis", 0)?, all.len())?;
     let Some(size) = all[axis] else { return Err(call.mixes()) };
+    let outputs = call.node.output.len();
     let count = match call.some_int("num_outputs")? {
-        Some(count) => usize::try_from(count).unwrap_or(0),
-        None => call.node.output.len(),
+        Some(count) => usize::try_from(count).ok().filter(|&count| count <= outputs),
+        None => Some(outputs),
     };
+    let count =
+        count.ok_or_else(|| call.malformed(format!("num_outputs is more than its {outputs} outputs")))?;
     let parts: Vec<usize> = match call.ints_or_input("split", 1)? {
         Some(parts) => parts.iter().map(|&part| usize::try_from(part).unwrap_or(usize::MAX)).collect(),
         None => {
             let part = size.div_ceil(count.clamp(1, size.max(1)));
-            (0..count).map(|index| part.min(size.saturating_sub(index * part))).collect()
+            (0..count).map(|index| part.min(size.saturating_sub(index.saturating_mul(part)))).collect()
         }
     };
     let total = parts.iter().try_fold(0_usize, |total, &part| total.checked_add(part));
@@ -273,7 +282,7 @@ fn split(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
 }
 
 fn tile(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
-    let repeats = call.constant(1)?.to_integers();
+    let repeats = call.integers(1)?;
     let mut value = call.input(0)?.clone();
     if repeats.len() != sizes(call, &value).len() {
         return Err(call.malformed("repeats for another number of axes"));
@@ -292,7 +301,7 @@ fn tile(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
 }
 
 fn expanded(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
-    let mut wanted = call.constant(1)?.to_integers();
+    let mut wanted = call.integers(1)?;
     let x = match call.input(0)?.clone() {
         Value::Known(tensor) => {
             if call.at.batched && wanted.first() == Some(&BATCH) {
@@ -303,8 +312,8 @@ fn expanded(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
             let dims = super::fold::broadcast(&[&tensor.dims, &wanted]);
             let dims =
                 dims.ok_or_else(|| call.malformed(format!("{:?} repeated to {wanted:?}", tensor.dims)))?;
-            call.at.spend(dims.iter().product())?;
-            let places = crate::onnx::tensor::Places::repeated(&dims, &tensor.dims);
+            call.at.spend_on(&dims, tensor.element())?;
+            let places = Places::repeated(&dims, &tensor.dims);
             return Ok(vec![Value::Known(Arc::new(tensor.gather(dims.clone(), places)))]);
         }
         Value::Traced(traced) => traced,
@@ -344,7 +353,7 @@ fn pad(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let rank = call.rank(&x);
     let pads = match call.ints("pads")?.or(call.ints("paddings")?) {
         Some(pads) => pads.to_vec(),
-        None => call.constant(1)?.to_integers(),
+        None => call.integers(1)?,
     };
     let value = match call.known(2)? {
         Some(tensor) => tensor.scalar().ok_or_else(|| call.malformed("its value is no single number"))?,
@@ -440,7 +449,7 @@ pub(super) fn border(
 fn center_crop_pad(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let mut x = call.traced(0)?;
     let rank = call.rank(&x);
-    let wanted = call.constant(1)?.to_integers();
+    let wanted = call.integers(1)?;
     let axes: Vec<i64> = call.ints("axes")?.map_or_else(|| (0..rank as i64).collect(), <[i64]>::to_vec);
     if axes.len() != wanted.len() {
         return Err(call.malformed("sizes for another number of axes"));
@@ -468,7 +477,7 @@ fn trilu(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let upper = call.int("upper", 1)? != 0;
     let dims = x.dims();
     let [.., rows, columns] = dims[..] else { return Err(call.mixes()) };
-    call.at.spend(rows * columns)?;
+    call.at.spend_on(&[rows, columns], Element::Float)?;
     let keep = |place: usize| {
         let distance = (place % columns) as i64 - (place / columns) as i64;
         if upper { distance >= diagonal } else { distance <= diagonal }
@@ -484,15 +493,15 @@ fn trilu(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
 
 fn one_hot(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let x = call.traced(0)?;
-    let depth = call.constant(1)?.to_integers();
-    let ends = call.constant(2)?;
+    let depth = call.integers(1)?;
+    let ends = call.few(2)?.ok_or_else(|| call.malformed("it has no values"))?;
     let depth = depth
         .first()
         .and_then(|&depth| usize::try_from(depth).ok())
         .filter(|depth| (1..1 << 24).contains(depth));
     let depth = depth.ok_or_else(|| call.malformed("a depth that is no positive number"))?;
     let &[off, on] = &ends.to_floats()[..] else { return Err(call.malformed("values that are not two")) };
-    call.at.spend(depth)?;
+    call.at.spend_on(&[depth], Element::Float)?;
     let rank = call.rank(&x) + 1;
     let axis = call.any_axis(call.int("axis", -1)?, rank)?;
     let axis = axis.checked_sub(call.first()).ok_or_else(|| call.mixes())?;

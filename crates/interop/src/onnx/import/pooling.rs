@@ -147,6 +147,7 @@ fn with_places(
     if call.int("storage_order", 0)? != 0 {
         places = columns_first(call, &places, spatial)?;
     }
+    call.at.spend_on(&[channels], Element::Float)?;
     let starts = (0..channels).map(|channel| (channel * plane) as f32).collect();
     let add = binary("add").constant(1, [channels], false);
     let places = call.at.layer("places", add, &[&places], vec![starts])?;
@@ -321,10 +322,9 @@ fn norm(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let sizes: Vec<usize> =
         sizes.iter().zip(&windows.pads).map(|(size, (before, after))| size + before + after).collect();
     windows.pads.fill((0, 0));
-    let count: usize = windows.sizes.iter().product();
+    let count: f32 = windows.sizes.iter().map(|&size| size as f32).product();
     let mean = mean(call, &padded, windows, &sizes)?;
-    let sum =
-        call.at.map(&mean, Operation::new(layers::Operator::Scale { scale: count as f32, shift: 0.0 }))?;
+    let sum = call.at.map(&mean, Operation::new(layers::Operator::Scale { scale: count, shift: 0.0 }))?;
     let y = root(call, &sum, p)?;
     call.of_images(y)
 }

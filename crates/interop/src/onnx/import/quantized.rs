@@ -69,10 +69,11 @@ fn along(call: &Call<'_, '_>, index: usize, axis: i64, rank: usize) -> Result<Op
 }
 
 /// Numbers of two known tensors, the second repeated to match the first.
-fn zip(call: &Call<'_, '_>, x: &Tensor, y: &Tensor, f: impl Fn(f32, f32) -> f32) -> Result<Tensor> {
+fn zip(call: &mut Call<'_, '_>, x: &Tensor, y: &Tensor, f: impl Fn(f32, f32) -> f32) -> Result<Tensor> {
     if super::fold::broadcast(&[&x.dims, &y.dims]).as_deref() != Some(&x.dims) {
         return Err(call.malformed(format!("a scale of sizes {:?} for {:?}", y.dims, x.dims)));
     }
+    call.at.spend_on(&x.dims, Element::Float)?;
     let others = y.to_floats();
     let pairs = x.to_floats().into_iter().zip(Places::repeated(&x.dims, &y.dims));
     Ok(Tensor::floats(x.dims.clone(), pairs.map(|(x, place)| f(x, others[place])).collect()))
@@ -118,6 +119,7 @@ fn quantized(
         };
         let rounded = zip(call, x, scale, |x, scale| (x / scale).round_ties_even())?;
         let y = zip(call, &rounded, &zero, |x, zero| (x + zero).clamp(low, high))?;
+        call.at.spend_on(&y.dims, Element::Integer)?;
         return Ok(Value::Known(Arc::new(y.cast(Element::Integer))));
     }
     let y = pair(call, "divide", &[x, scale])?;

@@ -178,13 +178,13 @@ fn sequence(
     if width != features {
         return Err(call.malformed(format!("weights for {features} features of {width}")));
     }
-    if let Some(lens) = call.known(4)?
-        && lens.to_integers().iter().any(|&len| len != steps as i64)
+    if let Some(lens) = call.known_integers(4)?
+        && lens.iter().any(|&len| len != steps as i64)
     {
         return Err(call.unsupported("sequences of different lengths"));
     }
     // The graph has the cell once for each step.
-    call.at.spend(steps.saturating_mul(directions).saturating_mul(units + (1 << 12)))?;
+    call.at.spend(steps.saturating_mul(directions).saturating_mul(4 * units + (1 << 14)))?;
     let symbol = call.at.canonical(&x)?;
     x = Traced::plain(symbol, Element::Float);
     let states = states(call, kind, batch_first, directions, units)?;
@@ -221,7 +221,7 @@ fn states(
 ) -> Result<Option<Vec<Vec<Symbol>>>> {
     let is_zero = |value: Option<&Value>| match value {
         None => true,
-        Some(Value::Known(tensor)) => tensor.to_floats().iter().all(|&value| value == 0.0),
+        Some(Value::Known(tensor)) => tensor.is_zero(),
         Some(Value::Traced(_)) => false,
     };
     if (5..5 + kind.states).all(|index| is_zero(call.optional(index))) {

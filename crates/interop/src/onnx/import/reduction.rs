@@ -78,6 +78,7 @@ pub(super) fn reduce(
 ) -> Result<Traced> {
     let mut gone: Vec<usize> = axes.iter().flat_map(|&axis| x.groups[axis].iter().copied()).collect();
     gone.sort_unstable();
+    gone.dedup();
     let rank = x.physical().len();
     let images = rank == 3 && gone == [0, 1] && function == "mean";
     let symbol = if gone.is_empty() {
@@ -161,11 +162,14 @@ fn place(call: &mut Call<'_, '_>, smallest: bool) -> Result<Vec<Value>> {
 /// Sums of all elements up to each one: a product with a matrix of zeros and ones.
 fn cumulative(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let x = call.traced(0)?;
-    let axis = call.constant(1)?.to_integers().first().copied().unwrap_or(0);
+    let axis = call.integers(1)?.first().copied().unwrap_or(0);
     let axis = call.axis(axis, &x)?;
     let (exclusive, reverse) = (call.int("exclusive", 0)? != 0, call.int("reverse", 0)? != 0);
     let size = x.dims()[axis];
-    call.at.spend(size.saturating_mul(size))?;
+    // Taps are read one by one, which takes longer than windows do.
+    call.at.window = size.saturating_mul(4);
+    // Half as many taps, of which layer and graph keep some copies.
+    call.at.spend(size.saturating_mul(size).saturating_mul(2 * size_of::<(usize, f32)>()))?;
     let counts = |place: usize, other: usize| match (reverse, exclusive) {
         (false, false) => other <= place,
         (false, true) => other < place,

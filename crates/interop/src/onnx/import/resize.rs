@@ -188,7 +188,7 @@ fn resize(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let rank = call.rank(&x);
     let old = call.at.opset < 11;
     let (scales_at, sizes_at) = if old { (1, 9) } else { (2, 3) };
-    let filled = |index: usize| -> Result<_> { Ok(call.known(index)?.filter(|tensor| !tensor.is_empty())) };
+    let filled = |index: usize| -> Result<_> { Ok(call.few(index)?.filter(|tensor| !tensor.is_empty())) };
     let (mut scales, mut sizes) =
         (filled(scales_at)?.map(|t| t.to_floats()), filled(sizes_at)?.map(|t| t.to_integers()));
     let mut region = if old { None } else { filled(1)?.map(|t| t.to_floats()) };
@@ -285,9 +285,11 @@ fn resized(call: &mut Call<'_, '_>, x: Traced, plan: &Plan<'_>) -> Result<Traced
         .collect();
     let mut all = Vec::new();
     for &(inner, axis) in &changed {
-        // A list of taps for each element; so many more taps as smoothing takes in.
+        // A list of taps for each element, of which layer and graph keep some copies; so many more taps as smoothing takes in.
         let taken_in = (8.0 / axis.scale.clamp(0.0, 1.0)) as usize;
-        call.at.spend(axis.to.saturating_mul(taken_in.saturating_add(24)))?;
+        call.at.window = call.at.window.max(taken_in.saturating_mul(8));
+        let list = taken_in.saturating_add(24).saturating_mul(size_of::<(usize, f32)>());
+        call.at.spend(axis.to.saturating_mul(list))?;
         all.push((inner, axis, taps(call, axis, plan.mode)?));
     }
     if let Some(y) = by_repetition(call, &x, &all)? {

@@ -40,8 +40,8 @@ type Taps = &'static [(f32, &'static [f32])];
 
 const NEAREST: Taps = &[(0.0, &[1.0])];
 const LINEAR: Taps = &[(0.0, &[1.0, -1.0]), (1.0, &[0.0, 1.0])];
-/// What the layers of a neighbour count as, in elements computed while a file is read: a node has many layers, a file many nodes.
-const LAYERS: usize = 1 << 14;
+/// Bytes that the layers of a neighbour take: a node has many layers, a file many nodes.
+const LAYERS: usize = 1 << 16;
 
 /// Keys's kernel with a = −0.75.
 const CUBIC: Taps = &[
@@ -117,7 +117,7 @@ fn sample(
     let flat = regroup(call, &padded, &[channels, sizes.iter().map(|size| size + 2 * margin).product()])?;
     // Each combination of neighbours along the axes so far: its place in the flat image, and its weight.
     let mut corners: Vec<(Option<Traced>, Option<Traced>)> = vec![(None, None)];
-    call.at.spend(LAYERS * taps.len().pow(sizes.len() as u32))?;
+    call.at.spend(LAYERS.saturating_mul(taps.len().saturating_pow(sizes.len() as u32)))?;
     for (place, &size) in places.iter().zip(sizes) {
         let whole = unary(call, if taps.len() == 1 { "round" } else { "floor" }, place)?;
         let distance = two(call, "subtract", place, &whole)?;
@@ -219,7 +219,7 @@ fn grid_sample(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
 /// The grid that brings each image of a batch to a matrix's places: products of the matrices with the places of an even grid.
 fn affine_grid(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let theta = call.sample(0)?;
-    let size = call.constant(1)?.to_integers();
+    let size = call.integers(1)?;
     let size: Option<Vec<usize>> =
         size.iter().skip(2).map(|&size| usize::try_from(size).ok().filter(|&size| size > 0)).collect();
     let size = size.unwrap_or_default();
@@ -228,7 +228,7 @@ fn affine_grid(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         return Err(call.malformed(format!("matrices {:?} for images of sizes {size:?}", theta.dims())));
     }
     let count = crate::onnx::tensor::len(&size).ok_or_else(|| call.malformed(format!("sizes {size:?}")))?;
-    call.at.spend(count.saturating_mul(rank + 1))?;
+    call.at.spend_on(&[count, rank + 1], Element::Float)?;
     let at_middle = call.int("align_corners", 0)? != 0;
     // −1 and 1 are the ends: the outermost elements, or else their outer edges.
     let along = |place: usize, size: usize| match (at_middle, size) {
@@ -284,7 +284,7 @@ fn deformable(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     for axis in 0..rank {
         let inner: usize = window[axis + 1..].iter().product();
         let behind: usize = wanted[axis + 2..].iter().product();
-        call.at.spend(taps * size)?;
+        call.at.spend_on(&[taps * size], Element::Integer)?;
         let starts = (0..taps * size).map(|at| {
             let (tap, place) = (at / size / inner % window[axis], at % size / behind % wanted[axis + 1]);
             let start = tap * windows.dilations[axis] + place * windows.strides[axis];

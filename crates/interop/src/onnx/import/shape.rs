@@ -35,7 +35,10 @@ fn transpose(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         return Err(call.malformed(format!("{order:?} is no order of {rank} axes")));
     }
     match call.input(0)?.clone() {
-        Value::Known(tensor) => Ok(vec![Value::Known(Arc::new(tensor.transposed(&order)))]),
+        Value::Known(tensor) => {
+            call.at.spend_on(&tensor.dims, tensor.element())?;
+            Ok(vec![Value::Known(Arc::new(tensor.transposed(&order)))])
+        }
         Value::Traced(x) => {
             let first = call.first();
             if order[..first.min(rank)].iter().any(|&axis| axis != 0) {
@@ -71,16 +74,22 @@ fn target(call: &Call<'_, '_>, wanted: &[i64], old: &[usize], zero_copies: bool)
     Ok(dims)
 }
 
+/// A known value under other sizes.
+fn renamed(call: &mut Call<'_, '_>, tensor: &Tensor, dims: Vec<usize>) -> Result<Vec<Value>> {
+    call.at.spend_on(&dims, tensor.element())?;
+    Ok(vec![Value::Known(Arc::new(tensor.clone().reshaped(dims)))])
+}
+
 fn reshape(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let wanted = match call.ints("shape")? {
         Some(shape) => shape.to_vec(),
-        None => call.constant(1)?.to_integers(),
+        None => call.integers(1)?,
     };
     let zero_copies = call.int("allowzero", 0)? == 0;
     let x = match call.input(0)?.clone() {
         Value::Known(tensor) => {
             let dims = target(call, &wanted, &tensor.dims, zero_copies)?;
-            return Ok(vec![Value::Known(Arc::new(tensor.as_ref().clone().reshaped(dims)))]);
+            return renamed(call, &tensor, dims);
         }
         Value::Traced(traced) => traced,
     };
@@ -117,7 +126,7 @@ fn flatten(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         Value::Known(tensor) => {
             let axis = call.any_axis(axis, tensor.dims.len() + 1)?;
             let dims = vec![tensor.dims[..axis].iter().product(), tensor.dims[axis..].iter().product()];
-            return Ok(vec![Value::Known(Arc::new(tensor.as_ref().clone().reshaped(dims)))]);
+            return renamed(call, &tensor, dims);
         }
         Value::Traced(traced) => traced,
     };
@@ -141,6 +150,9 @@ fn flatten(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
 
 /// Other sizes for the same elements: as a change of lists of axes where axes are only joined, or one is divided.
 pub(super) fn regroup(call: &mut Call<'_, '_>, x: &Traced, dims: &[usize]) -> Result<Traced> {
+    if tensor::len(dims).is_none() {
+        return Err(call.malformed(format!("a result of {} axes, {dims:?}", dims.len())));
+    }
     let old = x.dims();
     let physical = x.physical().to_vec();
     // Places of axes after divisions: for each of the symbol's axes the parts that it is divided in.
@@ -267,7 +279,7 @@ fn squeeze(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
                 .filter(|(_, dropped)| !dropped)
                 .map(|(&size, _)| size)
                 .collect();
-            Ok(vec![Value::Known(Arc::new(tensor.as_ref().clone().reshaped(dims)))])
+            renamed(call, &tensor, dims)
         }
         Value::Traced(x) => {
             let first = call.first();
@@ -285,6 +297,9 @@ fn unsqueeze(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         Value::Traced(traced) => call.rank(traced),
     };
     let rank = old + axes.len();
+    if rank > tensor::MAX_RANK {
+        return Err(call.malformed(format!("a result of {rank} axes")));
+    }
     let mut added = vec![false; rank];
     for &axis in &axes {
         let axis = call.any_axis(axis, rank)?;
@@ -296,7 +311,7 @@ fn unsqueeze(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         Value::Known(tensor) => {
             let mut old = tensor.dims.iter().copied();
             let dims = added.iter().map(|&added| if added { 1 } else { old.next().unwrap_or(1) }).collect();
-            Ok(vec![Value::Known(Arc::new(tensor.as_ref().clone().reshaped(dims)))])
+            renamed(call, &tensor, dims)
         }
         Value::Traced(x) => {
             let first = call.first();
@@ -328,8 +343,7 @@ fn concat(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     }
     if known.len() == values.len() {
         let axis = call.any_axis(axis, known[0].dims.len())?;
-        call.at.spend(known.iter().map(|tensor| tensor.len()).sum())?;
-        let joined = super::fold::concatenate(&known, axis);
+        let joined = super::fold::concatenate(call, &known, axis)?;
         let joined = joined.ok_or_else(|| call.malformed("inputs that differ in more than the axis"))?;
         return Ok(vec![Value::Known(Arc::new(joined))]);
     }

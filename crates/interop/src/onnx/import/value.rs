@@ -95,10 +95,8 @@ impl Importer<'_> {
         wanted.extend((0..physical.len()).filter(|axis| !wanted.contains(axis)).collect::<Vec<_>>());
         let sizes = value.dims();
         let dims: Vec<usize> = order.iter().map(|&axis| sizes[axis]).collect();
-        let key = (value.symbol.shape().clone(), wanted.clone(), dims.clone());
-        let known =
-            self.arranged.iter().find(|(from, known, _)| from.is_same(&value.symbol) && *known == key);
-        if let Some((.., symbol)) = known {
+        let key = (super::id(&value.symbol), wanted.clone(), dims.clone());
+        if let Some(symbol) = self.arranged.get(&key) {
             return Ok(symbol.clone());
         }
         let mut symbol = value.symbol.clone();
@@ -108,7 +106,7 @@ impl Importer<'_> {
             symbol = self.layer("permute", Permute::new(axes), &[&symbol], Vec::new())?;
         }
         symbol = self.reshaped(&symbol, &dims)?;
-        self.arranged.push((value.symbol.clone(), key, symbol.clone()));
+        self.arranged.insert(key, symbol.clone());
         Ok(symbol)
     }
 

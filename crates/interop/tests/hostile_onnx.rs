@@ -1,0 +1,496 @@
+//! Small ONNX files that ask for very much: each is refused, or read, without the memory and the time that it asks for.
+
+use convnet_interop::Result;
+use convnet_interop::onnx::{File, Import, Tensor};
+
+/// A message of protocol buffers.
+#[derive(Clone, Default)]
+struct Message(Vec<u8>);
+
+impl Message {
+    fn varint(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.0.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.0.push(value as u8);
+    }
+
+    fn number(mut self, field: u64, value: i64) -> Self {
+        self.varint(field << 3);
+        self.varint(value as u64);
+        self
+    }
+
+    fn bytes(mut self, field: u64, value: &[u8]) -> Self {
+        self.varint(field << 3 | 2);
+        self.varint(value.len() as u64);
+        self.0.extend(value);
+        self
+    }
+
+    fn text(self, field: u64, value: &str) -> Self {
+        self.bytes(field, value.as_bytes())
+    }
+
+    fn message(self, field: u64, value: &Self) -> Self {
+        self.bytes(field, &value.0)
+    }
+}
+
+const FLOAT: i64 = 1;
+const INT64: i64 = 7;
+
+/// A graph that grows node by node.
+struct Graph {
+    graph: Message,
+    opset: i64,
+}
+
+impl Graph {
+    fn new() -> Self {
+        Self { graph: Message::default(), opset: 17 }
+    }
+
+    /// A graph with a floating point input `x`; sizes of −1 are open.
+    fn with_input(dims: &[i64]) -> Self {
+        Self::new().input("x", FLOAT, dims)
+    }
+
+    fn input(mut self, name: &str, kind: i64, dims: &[i64]) -> Self {
+        self.graph = self.graph.message(11, &info(name, kind, dims));
+        self
+    }
+
+    /// An initial value of integers.
+    fn integers(self, name: &str, dims: &[i64], values: &[i64]) -> Self {
+        self.initial(
+            name,
+            INT64,
+            dims,
+            &values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>(),
+        )
+    }
+
+    /// An initial list of integers.
+    fn list(self, name: &str, values: &[i64]) -> Self {
+        self.integers(name, &[values.len() as i64], values)
+    }
+
+    fn floats(self, name: &str, dims: &[i64], values: &[f32]) -> Self {
+        self.initial(
+            name,
+            FLOAT,
+            dims,
+            &values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>(),
+        )
+    }
+
+    fn initial(mut self, name: &str, kind: i64, dims: &[i64], raw: &[u8]) -> Self {
+        self.graph = self.graph.message(5, &tensor(kind, dims, raw).text(8, name));
+        self
+    }
+
+    fn node(self, operator: &str, inputs: &[&str], outputs: &[&str]) -> Self {
+        self.with(operator, inputs, outputs, &[])
+    }
+
+    fn with(mut self, operator: &str, inputs: &[&str], outputs: &[&str], attributes: &[Message]) -> Self {
+        let node = inputs.iter().fold(Message::default(), |node, input| node.text(1, input));
+        let node = outputs.iter().fold(node, |node, output| node.text(2, output)).text(4, operator);
+        let node = attributes.iter().fold(node, |node, attribute| node.message(5, attribute));
+        self.graph = self.graph.message(1, &node);
+        self
+    }
+
+    /// A known value of these sizes, floating point or else integers.
+    fn filled(self, name: &str, dims: &[i64], element: i64) -> Self {
+        let sizes = format!("{name}_sizes");
+        let value =
+            if element == INT64 { 1_i64.to_le_bytes().to_vec() } else { 1_f32.to_le_bytes().to_vec() };
+        let value =
+            Message::default().text(1, "value").message(5, &tensor(element, &[1], &value)).number(20, 4);
+        self.list(&sizes, dims).with("ConstantOfShape", &[&sizes], &[name], &[value])
+    }
+
+    fn output(mut self, name: &str) -> Self {
+        self.graph = self.graph.message(12, &Message::default().text(1, name));
+        self
+    }
+
+    fn end(self) -> Vec<u8> {
+        let opset = Message::default().number(2, self.opset);
+        Message::default().number(1, 8).message(7, &self.graph).message(8, &opset).0
+    }
+}
+
+fn info(name: &str, kind: i64, dims: &[i64]) -> Message {
+    let size = |size: i64| if size < 0 { Message::default() } else { Message::default().number(1, size) };
+    let shape = dims.iter().fold(Message::default(), |shape, &dim| shape.message(1, &size(dim)));
+    let tensor = Message::default().number(1, kind).message(2, &shape);
+    Message::default().text(1, name).message(2, &Message::default().message(1, &tensor))
+}
+
+fn tensor(kind: i64, dims: &[i64], raw: &[u8]) -> Message {
+    dims.iter().fold(Message::default(), |tensor, &size| tensor.number(1, size)).number(2, kind).bytes(9, raw)
+}
+
+fn int(name: &str, value: i64) -> Message {
+    Message::default().text(1, name).number(3, value).number(20, 2)
+}
+
+fn ints(name: &str, values: &[i64]) -> Message {
+    values.iter().fold(Message::default().text(1, name), |all, &value| all.number(8, value)).number(20, 7)
+}
+
+fn read(graph: Graph) -> Result<()> {
+    let bytes = graph.end();
+    assert!(bytes.len() < 1 << 20, "{} bytes", bytes.len());
+    Import::new().from_bytes(bytes).map(|_| ())
+}
+
+#[track_caller]
+fn refused(graph: Graph) {
+    assert!(read(graph).is_err(), "it was accepted");
+}
+
+/// Computes the outputs for zeros.
+fn run(graph: Graph, inputs: &[(&str, &[usize])]) -> Result<Vec<Tensor>> {
+    let zeros = |dims: &[usize]| Tensor::floats(dims, vec![0.0; dims.iter().product()]);
+    let inputs = inputs.iter().map(|&(name, dims)| (name.to_owned(), zeros(dims)));
+    File::from_bytes(graph.end())?.with_values(inputs.collect())?.run()
+}
+
+#[test]
+fn constants_that_are_repeated_against_each_other() {
+    for operator in ["Add", "Mul", "Max", "Less"] {
+        let graph =
+            Graph::with_input(&[1, 4]).filled("a", &[1 << 20, 1], INT64).filled("b", &[1, 1 << 20], INT64);
+        refused(graph.node(operator, &["a", "b"], &["y"]).output("y"));
+    }
+    let graph =
+        Graph::with_input(&[1, 4]).filled("a", &[1 << 15, 1, 1], INT64).filled("b", &[1 << 15, 1], INT64);
+    refused(graph.filled("c", &[1 << 15], INT64).node("Where", &["a", "b", "c"], &["y"]).output("y"));
+    let graph =
+        Graph::with_input(&[1, 4]).filled("a", &[1 << 15, 1], FLOAT).filled("b", &[1, 1 << 15], FLOAT);
+    refused(graph.node("Add", &["a", "b"], &["y"]).output("y"));
+}
+
+#[test]
+fn copies_of_a_large_constant() {
+    let axes = [ints("axes", &[0])];
+    let copies: [(&str, &[&str], &[Message]); 6] = [
+        ("Transpose", &["a"], &[]),
+        ("Reshape", &["a", "shape"], &[]),
+        ("Flatten", &["a"], &[]),
+        ("Unsqueeze", &["a"], &axes),
+        ("Cast", &["a"], &[int("to", FLOAT)]),
+        ("Neg", &["a"], &[]),
+    ];
+    for (operator, inputs, attributes) in copies {
+        let mut graph = Graph::with_input(&[1, 4]).list("shape", &[1, -1]).filled("a", &[1 << 25], INT64);
+        graph.opset = 11;
+        for copy in 0..40 {
+            graph = graph.with(operator, inputs, &[&format!("copy{copy}")], attributes);
+        }
+        refused(graph.node("Relu", &["x"], &["y"]).output("y"));
+    }
+    let mut graph = Graph::with_input(&[1, 4]).floats("scale", &[], &[0.5]).filled("a", &[1 << 24], INT64);
+    for copy in 0..40 {
+        graph = graph.node("DequantizeLinear", &["a", "scale"], &[&format!("copy{copy}")]);
+    }
+    refused(graph.node("Relu", &["x"], &["y"]).output("y"));
+}
+
+#[test]
+fn constants_that_nodes_work_on_again_and_again() {
+    let mut graph = Graph::with_input(&[1, 4]).filled("a", &[1 << 24], FLOAT);
+    for copy in 0..4000 {
+        graph = graph.with("ReduceSum", &["a"], &[&format!("sum{copy}")], &[int("keepdims", 1)]);
+    }
+    refused(graph.node("Relu", &["x"], &["y"]).output("y"));
+    let mut graph = Graph::with_input(&[1, 4]).filled("none", &[1 << 25, 0], FLOAT).list("axes", &[1]);
+    for copy in 0..40 {
+        graph = graph.node("ReduceSum", &["none", "axes"], &[&format!("sum{copy}")]);
+    }
+    refused(graph.node("Relu", &["x"], &["y"]).output("y"));
+    // A long list where a number is asked for.
+    let mut graph = Graph::with_input(&[1, 8]).filled("k", &[1 << 25], INT64);
+    for copy in 0..1000 {
+        graph = graph.node("TopK", &["x", "k"], &[&format!("a{copy}"), &format!("b{copy}")]);
+    }
+    refused(graph.output("a0"));
+    let window = [ints("kernel_shape", &[1000, 1000]), ints("pads", &[500, 500, 500, 500])];
+    for (operator, inputs) in [("MaxPool", &["a"][..]), ("AveragePool", &["a"]), ("Conv", &["a", "w"])] {
+        let graph = Graph::with_input(&[1, 4]).filled("a", &[1, 1, 1000, 1000], FLOAT).filled(
+            "w",
+            &[1, 1, 1000, 1000],
+            FLOAT,
+        );
+        refused(graph.with(operator, inputs, &["b"], &window).node("Relu", &["x"], &["y"]).output("y"));
+    }
+}
+
+#[test]
+fn borders_of_constants_that_are_thrown_away_again() {
+    let pool = [
+        ints("kernel_shape", &[1, 1]),
+        ints("strides", &[1 << 15, 1 << 15]),
+        ints("pads", &[1 << 14; 4]),
+        int("count_include_pad", 1),
+    ];
+    let graph = Graph::with_input(&[1, 4]).filled("a", &[1, 1, 1, 1], FLOAT);
+    refused(graph.with("AveragePool", &["a"], &["b"], &pool).node("Relu", &["x"], &["y"]).output("y"));
+}
+
+#[test]
+fn weights_that_layers_keep() {
+    // Constants of one size in each of many layers.
+    let mut graph = Graph::with_input(&[1, 1 << 24]).filled("c", &[1, 1 << 24], FLOAT);
+    for layer in 0..60 {
+        let from = if layer == 0 { "x".to_owned() } else { format!("s{}", layer - 1) };
+        graph = graph.node("Add", &[&from, "c"], &[&format!("s{layer}")]);
+    }
+    refused(graph.output("s59"));
+    let mut graph = Graph::with_input(&[1, 1 << 12]).filled("c", &[1 << 12, 1 << 12], FLOAT);
+    for layer in 0..60 {
+        let from = if layer == 0 { "x".to_owned() } else { format!("s{}", layer - 1) };
+        graph = graph.node("MatMul", &[&from, "c"], &[&format!("s{layer}")]);
+    }
+    refused(graph.output("s59"));
+    let graph = Graph::with_input(&[-1, 1 << 24]).list("k", &[128]);
+    refused(graph.node("TopK", &["x", "k"], &["a", "b"]).output("a"));
+    let graph = Graph::with_input(&[1, 10_000]).integers("axis", &[], &[1]);
+    refused(graph.node("CumSum", &["x", "axis"], &["y"]).output("y"));
+    let one = |graph: Graph| graph.floats("one", &[1], &[1.0]);
+    let graph = one(Graph::with_input(&[-1, 1 << 32]));
+    refused(
+        graph.with("GroupNormalization", &["x", "one", "one"], &["y"], &[int("num_groups", 1)]).output("y"),
+    );
+    let graph = one(Graph::with_input(&[1, 0])).filled("none", &[0, 1 << 62], FLOAT);
+    refused(graph.node("Gemm", &["x", "none", "one"], &["y"]).output("y"));
+    let graph = one(Graph::with_input(&[1, 4])).filled("none", &[0, 1 << 62], FLOAT);
+    refused(graph.node("Gemm", &["x", "none", "one"], &["y"]).output("y"));
+    let graph = Graph::with_input(&[1, 4]).filled("a", &[1 << 26], FLOAT).integers("to", &[], &[1 << 26]);
+    let graph = graph.integers("zero", &[], &[0]).integers("one", &[], &[1]).node(
+        "Range",
+        &["zero", "to", "one"],
+        &["all"],
+    );
+    refused(graph.node("Gather", &["a", "all"], &["b"]).node("Relu", &["x"], &["y"]).output("y"));
+}
+
+#[test]
+fn parts_without_end() {
+    for count in [3, 1 << 40, 1 << 62, i64::MAX] {
+        let mut graph = Graph::with_input(&[1, 4]);
+        graph.opset = 18;
+        let attributes = [int("axis", 1), int("num_outputs", count)];
+        refused(graph.with("Split", &["x"], &["a", "b"], &attributes).output("a"));
+    }
+}
+
+#[test]
+fn constants_without_elements_and_with_long_axes() {
+    let graph = || Graph::with_input(&[1, 4]).node("Relu", &["x"], &["y"]).output("y");
+    read(graph().filled("a", &[1 << 40, 1, 0], FLOAT).list("place", &[0]).with(
+        "Gather",
+        &["a", "place"],
+        &["b"],
+        &[int("axis", 1)],
+    ))
+    .unwrap();
+    read(graph().filled("a", &[1 << 40, 2, 0], FLOAT).with("Split", &["a"], &["b", "c"], &[int("axis", 1)]))
+        .unwrap();
+    let slice = graph().filled("a", &[1 << 40, 4, 0], FLOAT).list("one", &[1]).list("two", &[2]);
+    read(slice.node("Slice", &["a", "one", "two", "one"], &["b"])).unwrap();
+    read(graph().filled("a", &[1 << 40, 0], FLOAT).list("r", &[1, 2]).node("Tile", &["a", "r"], &["b"]))
+        .unwrap();
+    let all = |graph: Graph, axis| graph.with("Concat", &["a", "a"], &["b"], &[int("axis", axis)]);
+    read(all(graph().filled("a", &[1 << 40, 0], FLOAT), 1)).unwrap();
+    // Twice as long as numbers with a sign reach.
+    let both = all(graph().filled("a", &[0, i64::MAX], FLOAT), 1).list("one", &[1]).list("end", &[5]);
+    refused(both.node("Slice", &["b", "one", "end", "one"], &["c"]));
+    let many =
+        graph().filled("a", &[1 << 10, 1 << 30, 0], FLOAT).filled("places", &[1 << 31, 1 << 30, 0], INT64);
+    refused(many.with("Gather", &["a", "places"], &["b"], &[int("axis", 1)]));
+    // One tensor has elements, and thousands have none.
+    let mut graph = graph().filled("a", &[1 << 22, 1], FLOAT).filled("none", &[1 << 22, 0], FLOAT);
+    let inputs: Vec<&str> = std::iter::once("a").chain(std::iter::repeat_n("none", 20_000)).collect();
+    graph = graph.with("Concat", &inputs, &["b"], &[int("axis", 1)]);
+    read(graph).unwrap();
+}
+
+#[test]
+fn more_axes_than_values_have() {
+    let ones = vec![1; 100_000];
+    for count in [100, 50_000, ones.len()] {
+        let graph = || Graph::with_input(&[1]).list("ones", &ones[..count]);
+        refused(graph().node("Reshape", &["x", "ones"], &["y"]).output("y"));
+        refused(graph().node("Expand", &["x", "ones"], &["y"]).output("y"));
+        refused(graph().node("ConstantOfShape", &["ones"], &["a"]).node("Relu", &["x"], &["y"]).output("y"));
+    }
+    refused(Graph::with_input(&ones).node("Relu", &["x"], &["y"]).output("y"));
+    let axes: Vec<i64> = (0..100_000).collect();
+    let mut graph = Graph::with_input(&[1]);
+    graph.opset = 11;
+    refused(graph.with("Unsqueeze", &["x"], &["y"], &[ints("axes", &axes)]).output("y"));
+    let graph = Graph::with_input(&[1]).filled("ones", &[1 << 22], INT64);
+    refused(graph.node("Reshape", &["x", "ones"], &["y"]).output("y"));
+    let graph = Graph::with_input(&[1, 4]).filled("zeros", &[1 << 22], INT64);
+    refused(graph.node("Slice", &["x", "zeros", "zeros", "zeros", "zeros"], &["y"]).output("y"));
+}
+
+#[test]
+fn many_layers_of_one_name() {
+    let inputs = vec!["x"; 30_000];
+    read(Graph::with_input(&[1, 4]).node("Sum", &inputs, &["y"]).output("y")).unwrap();
+}
+
+#[test]
+fn many_inputs_and_outputs() {
+    let mut graph = Graph::with_input(&[1, 4]);
+    for input in 0..1200 {
+        graph = graph.input(&format!("/{input}"), FLOAT, &[1, 4]).input(
+            &"/".repeat(1 + input % 50),
+            FLOAT,
+            &[1, 4],
+        );
+    }
+    for node in 0..2000 {
+        let from = if node == 0 { "x".to_owned() } else { format!("s{}", node - 1) };
+        graph = graph.node("Relu", &[&from], &[&format!("s{node}")]);
+    }
+    for output in 0..2000 {
+        graph = graph.output(&format!("s{output}"));
+    }
+    let imported = Import::new().from_bytes(graph.end()).unwrap();
+    assert_eq!((imported.inputs.len(), imported.outputs.len()), (1, 2000));
+    // Whether each of many inputs is an image.
+    let mut graph = Graph::new();
+    let names: Vec<String> = (0..6000).map(|input| format!("i{input}")).collect();
+    for name in &names {
+        graph = graph.input(name, FLOAT, &[1, 4]);
+    }
+    let inputs: Vec<&str> = names.iter().map(|name| &**name).collect();
+    let outputs: Vec<String> = (0..6000).map(|output| format!("o{output}")).collect();
+    let outputs: Vec<&str> = outputs.iter().map(|name| &**name).collect();
+    graph = graph.node("Concat", &inputs, &["all"]).with("Split", &["all"], &outputs, &[int("axis", 1)]);
+    let _ = read(graph.output("o0"));
+}
+
+#[test]
+fn sizes_whose_products_are_no_numbers() {
+    let graph = Graph::with_input(&[1]).floats("scale", &[1], &[1.0]).list("none", &[]);
+    let graph = graph.node("Reshape", &["x", "none"], &["s"]).list("one", &[1]).node(
+        "Reshape",
+        &["s", "one"],
+        &["r"],
+    );
+    let _ = read(graph.node("LayerNormalization", &["r", "scale"], &["y"]).output("y"));
+    let graph = Graph::with_input(&[1, 1, 1]).floats("scale", &[1], &[1.0]).list("axes", &[1, 2]);
+    let graph = graph.with("ReduceSum", &["x", "axes"], &["s"], &[int("keepdims", 1)]);
+    let _ = read(graph.node("LayerNormalization", &["s", "scale"], &["y"]).output("y"));
+    let pool = [ints("kernel_shape", &[1 << 30; 3])];
+    let _ = read(Graph::with_input(&[1, 1, 4, 4, 4]).with("LpPool", &["x"], &["y"], &pool).output("y"));
+    for stride in [2, (1 << 31) - 1] {
+        let graph =
+            Graph::with_input(&[1, 1, 1]).list("sizes", &[1, 1, 1 << 36]).floats("w", &[1, 1, 1], &[1.0]);
+        let graph = graph.node("Expand", &["x", "sizes"], &["long"]);
+        let strides = [ints("strides", &[stride])];
+        refused(graph.with("ConvTranspose", &["long", "w"], &["y"], &strides).output("y"));
+    }
+}
+
+#[test]
+fn results_that_fill_the_memory() {
+    for size in [1 << 30, 1 << 36] {
+        let graph =
+            || Graph::with_input(&[1, 1]).list("sizes", &[1, size]).node("Expand", &["x", "sizes"], &["y"]);
+        run(graph().output("y"), &[("x", &[1, 1])]).unwrap_err();
+        run(graph().with("ReduceSum", &["y"], &["z"], &[int("keepdims", 0)]).output("z"), &[("x", &[1, 1])])
+            .unwrap_err();
+    }
+    // One constant, many outputs.
+    let mut graph = Graph::with_input(&[1, 1]).filled("a", &[1 << 24], FLOAT);
+    for output in 0..400 {
+        graph = graph.node("Identity", &["a"], &[&format!("o{output}")]).output(&format!("o{output}"));
+    }
+    run(graph, &[("x", &[1, 1])]).unwrap_err();
+    // Products of matrices that would take days.
+    let graph = Graph::with_input(&[1, 1]).list("sizes", &[1 << 13, 1 << 13]).node(
+        "Expand",
+        &["x", "sizes"],
+        &["s0"],
+    );
+    let graph = (0..30).fold(graph, |graph, node| {
+        let (from, to) = (format!("s{node}"), format!("s{}", node + 1));
+        graph.node("MatMul", &[&from, &from], &[&to])
+    });
+    run(graph.output("s30"), &[("x", &[1, 1])]).unwrap_err();
+    // What is asked for is computed if it is not that much.
+    let graph =
+        Graph::with_input(&[1, 1]).list("sizes", &[1, 1 << 20]).node("Expand", &["x", "sizes"], &["y"]);
+    assert_eq!(run(graph.output("y"), &[("x", &[1, 1])]).unwrap()[0].dims, [1, 1 << 20]);
+}
+
+#[test]
+fn inputs_whose_numbers_are_asked_for_one_after_another() {
+    let mut graph = Graph::with_input(&[1, 4]);
+    for node in 0..1000 {
+        let (from, size) =
+            (if node == 0 { "x".to_owned() } else { format!("s{}", node - 1) }, format!("n{node}"));
+        graph = graph.input(&size, INT64, &[2]).node("Reshape", &[&from, &size], &[&format!("s{node}")]);
+    }
+    let file = File::from_bytes(graph.output("s999").end()).unwrap();
+    let mut inputs = vec![("x".to_owned(), Tensor::floats([1, 4], vec![0.0; 4]))];
+    inputs.extend((0..1000).map(|node| (format!("n{node}"), Tensor::integers([2], vec![1, 4]))));
+    assert_eq!(file.with_values(inputs).unwrap().run().unwrap()[0].dims, [1, 4]);
+}
+
+#[test]
+fn numbers_that_lie_in_the_model_itself_or_in_no_file() {
+    let folder = std::env::temp_dir().join(format!("convnet-hostile-onnx-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("m.onnx");
+    let external = |name: &str, location: &str, dims: &[i64], length: Option<usize>| {
+        let entry = |key: &str, value: &str| Message::default().text(1, key).text(2, value);
+        let tensor =
+            dims.iter().fold(Message::default(), |tensor, &size| tensor.number(1, size)).number(2, 2);
+        let tensor = tensor.text(8, name).message(13, &entry("location", location));
+        let tensor = length
+            .into_iter()
+            .fold(tensor, |tensor, length| tensor.message(13, &entry("length", &length.to_string())));
+        tensor.number(14, 1)
+    };
+    // As many bytes of the file in each of thousands of tensors.
+    let mut graph = Graph::with_input(&[1, 4]).node("Relu", &["x"], &["y"]).output("y");
+    for name in 0..2500 {
+        graph.graph =
+            graph.graph.message(5, &external(&format!("w{name}"), "m.onnx", &[100_000], Some(100_000)));
+    }
+    let bytes = graph.end();
+    assert!(bytes.len() > 100_000);
+    std::fs::write(&path, bytes).unwrap();
+    assert!(Import::new().read(&path).is_err());
+    // The same numbers may be those of two tensors.
+    std::fs::write(folder.join("w.bin"), [1, 2, 3, 4]).unwrap();
+    let mut graph =
+        Graph::with_input(&[1, 4]).node("Add", &["x", "w0"], &["z"]).node("Add", &["z", "w1"], &["y"]);
+    for name in ["w0", "w1"] {
+        graph.graph = graph.graph.message(5, &external(name, "w.bin", &[1, 4], None));
+    }
+    std::fs::write(&path, graph.output("y").end()).unwrap();
+    Import::new().read(&path).unwrap();
+    // A folder is no file, nor is a pipe, which would be waited for.
+    let pipe = folder.join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success());
+    for location in [Some("."), made.then_some("pipe")].into_iter().flatten() {
+        let mut graph = Graph::with_input(&[1, 4]).node("Add", &["x", "w"], &["y"]);
+        graph.graph = graph.graph.message(5, &external("w", location, &[1, 4], Some(4)));
+        std::fs::write(&path, graph.output("y").end()).unwrap();
+        let error = Import::new().read(&path).unwrap_err().to_string();
+        assert!(error.contains("no regular file"), "{error}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}

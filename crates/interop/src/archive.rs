@@ -14,10 +14,10 @@ use crate::{InteropError, Result};
 const FORMAT: &str = "zip archive";
 /// Bytes that any archive may unpack to, beyond [`TIMES`] its own size.
 const FREE_BYTES: u64 = 1 << 27;
-/// Numbers of pictures shrink to a tenth at best; what shrinks to a thousandth is made to.
-const TIMES: u64 = 16;
-/// Bytes that a member may have which becomes many small values, beyond four times the archive's size: each takes up to a hundred bytes of memory.
-const FREE_TEXT: u64 = 1 << 22;
+/// Numbers of pictures shrink to a tenth, those of few values to a thirtieth; what shrinks to a thousandth is made to.
+const TIMES: u64 = 32;
+/// Bytes that a member may have which becomes many small values, beyond four times the archive's size: each takes up to 150 bytes of memory.
+const FREE_TEXT: u64 = 1 << 21;
 
 /// An archive open for reading.
 #[derive(Debug)]
@@ -27,8 +27,8 @@ pub struct Archive {
     others: HashMap<String, usize>,
     /// Bytes that may still be unpacked.
     budget: u64,
-    /// Bytes that a member of [`Archive::read_values`] may have.
-    most_of_values: u64,
+    /// Bytes of the archive itself.
+    len: u64,
 }
 
 impl Archive {
@@ -48,7 +48,12 @@ impl Archive {
         }
         let name = |index| Some((zip.name_for_index(index)?.ok()?.into_owned(), index));
         let others = (0..zip.len()).rev().filter_map(name).filter(|(name, _)| !name.is_ascii()).collect();
-        Ok(Self { zip, others, budget: FREE_BYTES + TIMES * len, most_of_values: FREE_TEXT + 4 * len })
+        Ok(Self { zip, others, budget: FREE_BYTES + TIMES * len, len })
+    }
+
+    /// Bytes of the archive itself, by which what is made of its members is to be measured.
+    pub fn size(&self) -> u64 {
+        self.len
     }
 
     /// The members' names, in the archive's order.
@@ -69,7 +74,7 @@ impl Archive {
     /// # Errors
     /// As [`Archive::read`].
     pub fn read_values(&mut self, name: &str) -> Result<Option<Vec<u8>>> {
-        self.read_at_most(name, self.most_of_values)
+        self.read_at_most(name, FREE_TEXT + 4 * self.len)
     }
 
     fn read_at_most(&mut self, name: &str, most: u64) -> Result<Option<Vec<u8>>> {

@@ -69,6 +69,11 @@ enum Content {
     Disk(Arc<fs::File>),
 }
 
+/// Bytes that may be made of a file of so many.
+fn budget(size: u64) -> u64 {
+    FREE_BYTES.saturating_add(size.saturating_mul(16))
+}
+
 impl H5File {
     /// Whether `bytes` begin as an HDF5 file does.
     pub fn recognises(bytes: &[u8]) -> bool {
@@ -81,8 +86,16 @@ impl H5File {
     /// When they are not an HDF5 file.
     pub fn open(bytes: Vec<u8>) -> Result<Self> {
         let length = bytes.len() as u64;
+        Self::open_packed(bytes, length)
+    }
+
+    /// As [`H5File::open`], of bytes that were `size` ones in a file: what may be made of them goes by that.
+    pub(crate) fn open_packed(bytes: Vec<u8>, size: u64) -> Result<Self> {
+        let length = bytes.len() as u64;
         let bytes = Arc::new(bytes);
-        Self::of(InMemory(Arc::clone(&bytes)), Content::Memory(bytes), length)
+        let file = Self::of(InMemory(Arc::clone(&bytes)), Content::Memory(bytes), length)?;
+        file.budget.set(budget(size));
+        Ok(file)
     }
 
     /// Opens the file at `path`, of which nothing is kept in memory but its structure.
@@ -101,7 +114,7 @@ impl H5File {
         let meter = Meter::new(length);
         let source = Guarded { source, meter: Arc::clone(&meter) };
         let file = hdf5_pure::File::from_source(source).map_err(|error| malformed("/", error))?;
-        let budget = Cell::new(FREE_BYTES.saturating_add(length.saturating_mul(16)));
+        let budget = Cell::new(budget(length));
         let opens = Cell::new((FREE_OPENS + length / OPENED_BYTES).min(MOST_OPENS));
         Ok(Self { file, content, length, meter, budget, opens })
     }

@@ -186,10 +186,14 @@ impl Header {
 
     /// The numbers in their shape, row-major.
     fn array<T: Clone>(&self, values: Vec<T>) -> Result<ArrayD<T>> {
-        let shape = IxDyn(&self.shape).set_f(self.column_major);
-        let array = ArrayD::from_shape_vec(shape, values)
-            .map_err(|error| InteropError::malformed(FORMAT, format!("shape {:?}: {error}", self.shape)))?;
-        Ok(if self.column_major { array.as_standard_layout().into_owned() } else { array })
+        let wrong = |error| InteropError::malformed(FORMAT, format!("shape {:?}: {error}", self.shape));
+        if !self.column_major {
+            return ArrayD::from_shape_vec(IxDyn(&self.shape), values).map_err(wrong);
+        }
+        // Axes of one element would be looked at for each number.
+        let longer: Vec<usize> = self.shape.iter().copied().filter(|&length| length != 1).collect();
+        let array = ArrayD::from_shape_vec(IxDyn(&longer).f(), values).map_err(wrong)?;
+        array.as_standard_layout().into_owned().into_shape_with_order(IxDyn(&self.shape)).map_err(wrong)
     }
 
     /// The header and the data behind it.

@@ -93,6 +93,10 @@ fn names_in_pickles_are_not_copied() {
     let list = [&pair[..], &b"2".repeat(250_000), b"tq\x03\x85q\x01"].concat();
     let copies = [b"\x80\x02ccollections\nOrderedDict\nq\0", &list[..], &b"h\0h\x01R".repeat(100_000), b"."];
     refused(pytorch::from_bytes(copies.concat()), "its dicts hold more than the file has");
+    // What is no pair is looked at, too.
+    let list = [b"(N", &b"2".repeat(500_000)[..], b"tq\x02\x85q\x01"].concat();
+    let looks = [b"\x80\x02ccollections\nOrderedDict\nq\0", &list[..], &b"h\0h\x01R".repeat(100_000), b"."];
+    refused(pytorch::from_bytes(looks.concat()), "its dicts hold more than the file has");
 }
 
 #[test]
@@ -101,8 +105,9 @@ fn tensors_that_many_names_share() {
     let first = [text(&"x".repeat(500_000)), b"q\0".to_vec(), tensor("FloatStorage", 1, b")", b")")].concat();
     let named = dict(&[&first[..], b"q\x01", &b"h\0h\x01".repeat(100_000)].concat());
     refused(pytorch::from_bytes(packed(&[("m/data.pkl", &named), ("m/data/0", &numbers)])), "far too long");
-    let first = [text("x"), b"q\0".to_vec(), tensor("FloatStorage", 1, b")", b")")].concat();
-    let named = dict(&[&first[..], b"q\x01", &b"h\0h\x01".repeat(1_040_000)].concat());
+    let axes = [b"(", &b"K\x01".repeat(64)[..], b"t"].concat();
+    let first = [text("x"), b"q\0".to_vec(), tensor("FloatStorage", 1, &axes, &axes)].concat();
+    let named = dict(&[&first[..], b"q\x01", &b"h\0h\x01".repeat(250_000)].concat());
     refused(
         pytorch::from_bytes(packed(&[("m/data.pkl", &named), ("m/data/0", &numbers)])),
         "far more numbers than the file",

@@ -54,7 +54,7 @@ impl ImdbRules {
 pub(super) fn recognises(path: &Path) -> bool {
     let Ok(bytes) = read_limited(path, MAX_FILE, "") else { return false };
     let Ok(mut archive) = Archive::open(bytes) else { return false };
-    matches!(archive.read("x_train.npy"), Ok(Some(bytes)) if lists::is_object_array(&bytes))
+    matches!(archive.read_values("x_train.npy"), Ok(Some(bytes)) if lists::is_object_array(&bytes))
 }
 
 /// Reads `imdb.npz`: reviews to train on and to test with, classes 0 (negative) and 1.
@@ -64,7 +64,7 @@ pub(super) fn recognises(path: &Path) -> bool {
 pub fn read_imdb(path: &Path, rules: ImdbRules) -> Result<(TextSamples, TextSamples)> {
     let mut archive = Archive::open(read_limited(path, MAX_FILE, "expected imdb.npz")?)?;
     let mut member = |name: &str| {
-        let member = archive.read(&format!("{name}.npy"))?;
+        let member = archive.read_values(&format!("{name}.npy"))?;
         member.ok_or_else(|| DataError::malformed(path, format!("it holds no array `{name}`")))
     };
     let mut split = |x: &str, y: &str| {

@@ -185,10 +185,9 @@ fn constants_of_arrays(json: &mut Value, notes: &mut Vec<String>) {
 
 /// As [`KerasFile::to_model`], from arrays that may lie in the file still.
 fn build<A: Numbers>(file: &KerasFile<A>) -> Result<Model> {
-    let mut plain = file.config.clone();
+    let mut config = file.config.clone();
     let mut notes = Vec::new();
-    constants_of_arrays(&mut plain, &mut notes);
-    let mut config = plain.clone();
+    constants_of_arrays(&mut config, &mut notes);
     if let (Some(compiled), Some(config)) = (&file.compile_config, config.as_object_mut()) {
         config.insert("compile_config".into(), compiled.clone());
     }
@@ -199,7 +198,10 @@ fn build<A: Numbers>(file: &KerasFile<A>) -> Result<Model> {
     let mut model = match model::from_config_within(&config, numbers) {
         Ok(model) => model,
         Err(problem) => {
-            let mut model = model::from_config_within(&plain, numbers)?;
+            if let Some(config) = config.as_object_mut() {
+                config.shift_remove("compile_config");
+            }
+            let mut model = model::from_config_within(&config, numbers)?;
             let note = format!("it is not compiled, since its file says how in other terms: {problem}");
             model.add_note(note);
             model

@@ -38,7 +38,8 @@ fn open_parts(archive: &mut Archive) -> Result<(Value, H5File)> {
         );
         return Err(InteropError::unsupported(FORMAT, reason));
     }
-    let weights = H5File::open(archive.read(WEIGHTS)?.ok_or_else(|| missing(WEIGHTS))?)?;
+    let weights = archive.read(WEIGHTS)?.ok_or_else(|| missing(WEIGHTS))?;
+    let weights = H5File::open_packed(weights, archive.size())?;
     Ok((config, weights))
 }
 

@@ -150,7 +150,7 @@ struct Machine<'a> {
     /// Heights of the stack at the marks that are open.
     marks: Vec<usize>,
     memo: HashMap<usize, Id>,
-    /// Pairs that may still be copied from lists into dicts.
+    /// Items of lists that may still be looked at to make dicts of them.
     copies: usize,
 }
 
@@ -252,11 +252,10 @@ impl Machine<'_> {
         }
         let value = match name {
             "OrderedDict" => {
-                let pairs = self.pairs(arguments);
-                let left = self.copies.checked_sub(pairs.len());
+                let left = self.copies.checked_sub(self.items_of_call(arguments).len());
                 self.copies =
                     left.ok_or_else(|| malformed(start, "its dicts hold more than the file has"))?;
-                Value::Dict(pairs)
+                Value::Dict(self.pairs(arguments))
             }
             "defaultdict" | "Counter" => Value::Dict(Vec::new()),
             "deque" => Value::List(Vec::new()),
@@ -266,14 +265,22 @@ impl Machine<'_> {
         Ok(())
     }
 
+    fn items(&self, id: Id) -> &[Id] {
+        match &self.values[id] {
+            Value::Tuple(items) | Value::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// The list that is the first argument of a call.
+    fn items_of_call(&self, arguments: Id) -> &[Id] {
+        self.items(arguments).first().map_or(&[], |&list| self.items(list))
+    }
+
     /// The items of an `OrderedDict` whose arguments are none, or a list of pairs.
     fn pairs(&self, arguments: Id) -> Vec<(Id, Id)> {
-        let items = |id: Id| match &self.values[id] {
-            Value::Tuple(items) | Value::List(items) => &items[..],
-            _ => &[],
-        };
-        let list = items(arguments).first().map_or(&[][..], |&list| items(list));
-        list.iter().filter_map(|&pair| Some((*items(pair).first()?, *items(pair).get(1)?))).collect()
+        let pair = |&pair: &Id| Some((*self.items(pair).first()?, *self.items(pair).get(1)?));
+        self.items_of_call(arguments).iter().filter_map(pair).collect()
     }
 
     fn number(&mut self, code: u8) -> Result<Value> {

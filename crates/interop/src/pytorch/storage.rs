@@ -24,8 +24,9 @@ const MAX_AXES: usize = 64;
 /// Bytes that a name or a key has at most.
 const MAX_NAME: usize = 1 << 10;
 
-/// Bytes that a tensor takes beside its numbers and its name.
+/// Bytes that a tensor takes beside its numbers and its name, and those of an axis.
 const OF_TENSOR: usize = 1 << 8;
+const OF_AXIS: usize = 16;
 
 /// Where the numbers of tensors come from, by key.
 enum Storages {
@@ -145,7 +146,7 @@ impl Tensors {
                 InteropError::Malformed { reason, .. } => malformed(&format!("{name}: {reason}")),
                 error => error,
             })?;
-            self.take(name.len() + OF_TENSOR)?;
+            self.take(name.len() + OF_TENSOR + OF_AXIS * tensor.ndim())?;
             tensors.push((name.to_owned(), tensor));
         }
         Ok(tensors)

@@ -219,7 +219,6 @@ struct Buffer {
     len: usize,
     first: usize,
     last: usize,
-    values: Vec<Value>,
     start: usize,
     /// Whether it is filled once for many runs.
     constant: bool,
@@ -252,12 +251,14 @@ impl<'p> Planner<'p> {
         let graph = &program.graph;
         let mut order = needed_nodes(program);
         let constants = if program.constant_variables { constants::move_first(graph, &mut order) } else { 0 };
+        let mut is_constant = vec![false; graph.nodes.len()];
+        order[..constants].iter().for_each(|&node| is_constant[node] = true);
         let mut last_read = vec![None; graph.values.len()];
         for (position, &node) in order.iter().enumerate() {
             for input in &graph.nodes[node].inputs {
                 let made = &graph.values[input.index()].source;
-                let kept = position >= constants
-                    && matches!(made, Source::Node { node, .. } if order[..constants].contains(node));
+                let kept =
+                    position >= constants && matches!(made, Source::Node { node, .. } if is_constant[*node]);
                 last_read[input.index()] = Some(if kept { usize::MAX } else { position });
             }
         }
@@ -278,7 +279,7 @@ impl<'p> Planner<'p> {
         let scratch: Vec<usize> = lowered
             .iter()
             .enumerate()
-            .map(|(position, lowered)| self.new_buffer(lowered.scratch, position, position, None))
+            .map(|(position, lowered)| self.new_buffer(lowered.scratch, position, position))
             .collect();
         let constants_len = arena::assign(&mut self.buffers, true);
         let arena_len = arena::assign(&mut self.buffers, false);
@@ -351,26 +352,25 @@ impl<'p> Planner<'p> {
             } else if output == 0 && node.op.sharing() == Sharing::View {
                 let storage = self.storage[node.inputs[0].index()];
                 if let Storage::Buffer(buffer) = storage {
-                    self.extend(buffer, value, last.unwrap_or(position));
+                    self.extend(buffer, last.unwrap_or(position));
                 }
                 storage
             } else if let Some(buffer) = self.reusable(position).filter(|_| output == 0) {
                 self.in_place[position] = true;
-                self.extend(buffer, value, last.unwrap_or(position));
+                self.extend(buffer, last.unwrap_or(position));
                 Storage::Buffer(buffer)
             } else if last.is_none() && node.op.optional_output(output) {
                 Storage::Fixed(Place::Nowhere)
             } else {
-                Storage::Buffer(self.new_buffer(len, position, last.unwrap_or(position), Some(value)))
+                Storage::Buffer(self.new_buffer(len, position, last.unwrap_or(position)))
             };
             self.storage[value.index()] = storage;
         }
     }
 
     /// Lets a buffer hold another value, which is read until `last`.
-    fn extend(&mut self, buffer: usize, value: Value, last: usize) {
+    fn extend(&mut self, buffer: usize, last: usize) {
         let buffer = &mut self.buffers[buffer];
-        buffer.values.push(value);
         buffer.last = buffer.last.max(last);
     }
 
@@ -379,8 +379,7 @@ impl<'p> Planner<'p> {
         let node = &self.graph.nodes[self.order[position]];
         let Sharing::InPlace(input) = node.op.sharing() else { return None };
         let Storage::Buffer(buffer) = self.storage[node.inputs[input].index()] else { return None };
-        let unread_later = (self.buffers[buffer].values.iter())
-            .all(|value| self.last_read[value.index()].is_none_or(|last| last <= position));
+        let unread_later = self.buffers[buffer].last <= position;
         let read_once = (node.inputs.iter())
             .filter(|other| self.storage[other.index()] == Storage::Buffer(buffer))
             .count()
@@ -390,10 +389,9 @@ impl<'p> Planner<'p> {
         (unread_later && read_once && fits && made_together).then_some(buffer)
     }
 
-    fn new_buffer(&mut self, len: usize, first: usize, last: usize, value: Option<Value>) -> usize {
-        let values = value.into_iter().collect();
+    fn new_buffer(&mut self, len: usize, first: usize, last: usize) -> usize {
         let constant = first < self.constants;
-        self.buffers.push(Buffer { len: Slab::round_up(len), first, last, values, start: 0, constant });
+        self.buffers.push(Buffer { len: Slab::round_up(len), first, last, start: 0, constant });
         self.buffers.len() - 1
     }
 
@@ -482,17 +480,20 @@ impl Step {
         if len == 0 {
             return;
         }
-        let there = pieces.iter_mut().find(|piece| piece.start == start);
-        if let (Role::Inputs(new), Some(Piece { role: Role::Inputs(inputs), .. })) = (&role, there) {
-            inputs.extend_from_slice(new);
-            return;
-        }
         pieces.push(Piece { start, len, role });
     }
 
+    /// Sorts the pieces by start; inputs that are the same piece become one.
     fn sort(&mut self) {
         for pieces in [&mut self.arena, &mut self.gradients, &mut self.states] {
             pieces.sort_by_key(|piece| piece.start);
+            pieces.dedup_by(|piece, before| match (&piece.role, &mut before.role) {
+                (Role::Inputs(new), Role::Inputs(inputs)) if piece.start == before.start => {
+                    inputs.extend_from_slice(new);
+                    true
+                }
+                _ => false,
+            });
             for pair in pieces.windows(2) {
                 assert!(
                     pair[0].start + pair[0].len <= pair[1].start,

@@ -6,6 +6,7 @@
 
 mod datatypes;
 mod guard;
+mod heaps;
 mod stored;
 
 use std::cell::Cell;
@@ -44,6 +45,8 @@ const OPENED_BYTES: u64 = 16;
 const MOST_OPENS: u64 = 1 << 18;
 /// Bytes of a path that count as an opening more: what is opened keeps its path.
 const PATH_BYTES: usize = 1 << 8;
+/// Filters that an array's chunks went through. Real ones have up to three: shuffled, packed, with a checksum.
+const MOST_FILTERS: usize = 4;
 
 /// Bytes of an array's texts that are read.
 const MAX_TEXT: usize = 1 << 26;
@@ -310,8 +313,8 @@ impl H5File {
     ) -> Result<HashMap<String, AttrValue>> {
         self.meter.begin();
         let attributes = read().map_err(|error| malformed(path, error))?;
-        if self.meter.refused() {
-            let reason = format!("the attributes of {path:?} are larger than the file, or damaged");
+        if let Some(reason) = self.meter.refused() {
+            let reason = format!("the attributes of {path:?} are larger than the file, or damaged: {reason}");
             return Err(InteropError::malformed(FORMAT, reason));
         }
         Ok(attributes)
@@ -327,6 +330,25 @@ impl H5File {
             );
             InteropError::too_large(FORMAT, reason)
         })?);
+        Ok(())
+    }
+
+    /// Each filter makes all of a chunk anew, and one that packs may make more than its chunk for the next.
+    fn check_filters(&self, path: &str, dataset: &hdf5_pure::Dataset) -> Result<()> {
+        let filters = dataset.filters();
+        // The library tells of no filters where it was not let read them.
+        if let Some(reason) = self.meter.refused() {
+            return Err(InteropError::malformed(FORMAT, format!("{path}: {reason}")));
+        }
+        let is_repeated = (1..filters.len()).any(|i| filters[..i].contains(&filters[i]));
+        if filters.len() > MOST_FILTERS || is_repeated {
+            let reason = format!(
+                "{path} went through {} filters, where up to {MOST_FILTERS} different ones are read: \
+                 write it with fewer, for instance by h5repack -f GZIP=6",
+                filters.len()
+            );
+            return Err(InteropError::unsupported(FORMAT, reason));
+        }
         Ok(())
     }
 
@@ -349,6 +371,7 @@ impl H5File {
                 return Err(too_large());
             }
             Layout::Chunked { chunk_shape, .. } => {
+                self.check_filters(path, dataset)?;
                 // What the library makes of chunks, of which some may be there twice and the last are larger than the array.
                 let counts: Vec<u64> = shape
                     .iter()

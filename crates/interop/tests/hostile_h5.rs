@@ -239,6 +239,109 @@ fn thousands_of_texts_that_are_one_long_text() {
     assert!(refusal(file.root().text("a")).contains("attributes"));
 }
 
+/// Texts of any length, as a type.
+fn texts() -> Vec<u8> {
+    [vec![0x19, 1, 0, 0], bytes![16u32], vec![0x13, 0, 0, 0], bytes![1u32]].concat()
+}
+
+/// A collection of empty texts with these numbers.
+fn collection(indices: &[u16]) -> Vec<u8> {
+    let objects = indices.iter().flat_map(|&index| bytes![index, 1u16, 0u32, 0u64]);
+    let head = [b"GCOL\x01\0\0\0".to_vec(), bytes![16 + 16 * indices.len() as u64]].concat();
+    head.into_iter().chain(objects).collect()
+}
+
+#[test]
+fn texts_that_are_looked_up_among_thousands() {
+    let (attributes, count) = (7, 4000);
+    let read = |indices: &[u16], wanted: u32| {
+        let of = |heap: u64| {
+            let text = |index: u32| bytes![0u32, heap, index];
+            let list = [text(2), text(wanted).repeat(count - 1)].concat();
+            attribute(&texts(), count as u64, &list).repeat(attributes)
+        };
+        let root = of(ROOT + 16 + of(0).len() as u64);
+        let mut bytes = file(&root, &collection(indices));
+        bytes[ROOT as usize + 2] = attributes as u8; // the messages of the root
+        H5File::open(bytes).unwrap().root().texts("a")
+    };
+    let rising: Vec<u16> = (1..34_000).collect();
+    assert_eq!(read(&rising, 33_999).unwrap().len(), count);
+    let falling: Vec<u16> = rising.iter().rev().copied().collect();
+    for indices in [[vec![2; 34_000], vec![1]].concat(), falling] {
+        assert!(refusal(read(&indices, 1)).contains("not numbered in their order"));
+    }
+}
+
+/// A header of an object, as it stands alone.
+fn object(messages: &[Vec<u8>]) -> Vec<u8> {
+    let body = messages.concat();
+    [bytes![1u8, 0u8, messages.len() as u16, 1u32, body.len() as u32, 0u32], body].concat()
+}
+
+/// A file whose root holds the object `x`, which is made of where it begins.
+fn with_object(make: impl Fn(u64) -> Vec<u8>) -> Vec<u8> {
+    let names = b"\0\0\0\0\0\0\0\0x\0\0\0\0\0\0\0";
+    let start = ROOT + 16 + 24 + 32 + names.len() as u64;
+    let node = tree_node(0, &[0]).len() as u64;
+    let leaf =
+        |start: u64| [b"SNOD\x01\0\x01\0".to_vec(), bytes![8u64, start, 0u32, 0u32, 0u64, 0u64]].concat();
+    let end = start + node + leaf(0).len() as u64;
+    old_group(names, &[tree_node(0, &[start + node]), leaf(end), make(end)].concat())
+}
+
+#[test]
+fn texts_that_are_each_in_a_collection_of_their_own() {
+    let read = |count: u64| {
+        let header = |start: u64| {
+            let layout = [vec![3, 1], bytes![start, 16 * count, 0u32, 0u16]].concat();
+            let shape = bytes![1u8, 1u8, 0u16, 0u32, count];
+            object(&[message(1, &shape), message(3, &texts()), message(8, &layout)])
+        };
+        let bytes = with_object(|start| {
+            let references = start + header(0).len() as u64;
+            let heaps = references + 16 * count;
+            let texts = (0..count).flat_map(|i| bytes![0u32, heaps + 32 * i, 1u32]).collect();
+            [header(references), texts, collection(&[1]).repeat(count as usize)].concat()
+        });
+        H5File::open(bytes).unwrap().root().strings("x")
+    };
+    assert_eq!(read(2000).unwrap().len(), 2000);
+    assert!(refusal(read(30_000)).contains("too many places"));
+}
+
+/// A file of an array of bytes in one chunk that went through these filters, all but the first left out for it.
+fn filtered(filters: &[u16]) -> Vec<u8> {
+    let count = 64u64;
+    let header = |tree: u64| {
+        let layout = [vec![3, 2, 2], bytes![tree, count as u32, 1u32, 0u8]].concat();
+        let kind = [vec![0x10, 0, 0, 0], bytes![1u32, 0u16, 8u16]].concat();
+        let each = filters.iter().flat_map(|&id| bytes![id, 0u16, 1u16, 0u16]);
+        let pipeline = [vec![1, filters.len() as u8, 0, 0, 0, 0, 0, 0], each.collect()].concat();
+        let shape = bytes![1u8, 1u8, 0u16, 0u32, count];
+        object(&[message(1, &shape), message(3, &kind), message(8, &layout), message(11, &pipeline)])
+    };
+    with_object(|start| {
+        let tree = start + header(0).len() as u64;
+        let node = |chunk: u64| {
+            let head = [b"TREE\x01\0".to_vec(), bytes![1u16, UNDEFINED, UNDEFINED]].concat();
+            [head, bytes![count as u32, !1u32, 0u64, 0u64, chunk, 0u32, 0u32, count, 0u64]].concat()
+        };
+        [header(tree), node(tree + node(0).len() as u64), vec![7; count as usize]].concat()
+    })
+}
+
+#[test]
+fn filters_without_end() {
+    let read = |filters: &[u16]| H5File::open(filtered(filters)).unwrap().root().floats("x");
+    let (deflate, shuffle, checksum, scale, lzf) = (1, 2, 3, 6, 32_000);
+    assert_eq!(read(&[shuffle]).unwrap()[[63]], 7.0);
+    assert_eq!(read(&[shuffle, scale, deflate, checksum]).unwrap()[[63]], 7.0);
+    for filters in [&[shuffle; 255][..], &[lzf, lzf, deflate], &[shuffle, scale, lzf, deflate, checksum]] {
+        assert!(refusal(read(filters)).contains("different ones"));
+    }
+}
+
 /// A legacy file of a model and how it was compiled.
 fn legacy(config: &str, training: &str) -> GroupWriter {
     let mut root = GroupWriter::default();

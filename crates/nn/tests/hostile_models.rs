@@ -88,6 +88,69 @@ fn calls_are_counted_together_over_all_models_in_a_model() {
 }
 
 #[test]
+fn outputs_of_models_are_counted_at_each_call() {
+    let mut inner = functional(&[input(&[4]), relu("m", "x")], ("m", 0));
+    inner["config"]["output_layers"] = vec![json!(["m", 0, 0]); 20_000].into();
+    let model = functional(&[input(&[4]), called(inner, 5_000)], ("m", 5_000));
+    assert!(refusal(&model).contains("places in lists"), "{}", refusal(&model));
+}
+
+/// A call of an operation on the input of a model.
+fn operation(class: &str, config: &Value) -> Value {
+    let x = json!({"class_name": "__keras_tensor__", "config": {"keras_history": ["x", 0, 0]}});
+    json!({
+        "module": "keras.src.ops.numpy", "class_name": class, "config": config, "name": "m",
+        "inbound_nodes": [{"args": [x], "kwargs": {}}],
+    })
+}
+
+#[test]
+fn operations_of_models_are_counted_at_each_call() {
+    let flip = functional(&[input(&[1 << 20]), operation("Flip", &json!({"axis": 1}))], ("m", 0));
+    let mut split = operation("Split", &json!({"indices_or_sections": 1024, "axis": 1}));
+    split["name"] = json!("m");
+    let mut split = functional(&[input(&[1024]), split], ("m", 0));
+    let model = functional(&[input(&[1 << 20]), called(flip, 100)], ("m", 100));
+    assert!(refusal(&model).contains("places in lists"), "{}", refusal(&model));
+    // Each model calls the one in it on the same again and again, and gives what the last call made.
+    for _ in 0..4 {
+        split["name"] = json!("m");
+        split["inbound_nodes"] = vec![json!([["x", 0, 0]]); 50].into();
+        split = functional(&[input(&[1024]), split], ("m", 50));
+        split["config"]["output_layers"] = (1..=50).map(|call| json!(["m", call, 0])).collect();
+    }
+    assert!(refusal(&split).contains("places in lists"), "{}", refusal(&split));
+}
+
+#[test]
+fn lists_of_operations_are_counted() {
+    let cases = [
+        ("Cumsum", json!({"axis": 1}), vec![1024], 40),
+        ("Tile", json!({"repeats": [1, 65_536]}), vec![1], 300),
+        ("Repeat", json!({"axis": 1, "repeats": 65_536}), vec![1], 300),
+    ];
+    for (class, config, dims, count) in cases {
+        let mut layers = vec![input(&dims)];
+        layers.extend((0..count).map(|index| {
+            let mut object = operation(class, &config);
+            object["name"] = json!(format!("m{index}"));
+            object
+        }));
+        let mut model = functional(&layers, ("m0", 0));
+        model["config"]["output_layers"] =
+            (0..count).map(|index| json!([format!("m{index}"), 0, 0])).collect();
+        assert!(refusal(&model).contains("places in lists"), "{class}: {}", refusal(&model));
+    }
+}
+
+#[test]
+fn sequences_of_very_many_steps_are_planned() {
+    let lstm = json!({"class_name": "LSTM", "config": {"units": 1}});
+    let model = from_config_within(&sequential(&[input(&[65_536, 1]), lstm]), NUMBERS).unwrap();
+    assert_eq!(model.summary(1).unwrap().total_parameters, 12);
+}
+
+#[test]
 fn operations_of_a_model_are_named_alike_at_each_step_of_a_sequence() {
     let frame = functional(&[input(&[1]), relu("m", "x")], ("m", 0));
     let film = functional(&[input(&[3000, 1]), called(around(&frame), 1)], ("m", 0));

@@ -1,11 +1,16 @@
 //! Images in another size.
 
+use std::sync::OnceLock;
+
 use convnet_kernels::resize::{self, Interpolation};
 
 use crate::error::{Mismatch, Result};
 use crate::graph::Value;
 use crate::op::{GradientContext, Lowered, Op, Sizes};
 use crate::shape::{Bound, Shape, TensorType};
+
+/// Pixels of y along an axis at most: each has an entry in a table.
+const MOST_PIXELS: usize = 1 << 20;
 
 /// y is x `(batch, height, width, channels)` with another height and width, pixels having their centres at halves as in TensorFlow's `tf.image.resize`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +50,10 @@ impl Op for Resize {
         if self.size.contains(&0) {
             return Err(Mismatch::new("a size of at least one pixel", format!("{:?}", self.size)));
         }
+        if self.size.iter().any(|&size| size > MOST_PIXELS) {
+            let expected = format!("a height and width of at most {MOST_PIXELS} pixels");
+            return Err(Mismatch::new(expected, format!("{:?}", self.size)));
+        }
         shape.dims[..2].copy_from_slice(&self.size);
         Ok(vec![shape.into()])
     }
@@ -56,8 +65,11 @@ impl Op for Resize {
     }
 
     fn lower(&self, sizes: &Sizes<'_>) -> Lowered {
-        let kernel = self.bound(&sizes.inputs[0]);
-        Lowered::new(move |call| kernel.forward(call.inputs[0], call.outputs[0]))
+        // Tables are made at the first run: many a plan is made only to tell what it costs.
+        let (resize, input, kernel) = (self.clone(), sizes.inputs[0].clone(), OnceLock::new());
+        Lowered::new(move |call| {
+            kernel.get_or_init(|| resize.bound(&input)).forward(call.inputs[0], call.outputs[0]);
+        })
     }
 }
 
@@ -77,7 +89,9 @@ impl Op for ResizeGradient {
     }
 
     fn lower(&self, sizes: &Sizes<'_>) -> Lowered {
-        let kernel = self.resize.bound(&sizes.outputs[0]);
-        Lowered::new(move |call| kernel.backward(call.inputs[0], call.outputs[0]))
+        let (resize, input, kernel) = (self.resize.clone(), sizes.outputs[0].clone(), OnceLock::new());
+        Lowered::new(move |call| {
+            kernel.get_or_init(|| resize.bound(&input)).backward(call.inputs[0], call.outputs[0]);
+        })
     }
 }

@@ -1,16 +1,17 @@
 //! What stands between a file and the library: reads are counted, and structures that it would follow without end are refused.
 //!
 //! The library follows addresses wherever they lead: blocks that name each other twice are visited 2ⁿ times. What it reads
-//! for one call, and for all of them, is therefore bounded by what a file of that size can need. Four structures cost more than
+//! for one call, and for all of them, is therefore bounded by what a file of that size can need. Five structures cost more than
 //! the bytes that they are read from, and are looked at as they pass: types inside types and version 2 B-trees, for which it
-//! recurses; arrays of chunks; and the names of old groups, of which each entry becomes a copy.
+//! recurses; arrays of chunks; the names of old groups, of which each entry becomes a copy; and collections of texts, which
+//! are looked up in a list.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use hdf5_pure::{FormatError, Source};
 
-use super::datatypes;
+use super::{datatypes, heaps};
 
 /// Bytes beside those asked for, for what a read costs however small it is.
 const READ: u64 = 64;
@@ -20,6 +21,11 @@ const MAX_LEVELS: u16 = 8;
 const RECORD_BYTES: std::ops::RangeInclusive<u16> = 8..=512;
 /// Bytes of a name in a group.
 const MAX_NAME: usize = 1 << 10;
+/// Bytes of the head of a collection of texts, of which the last say how long it is.
+const COLLECTION_HEAD: std::ops::RangeInclusive<usize> = 9..=16;
+/// Collections that all texts together may be looked for in: the library compares each text's with those read before, which
+/// are one for each 4096 bytes as HDF5 writes them. It takes some seconds.
+const MOST_LOOKUPS: u64 = 1 << 28;
 
 /// Counts what the library reads of a file.
 #[derive(Debug)]
@@ -29,7 +35,11 @@ pub(super) struct Meter {
     call: AtomicU64,
     /// What all may still read.
     all: AtomicU64,
-    refused: AtomicBool,
+    /// Collections of texts that one call has read.
+    collections: AtomicU64,
+    /// Comparisons with such that all may still need.
+    lookups: AtomicU64,
+    refused: OnceLock<&'static str>,
     /// Whether the names of a group are read next.
     names: AtomicBool,
 }
@@ -41,7 +51,9 @@ impl Meter {
             length,
             call: AtomicU64::new(0),
             all,
-            refused: AtomicBool::new(false),
+            collections: AtomicU64::new(0),
+            lookups: AtomicU64::new(MOST_LOOKUPS),
+            refused: OnceLock::new(),
             names: AtomicBool::new(false),
         };
         meter.begin();
@@ -50,26 +62,31 @@ impl Meter {
 
     /// Begins a call of the library: none needs a byte of the file more than a few times.
     pub fn begin(&self) {
+        self.collections.store(0, Relaxed);
         self.call.store(self.length.saturating_mul(8).saturating_add(1 << 20), Relaxed);
     }
 
-    /// Whether a read was refused. The library tells it of most, but leaves out attributes that it cannot read.
-    pub fn refused(&self) -> bool {
-        self.refused.load(Relaxed)
+    /// Why a read was refused, if one was. The library tells it of most, but leaves out attributes that it cannot read.
+    pub fn refused(&self) -> Option<&'static str> {
+        self.refused.get().copied()
     }
 
     fn charge(&self, bytes: usize) -> Result<(), FormatError> {
         let cost = READ + bytes as u64;
-        let take =
-            |left: &AtomicU64| left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(cost)).is_ok();
-        if take(&self.call) && take(&self.all) {
+        let take = |left: &AtomicU64, cost| {
+            left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(cost)).is_ok()
+        };
+        if !take(&self.lookups, self.collections.load(Relaxed)) {
+            return Err(self.refuse("its texts are spread over too many places to look them all up"));
+        }
+        if take(&self.call, cost) && take(&self.all, cost) {
             return Ok(());
         }
         Err(self.refuse("its structure leads to the same places again and again"))
     }
 
-    fn refuse(&self, reason: &str) -> FormatError {
-        self.refused.store(true, Relaxed);
+    fn refuse(&self, reason: &'static str) -> FormatError {
+        self.refused.get_or_init(|| reason);
         FormatError::Source(reason.to_owned())
     }
 
@@ -119,6 +136,14 @@ impl<S: Source> Source for Guarded<S> {
     fn read_metadata_at(&self, offset: u64, length: usize) -> Result<Vec<u8>, FormatError> {
         let structure = self.read_exact_at(offset, length)?;
         self.meter.check(&structure)?;
+        if structure.starts_with(b"GCOL") && COLLECTION_HEAD.contains(&length) {
+            self.meter.collections.fetch_add(1, Relaxed);
+            if !heaps::numbers_rise(&self.source, offset, &structure) {
+                return Err(self
+                    .meter
+                    .refuse("its texts are not numbered in their order: h5repack mends it"));
+            }
+        }
         Ok(structure)
     }
 }

@@ -276,7 +276,7 @@ pub(super) fn constants(
 }
 
 /// A graph that has more operations gets no further step of a sequence: layers around layers that have steps multiply them.
-const MAX_OPERATIONS: usize = 2_500_000;
+const MAX_OPERATIONS: usize = 1 << 20;
 
 /// Refuses to add a further step of a sequence to a graph that is very large.
 pub(super) fn check_steps(at: &LayerContext<'_>) -> std::result::Result<(), EngineError> {

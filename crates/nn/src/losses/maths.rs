@@ -74,9 +74,21 @@ impl Maths<'_> {
         self.0.shape(x).dims.len()
     }
 
-    /// Over the last axis.
+    /// The last axis, which a sample of one number does not have.
+    pub(super) fn last_axis(&self, x: Value) -> Result<usize> {
+        self.rank(x).checked_sub(1).ok_or_else(|| EngineError::Shape {
+            layer: self.0.label().to_owned(),
+            op: "loss",
+            mismatch: Mismatch::new("an output with an axis for its classes or numbers", self.0.shape(x)),
+        })
+    }
+
+    /// Over the last axis. Samples of one number are their own mean; sums and extremes, by which a loss compares numbers, need an axis.
     pub(super) fn over_last(&mut self, function: ReduceFunction, x: Value) -> Result {
-        let last = self.rank(x) - 1;
+        if function == ReduceFunction::Mean && self.rank(x) == 0 {
+            return Ok(x);
+        }
+        let last = self.last_axis(x)?;
         self.0.apply(Reduce::new(function, [last]), &[x])
     }
 

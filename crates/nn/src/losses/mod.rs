@@ -237,7 +237,7 @@ fn smoothed(maths: &mut Maths<'_>, targets: Value, share: f32) -> Result<Value, 
 
 /// Rows divided by their sums.
 fn normalized(maths: &mut Maths<'_>, x: Value) -> Result<Value, EngineError> {
-    let last = maths.rank(x) - 1;
+    let last = maths.last_axis(x)?;
     let sum = Reduce { function: ReduceFunction::Sum, batch: false, axes: vec![last], keep_dims: true };
     let sum = maths.0.apply(sum, &[x])?;
     maths.divide(x, sum)

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::buckets::Buckets;
 use super::counts::Four;
-use super::rows::{Rows, weight};
+use super::rows::{Rows, check_thresholds, weight};
 use super::{Measure, Meter, restore, to_map};
 use crate::error::{Error, Result};
 
@@ -44,6 +44,7 @@ impl AtRate {
         if !(0.0..=1.0).contains(&least) {
             return problem(format!("a rate lies between 0 and 1, and is {least}"));
         }
+        check_thresholds(metric.name(), thresholds as usize)?;
         let (buckets, unseen) = match thresholds as usize {
             0 => return problem("num_thresholds must be at least 1".to_owned()),
             1 => (Buckets::at(vec![f32::NEG_INFINITY, 0.5]), 1),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::buckets::Buckets;
 use super::counts::Four;
-use super::rows::{Rows, weight};
+use super::rows::{Rows, check_counters, check_thresholds, weight};
 use super::{Measure, Meter, ratio, to_map};
 use crate::error::{Error, Result};
 
@@ -98,6 +98,26 @@ impl Auc {
     pub fn multi_label(self, multi_label: bool) -> Self {
         Self { multi_label, ..self }
     }
+
+    /// The rows of predictions and targets, if the arguments fit them and are no more than can be kept.
+    fn rows(&self, predictions: &Shape, targets: &Shape) -> Result<Rows> {
+        let problem = |problem: &str| Err(Error::argument("metric AUC", problem));
+        let rows = Rows::new(self.name(), predictions, targets)?;
+        if self.label_weights.as_ref().is_some_and(|weights| weights.len() != rows.columns) {
+            return problem("label_weights must be as many as classes");
+        }
+        let thresholds = match &self.thresholds {
+            Some(given) => given.len() + 2,
+            None if self.num_thresholds < 2 => return problem("num_thresholds must be at least 2"),
+            None => self.num_thresholds,
+        };
+        check_thresholds("AUC", thresholds)?;
+        if self.multi_label {
+            let what = format!("multi_label has {} classes and {thresholds} thresholds", rows.columns);
+            check_counters("AUC", [thresholds, rows.columns], &what)?;
+        }
+        Ok(rows)
+    }
 }
 
 impl Measure for Auc {
@@ -113,12 +133,12 @@ impl Measure for Auc {
         to_map(self)
     }
 
+    fn check(&self, predictions: &Shape, targets: &Shape) -> Result<()> {
+        self.rows(predictions, targets).map(drop)
+    }
+
     fn meter(&self, predictions: &Shape, targets: &Shape) -> Result<Box<dyn Meter>> {
-        let problem = |problem: &str| Err(Error::argument("metric AUC", problem));
-        let rows = Rows::new(self.name(), predictions, targets)?;
-        if self.label_weights.as_ref().is_some_and(|weights| weights.len() != rows.columns) {
-            return problem("label_weights must be as many as classes");
-        }
+        let rows = self.rows(predictions, targets)?;
         let buckets = match &self.thresholds {
             Some(given) => {
                 // Keras puts the ends outside of 0 … 1.
@@ -126,7 +146,6 @@ impl Measure for Auc {
                 all.sort_by(f32::total_cmp);
                 Buckets::at(all)
             }
-            None if self.num_thresholds < 2 => return problem("num_thresholds must be at least 2"),
             None => Buckets::even(self.num_thresholds),
         };
         let curves = vec![buckets; if self.multi_label { rows.columns } else { 1 }];

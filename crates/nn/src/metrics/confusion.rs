@@ -10,6 +10,9 @@ use crate::error::{Error, Result};
 use crate::model::{Model, Purpose};
 use crate::train::{Batch, Samples, Visit};
 
+/// So many classes at most in a matrix that is asked for, which has a place for each two of them: 2 GiB.
+const MOST_CLASSES: usize = 1 << 14;
+
 /// How often (by weight) samples of each class, a row each, were taken for each class, a column each.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConfusionMatrix {
@@ -23,9 +26,13 @@ impl ConfusionMatrix {
     /// is predicted above 0.5.
     ///
     /// # Errors
-    /// If the shapes do not fit.
+    /// If the shapes do not fit, or there are more than 16384 classes.
     pub fn new(predictions: &Shape, targets: &Shape) -> Result<Self> {
         let rows = Rows::new("confusion matrix", predictions, targets)?;
+        if rows.columns > MOST_CLASSES {
+            let problem = format!("there must be at most {MOST_CLASSES} classes, and are {}", rows.columns);
+            return Err(Error::argument("confusion matrix", problem));
+        }
         Ok(Self::of(rows, rows.columns.max(2), None))
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::auc::Curve;
-use super::rows::{Rows, weight};
+use super::rows::{Rows, rows_by_class, weight};
 use super::{Measure, Meter, ratio, to_map};
 use crate::error::Result;
 
@@ -48,8 +48,12 @@ impl Measure for ExactAuc {
         false
     }
 
+    fn check(&self, predictions: &Shape, targets: &Shape) -> Result<()> {
+        rows_by_class(self.name(), predictions, targets).map(drop)
+    }
+
     fn meter(&self, predictions: &Shape, targets: &Shape) -> Result<Box<dyn Meter>> {
-        let rows = Rows::new(self.name(), predictions, targets)?;
+        let rows = rows_by_class(self.name(), predictions, targets)?;
         Ok(Box::new(Scores { curve: self.curve, rows, scores: vec![Vec::new(); rows.columns] }))
     }
 }

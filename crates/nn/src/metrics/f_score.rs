@@ -4,7 +4,7 @@ use convnet_engine::Shape;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::rows::{Rows, weight};
+use super::rows::{Rows, rows_by_class, weight};
 use super::{Measure, Meter, to_map};
 use crate::error::{Error, Result};
 
@@ -64,6 +64,14 @@ impl FScore {
     pub fn threshold(self, threshold: f32) -> Self {
         Self { threshold: Some(threshold), ..self }
     }
+
+    /// The rows of predictions and targets, if the arguments can be used.
+    fn rows(&self, predictions: &Shape, targets: &Shape) -> Result<Rows> {
+        if self.beta.is_nan() || self.beta <= 0.0 {
+            return Err(Error::argument("metric FBetaScore", "beta must be above 0"));
+        }
+        rows_by_class(self.name(), predictions, targets)
+    }
 }
 
 impl Measure for FScore {
@@ -83,11 +91,12 @@ impl Measure for FScore {
         config
     }
 
+    fn check(&self, predictions: &Shape, targets: &Shape) -> Result<()> {
+        self.rows(predictions, targets).map(drop)
+    }
+
     fn meter(&self, predictions: &Shape, targets: &Shape) -> Result<Box<dyn Meter>> {
-        if self.beta.is_nan() || self.beta <= 0.0 {
-            return Err(Error::argument("metric FBetaScore", "beta must be above 0"));
-        }
-        let rows = Rows::new(self.name(), predictions, targets)?;
+        let rows = self.rows(predictions, targets)?;
         Ok(Box::new(Counts { score: *self, rows, counts: vec![[0.0; 3]; rows.columns] }))
     }
 }

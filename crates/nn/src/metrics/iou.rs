@@ -4,7 +4,7 @@ use convnet_engine::Shape;
 use serde_json::{Map, Value as Json, json};
 
 use super::confusion::ConfusionMatrix;
-use super::rows::{Rows, largest, weight};
+use super::rows::{Rows, check_counters, largest, weight};
 use super::{Measure, Meter};
 use crate::error::{Error, Result};
 
@@ -35,7 +35,8 @@ const FORMS: &[(&str, &str, Form)] = &[
 pub struct Iou {
     form: Form,
     classes: usize,
-    targets: Vec<usize>,
+    /// The classes of which the mean is taken; without them all.
+    targets: Option<Vec<usize>>,
     ignored: Option<i64>,
     threshold: f32,
     sparse_y_pred: bool,
@@ -44,19 +45,12 @@ pub struct Iou {
 impl Iou {
     /// The mean over all of so many classes.
     pub fn mean(classes: usize) -> Self {
-        Self {
-            form: Form::Mean,
-            classes,
-            targets: (0..classes).collect(),
-            ignored: None,
-            threshold: 0.5,
-            sparse_y_pred: false,
-        }
+        Self { form: Form::Mean, classes, targets: None, ignored: None, threshold: 0.5, sparse_y_pred: false }
     }
 
     /// The mean over some of so many classes.
     pub fn of_classes(classes: usize, targets: impl Into<Vec<usize>>) -> Self {
-        Self { form: Form::Some, targets: targets.into(), ..Self::mean(classes) }
+        Self { form: Form::Some, targets: Some(targets.into()), ..Self::mean(classes) }
     }
 
     /// Of 0 and 1, where predictions from a threshold on are 1.
@@ -83,11 +77,12 @@ impl Iou {
         };
         let mut iou = Self { form, ..Self::mean(classes) };
         if let Some(targets) = config.get("target_class_ids").and_then(Json::as_array) {
-            iou.targets =
+            let numbers: Vec<usize> =
                 targets.iter().filter_map(|target| usize::try_from(target.as_u64()?).ok()).collect();
-            if iou.targets.len() != targets.len() || iou.targets.iter().any(|target| *target >= classes) {
+            if numbers.len() != targets.len() || numbers.iter().any(|target| *target >= classes) {
                 return Err(problem(format!("target_class_ids must be class numbers below {classes}")));
             }
+            iou.targets = Some(numbers);
         } else if [Form::Some, Form::OneHot].contains(&form) {
             return Err(problem("it needs target_class_ids".into()));
         }
@@ -116,6 +111,27 @@ impl Iou {
             None => Ok(iou),
         }
     }
+
+    /// The classes of which the mean is taken.
+    fn target_classes(&self) -> Vec<usize> {
+        self.targets.clone().unwrap_or_else(|| (0..self.classes).collect())
+    }
+
+    /// The rows of predictions and targets, if the classes are no more than can be counted against each other.
+    fn rows(&self, predictions: &Shape, targets: &Shape) -> Result<Rows> {
+        let what = format!("num_classes is {}, and each two of them have one", self.classes);
+        check_counters(self.class_name(), [self.classes; 2], &what)?;
+        let rows = Rows::new(self.name(), predictions, targets)?;
+        if let Some(class) = self.targets.iter().flatten().find(|class| **class >= self.classes) {
+            let problem =
+                format!("target_class_ids must be class numbers below {}, not {class}", self.classes);
+            return Err(Error::argument(format!("metric {}", self.class_name()), problem));
+        }
+        // Alike and without scores for the classes, each number stands for itself: a mask, or class numbers on both sides.
+        let has_scores = rows.sparse || self.form != Form::Binary && rows.columns == self.classes;
+        let own = has_scores && self.form != Form::Binary;
+        Ok(if own { rows } else { Rows { columns: 1, sparse: true } })
+    }
 }
 
 impl Measure for Iou {
@@ -129,13 +145,13 @@ impl Measure for Iou {
 
     fn config(&self) -> Map<String, Json> {
         let config = match self.form {
-            Form::Binary => json!({ "target_class_ids": self.targets, "threshold": self.threshold }),
+            Form::Binary => json!({ "target_class_ids": self.target_classes(), "threshold": self.threshold }),
             Form::Mean | Form::OneHotMean => {
                 json!({ "num_classes": self.classes, "ignore_class": self.ignored, "sparse_y_pred": self.sparse_y_pred })
             }
             Form::Some | Form::OneHot => json!({
                 "num_classes": self.classes,
-                "target_class_ids": self.targets,
+                "target_class_ids": self.target_classes(),
                 "ignore_class": self.ignored,
                 "sparse_y_pred": self.sparse_y_pred,
             }),
@@ -146,12 +162,12 @@ impl Measure for Iou {
         }
     }
 
+    fn check(&self, predictions: &Shape, targets: &Shape) -> Result<()> {
+        self.rows(predictions, targets).map(drop)
+    }
+
     fn meter(&self, predictions: &Shape, targets: &Shape) -> Result<Box<dyn Meter>> {
-        let rows = Rows::new(self.name(), predictions, targets)?;
-        // Alike and without scores for the classes, each number stands for itself: a mask, or class numbers on both sides.
-        let has_scores = rows.sparse || self.form != Form::Binary && rows.columns == self.classes;
-        let rows =
-            if has_scores && self.form != Form::Binary { rows } else { Rows { columns: 1, sparse: true } };
+        let rows = self.rows(predictions, targets)?;
         let matrix = ConfusionMatrix::of(rows, self.classes, self.ignored);
         Ok(Box::new(Overlap { iou: self.clone(), rows, matrix }))
     }
@@ -189,8 +205,8 @@ impl Meter for Overlap {
 
     fn values(&self) -> Vec<f64> {
         let counts = self.matrix.counts();
-        let shares: Vec<f64> = (self.iou.targets.iter())
-            .filter_map(|&class| {
+        let shares: Vec<f64> = (self.iou.target_classes().into_iter())
+            .filter_map(|class| {
                 let both = counts[(class, class)];
                 let either = counts.row(class).sum() + counts.column(class).sum() - both;
                 (either > 1e-9).then(|| both / (either + 1e-7))

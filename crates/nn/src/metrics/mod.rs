@@ -71,10 +71,18 @@ pub trait Measure: Debug + Send + Sync + 'static {
         Ok(predictions)
     }
 
+    /// Whether there is a meter for predictions and targets of these shapes. Those that keep much say so without making one.
+    ///
+    /// # Errors
+    /// As [`Measure::meter`].
+    fn check(&self, predictions: &Shape, targets: &Shape) -> Result<()> {
+        self.meter(predictions, targets).map(drop)
+    }
+
     /// A meter that has seen nothing, for predictions and targets of these shapes.
     ///
     /// # Errors
-    /// If the shapes do not fit.
+    /// If the shapes do not fit, or it would keep more than memory holds.
     fn meter(&self, predictions: &Shape, targets: &Shape) -> Result<Box<dyn Meter>>;
 }
 
@@ -237,10 +245,22 @@ impl Metric {
         graph.apply(Accuracy(kind), &[predictions, targets])
     }
 
+    /// Whether there is a meter for predictions and targets of these shapes.
+    ///
+    /// # Errors
+    /// As [`Metric::meter`].
+    pub fn check(&self, predictions: &Shape, targets: &Shape) -> Result<()> {
+        match self {
+            Self::Of(measure) => measure.check(predictions, targets),
+            Self::Named(_, inner) | Self::Weighted(inner) => inner.check(predictions, targets),
+            _ => Ok(()),
+        }
+    }
+
     /// A meter that has seen nothing, for predictions and targets of these shapes.
     ///
     /// # Errors
-    /// If the shapes do not fit.
+    /// If the shapes do not fit, or it would keep more than memory holds.
     pub fn meter(&self, predictions: &Shape, targets: &Shape) -> Result<Box<dyn Meter>> {
         match self {
             Self::Of(measure) => measure.meter(predictions, targets),

@@ -4,7 +4,7 @@ use convnet_engine::Shape;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::rows::{Rows, weight};
+use super::rows::{Rows, rows_by_class, weight};
 use super::{Measure, Meter, to_map};
 use crate::error::Result;
 
@@ -50,8 +50,12 @@ impl Measure for R2Score {
         to_map(self)
     }
 
+    fn check(&self, predictions: &Shape, targets: &Shape) -> Result<()> {
+        rows_by_class(self.name(), predictions, targets).map(drop)
+    }
+
     fn meter(&self, predictions: &Shape, targets: &Shape) -> Result<Box<dyn Meter>> {
-        let rows = Rows::new(self.name(), predictions, targets)?;
+        let rows = rows_by_class(self.name(), predictions, targets)?;
         Ok(Box::new(Sums { score: *self, rows, sums: vec![Column::default(); rows.columns], samples: 0.0 }))
     }
 }

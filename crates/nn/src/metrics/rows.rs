@@ -52,6 +52,37 @@ impl Rows {
     }
 }
 
+/// So many thresholds at most: far more than change a figure, and what a file says is not yet the memory for it.
+const MOST_THRESHOLDS: usize = 1 << 16;
+
+/// Counters that a metric may keep at most, for all classes and thresholds together.
+const MOST_COUNTERS: usize = 1 << 24;
+
+/// Refuses more thresholds than any figure needs.
+pub(super) fn check_thresholds(metric: &str, thresholds: usize) -> Result<()> {
+    if thresholds <= MOST_THRESHOLDS {
+        return Ok(());
+    }
+    let problem = format!("num_thresholds must be at most {MOST_THRESHOLDS}, and is {thresholds}");
+    Err(Error::argument(format!("metric {metric}"), problem))
+}
+
+/// Refuses more counters than fit into memory; `what` says what they come from.
+pub(super) fn check_counters(metric: &str, counters: [usize; 2], what: &str) -> Result<()> {
+    if counters[0].checked_mul(counters[1]).is_some_and(|all| all <= MOST_COUNTERS) {
+        return Ok(());
+    }
+    let problem = format!("a metric counts in at most {MOST_COUNTERS} places, but {what}");
+    Err(Error::argument(format!("metric {metric}"), problem))
+}
+
+/// The rows of a metric that counts each class by itself.
+pub(super) fn rows_by_class(metric: &str, predictions: &Shape, targets: &Shape) -> Result<Rows> {
+    let rows = Rows::new(metric, predictions, targets)?;
+    check_counters(metric, [rows.columns, 1], &format!("there are {} classes", rows.columns))?;
+    Ok(rows)
+}
+
 /// The weight of a row of so many: that of its sample.
 pub(super) fn weight(weights: &[f32], row: usize, rows: usize) -> f64 {
     if weights.is_empty() { 1.0 } else { f64::from(weights[row * weights.len() / rows]) }

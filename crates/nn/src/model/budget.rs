@@ -3,15 +3,18 @@
 
 use std::cell::Cell;
 
-use convnet_engine::EngineError;
 use convnet_engine::error::Mismatch;
+use convnet_engine::{EngineError, Graph};
 
 /// Calls of layers that a model may make, those inside of other models counted at each call of these. Networks make some thousands.
 pub(super) const MAX_CALLS: usize = 1 << 18;
 
-/// Operations of the engine, and places in lists of them, that layers may make while a model is put together. A network has some thousands; layers
-/// that take a sequence step by step have a dozen a step.
-const MAX_OPERATIONS: usize = 1 << 23;
+/// Places in lists that layers may make while a model is put together, each operation of the engine being [`PLACES_OF_OPERATION`]. A network has some
+/// thousand operations; layers that take a sequence step by step have a dozen a step.
+pub(super) const MAX_OPERATIONS: usize = 1 << 23;
+
+/// An operation, with its values and its call in a plan, takes a thousand bytes, where a place in a list takes some.
+const PLACES_OF_OPERATION: usize = 8;
 
 thread_local! {
     /// Calls that this thread may still make. Layers around models call these by [`Layer::call`](crate::layer::Layer::call), which has no place for it.
@@ -43,6 +46,11 @@ pub(super) fn left() -> usize {
     LEFT.get()
 }
 
+/// Operations that the thread may still make, in places.
+pub(super) fn operations_left() -> usize {
+    OPERATIONS.get()
+}
+
 /// Counts calls that a layer makes.
 pub(super) fn spend(calls: usize, layer: &str, op: &'static str) -> Result<(), EngineError> {
     let Some(left) = LEFT.get().checked_sub(calls) else {
@@ -53,10 +61,19 @@ pub(super) fn spend(calls: usize, layer: &str, op: &'static str) -> Result<(), E
     Ok(())
 }
 
-/// Counts operations that a layer makes, or places in its lists.
+/// Counts the operations of a graph.
+pub(super) fn spend_nodes(graph: &Graph, layer: &str, op: &'static str) -> Result<(), EngineError> {
+    let lists = graph.nodes().iter().map(|node| node.inputs.len().max(node.outputs.len()));
+    spend_operations(lists.map(|places| places.max(PLACES_OF_OPERATION)).sum(), layer, op)
+}
+
+/// Counts places in a layer's lists.
 pub(crate) fn spend_operations(count: usize, layer: &str, op: &'static str) -> Result<(), EngineError> {
     let Some(left) = OPERATIONS.get().checked_sub(count) else {
-        let expected = format!("at most {MAX_OPERATIONS} operations, and places in lists, in a model");
+        let expected = format!(
+            "at most {} operations, or {MAX_OPERATIONS} places in lists, in a model",
+            MAX_OPERATIONS / PLACES_OF_OPERATION
+        );
         return Err(EngineError::Shape {
             layer: layer.to_owned(),
             op,

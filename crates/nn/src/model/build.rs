@@ -165,7 +165,7 @@ impl Model {
                 },
             };
             let shapes = self.network.tensors[call.outputs.clone()].to_vec();
-            let node = Arc::new(CallNode { origin, shapes, steps: call.steps });
+            let node = Arc::new(CallNode { origin, shapes, steps: call.steps, operations: call.operations });
             tensors.extend(
                 call.outputs
                     .clone()

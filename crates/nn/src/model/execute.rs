@@ -144,7 +144,7 @@ impl Model {
             masks.extend(additions.masks[index].filter(|_| objective.heeds_mask()));
             for metric in &objective.metrics {
                 graph.set_label(metric.name());
-                metric.meter(graph.shape(predictions), graph.shape(targets))?;
+                metric.check(graph.shape(predictions), graph.shape(targets))?;
                 scores.push(metric.build(graph, predictions, targets)?);
             }
         }

@@ -8,7 +8,7 @@ use convnet_engine::error::Mismatch;
 use convnet_engine::{EngineError, Shape, Value};
 use serde_json::{Map, Value as Json};
 
-use super::budget::{self, MAX_CALLS};
+use super::budget::{self, MAX_CALLS, MAX_OPERATIONS};
 use super::order::{Maker, maker, order};
 use super::symbol::{CallNode, Origin, Symbol};
 use crate::error::{Error, Result};
@@ -89,6 +89,8 @@ pub(crate) struct LayerCall {
     pub(crate) training: Option<bool>,
     /// Calls of layers that it is, with those in models inside.
     pub(crate) steps: usize,
+    /// Operations that it makes, and places in lists, with those in models inside.
+    pub(crate) operations: usize,
 }
 
 /// Layers wired to each other, without numbers. It is a layer itself: a model in a layer's place.
@@ -105,6 +107,8 @@ pub struct Network {
     pub(crate) outputs: Vec<usize>,
     /// Calls of layers that it makes, with those in models inside.
     pub(crate) steps: usize,
+    /// Operations that it makes, and places in lists, with those in models inside.
+    pub(crate) operations: usize,
 }
 
 /// A weight of a layer of a network, however deep.
@@ -198,14 +202,16 @@ impl Network {
                 }
             }
             let outputs = first..tensors.len();
-            let steps = node.steps;
-            calls.push(LayerCall { layer, inputs: call_inputs, outputs, training: call_training, steps });
+            let (inputs, training) = (call_inputs, call_training);
+            let (steps, operations) = (node.steps, node.operations);
+            calls.push(LayerCall { layer, inputs, outputs, training, steps, operations });
         }
         let network = Self {
             name: "functional".into(),
             kind: Kind::Functional,
             layers: layers.into_iter().map(|layer| layer.expect("every maker makes a call")).collect(),
             steps: calls.iter().fold(0, |steps, call| steps.saturating_add(call.steps)),
+            operations: calls.iter().fold(0, |sum, call| sum.saturating_add(call.operations)),
             calls,
             tensors,
             inputs: inputs.iter().map(|input| tensor[&input.id()]).collect(),
@@ -221,6 +227,13 @@ impl Network {
             let problem = format!(
                 "with those in models in it, it makes {} calls of layers; {MAX_CALLS} are possible",
                 self.steps
+            );
+            return Err(Error::argument("Model", problem));
+        }
+        if self.operations > MAX_OPERATIONS {
+            let problem = format!(
+                "with those in models in it, it makes operations and lists of {} places; {MAX_OPERATIONS} are possible",
+                self.operations
             );
             return Err(Error::argument("Model", problem));
         }
@@ -315,6 +328,7 @@ impl Network {
         path: &str,
         inputs: &[Value],
     ) -> Result<Vec<Value>, EngineError> {
+        budget::spend_operations(inputs.len() + self.outputs.len(), path, self.class_name())?;
         self.check_inputs(path, inputs.iter().map(|&input| at.graph.shape(input)))?;
         let (values, masks) = self.add_to(at, path, inputs)?;
         at.output_masks = self.outputs.iter().map(|&tensor| masks[tensor]).collect();

@@ -7,7 +7,7 @@ use convnet_engine::Slab;
 use serde::Serialize;
 
 use super::execute::Purpose;
-use super::network::LayerCall;
+use super::network::{LayerCall, Network};
 use super::{Kind, Model};
 use crate::error::Result;
 
@@ -62,6 +62,24 @@ pub struct Summary {
     shows_memory: bool,
 }
 
+/// Which calls a layer has, and which layer makes a tensor: looked up once for all rows.
+struct Wiring<'n> {
+    calls: Vec<Vec<&'n LayerCall>>,
+    makers: Vec<usize>,
+}
+
+impl<'n> Wiring<'n> {
+    fn new(network: &'n Network) -> Self {
+        let mut calls = vec![Vec::new(); network.layers.len()];
+        let mut makers = vec![0; network.tensors.len()];
+        for call in &network.calls {
+            calls[call.layer].push(call);
+            makers[call.outputs.clone()].fill(call.layer);
+        }
+        Self { calls, makers }
+    }
+}
+
 impl Model {
     /// The model's layers and costs; training is counted for batches of `training_batch_size`.
     ///
@@ -76,9 +94,10 @@ impl Model {
             *multiplications.entry(layer.to_owned()).or_default() += multiply_adds;
         }
         let layers = &self.network.layers;
+        let wiring = Wiring::new(&self.network);
         let rows: Vec<LayerRow> = (0..layers.len())
             .filter(|&layer| self.network.kind == Kind::Functional || layers[layer].kind.is_some())
-            .map(|layer| self.row(layer, &multiplications))
+            .map(|layer| self.row(layer, &wiring, &multiplications))
             .collect();
         let total_parameters = self.count_params();
         let trainable_parameters = self.trainable_slots().map(|(_, len)| len).sum();
@@ -103,35 +122,39 @@ impl Model {
             trainable_parameters,
             non_trainable_parameters: total_parameters - trainable_parameters,
             multiplications: plan.multiply_adds(),
-            prediction_memory_bytes: (weights + plan.arena_len() + inputs) * size_of::<f32>(),
+            prediction_memory_bytes: (weights + plan.arena_len() + plan.constants_len() + inputs)
+                * size_of::<f32>(),
             training_batch_size,
             training_memory_bytes,
             live_activation_bytes: self.network.calls.iter().map(live).max().unwrap_or(0),
-            activation_bytes: rows.iter().map(|row| row.output_bytes).sum::<usize>() * training_batch_size,
+            activation_bytes: rows
+                .iter()
+                .fold(0_usize, |sum, row| sum.saturating_add(row.output_bytes))
+                .saturating_mul(training_batch_size),
             shows_memory: false,
             branched: rows.iter().any(|row| row.connected_to.len() > 1),
             layers: rows,
         })
     }
 
-    fn row(&self, layer: usize, multiplications: &HashMap<String, u64>) -> LayerRow {
+    fn row(&self, layer: usize, wiring: &Wiring<'_>, multiplications: &HashMap<String, u64>) -> LayerRow {
         let network = &self.network;
         let model_layer = &network.layers[layer];
-        let calls = || network.calls.iter().filter(|call| call.layer == layer);
-        let feeds = |tensor: &usize| network.layers[network.maker_of(*tensor).layer].name.clone();
-        let size = |call: &LayerCall| -> usize {
+        let calls = &wiring.calls[layer];
+        let feeds = |tensor: &usize| network.layers[wiring.makers[*tensor]].name.clone();
+        let size = |call: &&LayerCall| -> usize {
             call.outputs.clone().map(|tensor| network.tensors[tensor].len() * size_of::<f32>()).sum()
         };
         LayerRow {
-            output_bytes: calls().map(size).sum(),
+            output_bytes: calls.iter().map(size).sum(),
             name: model_layer.name.clone(),
             class: model_layer.class_name(),
-            output_shape: calls()
-                .next_back()
+            output_shape: calls
+                .last()
                 .map_or_else(Vec::new, |call| network.tensors[call.outputs.start].dims.clone()),
             parameters: model_layer.weights.iter().map(|weight| weight.len()).sum(),
             multiplications: multiplications.get(&model_layer.name).copied().unwrap_or(0),
-            connected_to: calls().flat_map(|call| &call.inputs).map(feeds).collect(),
+            connected_to: calls.iter().flat_map(|call| &call.inputs).map(feeds).collect(),
         }
     }
 
@@ -211,15 +234,41 @@ impl Summary {
     fn cells(&self, row: &LayerRow) -> Vec<String> {
         let shape = convnet_engine::Shape::batched(row.output_shape.clone());
         let mut cells = vec![
-            format!("{} ({})", row.name, row.class),
-            shape.to_string(),
+            cut(format!("{} ({})", row.name, row.class)),
+            cut(shape.to_string()),
             thousands(row.parameters as u64),
             thousands(row.multiplications),
         ];
         cells.extend(self.shows_memory.then(|| bytes(row.output_bytes)));
-        cells.extend(self.branched.then(|| row.connected_to.join(", ")));
+        cells.extend(self.branched.then(|| joined(&row.connected_to)));
         cells
     }
+}
+
+/// A cell that says more is cut: all rows are as wide as the widest.
+const MOST_CHARACTERS: usize = 200;
+
+/// A text, of which only the beginning is shown if it is very long.
+fn cut(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(MOST_CHARACTERS) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// Names in a row, as many as a cell has room for.
+fn joined(names: &[String]) -> String {
+    let (mut shown, mut length) = (Vec::new(), 0);
+    for name in names {
+        let name = cut(name.clone());
+        length += name.chars().count() + 2;
+        if length > MOST_CHARACTERS + 2 && !shown.is_empty() {
+            return format!("{} and {} more", shown.join(", "), names.len() - shown.len());
+        }
+        shown.push(name);
+    }
+    shown.join(", ")
 }
 
 /// `104202` → `104,202`.

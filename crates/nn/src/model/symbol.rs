@@ -23,6 +23,8 @@ pub(crate) struct CallNode {
     pub(crate) shapes: Vec<Shape>,
     /// Calls of layers that it is, with those in models inside.
     pub(crate) steps: usize,
+    /// Operations that it makes, and places in lists, with those in models inside.
+    pub(crate) operations: usize,
 }
 
 /// Without recursion, since networks can be many thousand layers deep.
@@ -71,7 +73,8 @@ impl Symbol {
     }
 
     fn placeholder(dims: Vec<usize>, name: Option<String>) -> Self {
-        let node = CallNode { origin: Origin::Input { name }, shapes: vec![Shape::batched(dims)], steps: 1 };
+        let (origin, shapes) = (Origin::Input { name }, vec![Shape::batched(dims)]);
+        let node = CallNode { origin, shapes, steps: 1, operations: 0 };
         Self { node: Arc::new(node), output: 0 }
     }
 
@@ -117,9 +120,12 @@ impl Symbol {
         let layer = layer.into();
         let inputs: Vec<Self> = inputs.iter().map(|&input| input.clone()).collect();
         let shapes: Vec<Shape> = inputs.iter().map(|input| input.shape().clone()).collect();
-        let (shapes, steps) = output_shapes(&layer, &shapes)?;
+        let (calls, operations) = (budget::left(), budget::operations_left());
+        let shapes = output_shapes(&layer, &shapes)?;
+        let (steps, operations) = (calls - budget::left(), operations - budget::operations_left());
         let count = shapes.len();
-        let node = Arc::new(CallNode { origin: Origin::Call { layer, inputs, training }, shapes, steps });
+        let origin = Origin::Call { layer, inputs, training };
+        let node = Arc::new(CallNode { origin, shapes, steps, operations });
         Ok((0..count).map(|output| Self { node: Arc::clone(&node), output }).collect())
     }
 
@@ -166,20 +172,23 @@ fn only(mut outputs: Vec<Symbol>) -> Result<Symbol> {
     }
 }
 
-/// The shapes that a layer gives, found by letting it add itself to a graph that is thrown away, and the calls of layers that it makes.
-fn output_shapes(layer: &LayerRef, inputs: &[Shape]) -> Result<(Vec<Shape>, usize), EngineError> {
-    let left = budget::left();
+/// The shapes that a layer gives, found by letting it add itself to a graph that is thrown away. The calls of layers and the operations that it makes
+/// are counted.
+fn output_shapes(layer: &LayerRef, inputs: &[Shape]) -> Result<Vec<Shape>, EngineError> {
+    let (name, class) = (layer.name(), layer.layer().class_name());
     if let LayerKind::Network(network) = &layer.0.kind {
         // Its shapes are known; to add it would take as long as all that is in it, again in each model around.
-        budget::spend(network.steps, &layer.name(), layer.layer().class_name())?;
-        network.check_inputs(&layer.name(), inputs)?;
-        return Ok((network.output_shapes(), network.steps));
+        budget::spend(network.steps, &name, class)?;
+        budget::spend_operations(network.operations, &name, class)?;
+        budget::spend_operations(inputs.len() + network.outputs.len(), &name, class)?;
+        network.check_inputs(&name, inputs)?;
+        return Ok(network.output_shapes());
     }
-    budget::spend(1, &layer.name(), layer.layer().class_name())?;
+    budget::spend(1, &name, class)?;
     let mut graph = Graph::new();
-    graph.set_label(&layer.name());
+    graph.set_label(&name);
     let values: Vec<_> = inputs.iter().map(|shape| graph.input(shape.clone())).collect();
-    let specs = network::weight_specs(layer.layer(), &layer.name(), inputs)?;
+    let specs = network::weight_specs(layer.layer(), &name, inputs)?;
     let weights: Vec<_> =
         specs.iter().map(|spec| graph.parameter(Shape::fixed(spec.dims.clone()), 0)).collect();
     let mut at = LayerContext {
@@ -194,12 +203,12 @@ fn output_shapes(layer: &LayerRef, inputs: &[Shape]) -> Result<(Vec<Shape>, usiz
         output_masks: Vec::new(),
     };
     let outputs = layer.layer().call_all(&mut at, &values)?;
-    budget::spend_operations(graph.nodes().len(), &layer.name(), layer.layer().class_name())?;
+    budget::spend_nodes(&graph, &name, class)?;
+    budget::spend_operations(outputs.len(), &name, class)?;
     let shapes: Vec<Shape> = outputs.iter().map(|&output| graph.shape(output).clone()).collect();
     for shape in &shapes {
-        let refuse =
-            |mismatch| EngineError::Shape { layer: layer.name(), op: layer.layer().class_name(), mismatch };
+        let refuse = |mismatch| EngineError::Shape { layer: name.clone(), op: class, mismatch };
         shape.check().map_err(refuse)?;
     }
-    Ok((shapes, left - budget::left()))
+    Ok(shapes)
 }

@@ -43,6 +43,7 @@ pub(super) fn apply(call: &Call<'_>, at: &mut LayerContext<'_>) -> Made<Vec<Valu
             let mut tiled = x;
             for (axis, &count) in counts[1..].iter().enumerate().filter(|(_, count)| **count != 1) {
                 let count = whole(call, at, count)?;
+                check_places(call, at, count)?;
                 tiled = at.graph.apply(ops::Concatenate { axis }, &vec![tiled; count])?;
             }
             tiled
@@ -195,6 +196,7 @@ fn picked(call: &Call<'_>, at: &mut LayerContext<'_>, x: Value) -> Made<Value> {
             }
             _ => {
                 let wanted = call.operation.arguments.get(1).and_then(integers).unwrap_or_default();
+                check_places(call, at, wanted.len())?;
                 let counted = |&index: &i64| if index < 0 { index + size as i64 } else { index };
                 let found =
                     wanted.iter().map(|index| usize::try_from(counted(index)).ok().filter(|&at| at < size));
@@ -363,6 +365,7 @@ fn split(call: &Call<'_>, at: &mut LayerContext<'_>, x: Value) -> Made<Vec<Value
             ends.chain([Some(size)]).collect()
         }),
     };
+    check_places(call, at, ends.as_ref().map_or(0, Vec::len))?;
     let mut start = 0;
     let mut parts = Vec::new();
     for end in ends.unwrap_or_default() {

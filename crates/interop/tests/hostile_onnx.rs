@@ -494,3 +494,120 @@ fn numbers_that_lie_in_the_model_itself_or_in_no_file() {
     }
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+#[test]
+fn constants_of_a_plan() {
+    // The second factor is repeated for each row of the first, and once for all runs.
+    let graph = || {
+        Graph::with_input(&[1, 4]).filled("a", &[1000, 1, 1000], FLOAT).filled("b", &[1, 1000, 1000], FLOAT)
+    };
+    refused(graph().node("MatMul", &["a", "b"], &["c"]).node("Relu", &["x"], &["y"]).output("y"));
+    let graph =
+        Graph::with_input(&[1, 1]).filled("b", &[1, 1000, 1000], FLOAT).list("sizes", &[1000, 1, 1000]);
+    let graph = graph.node("Expand", &["x", "sizes"], &["a"]).node("MatMul", &["a", "b"], &["y"]).output("y");
+    assert!(run(graph, &[("x", &[1, 1])]).is_err());
+}
+
+#[test]
+fn known_inputs_that_nodes_take_copies_of() {
+    let graph = || Graph::with_input(&[1, 4]).filled("a", &[1 << 24], INT64);
+    refused(graph().floats("ratio", &[], &[0.0]).node("Dropout", &["x", "ratio", "a"], &["y"]).output("y"));
+    refused(graph().node("BatchNormalization", &["x", "a", "a", "a", "a"], &["y"]).output("y"));
+    let graph = Graph::with_input(&[1, 4, 4]).filled("a", &[1 << 24], INT64);
+    refused(graph.node("InstanceNormalization", &["x", "a", "a"], &["y"]).output("y"));
+    // Rows that are added to products.
+    let mut graph =
+        Graph::with_input(&[1, 1]).filled("w", &[1, 1 << 22], FLOAT).filled("c", &[1 << 22], FLOAT);
+    for copy in 0..12 {
+        let (product, sum) = (format!("p{copy}"), format!("s{copy}"));
+        graph = graph.node("MatMul", &["x", "w"], &[&product]).node("Add", &[&product, "c"], &[&sum]);
+    }
+    refused(graph.output("s0"));
+    // Initial states that are zeros as far as one looks.
+    let mut graph =
+        Graph::with_input(&[1, 1, 1]).floats("w", &[1, 1, 1], &[1.0]).list("long", &[1, 1 << 25, 1]);
+    graph = graph.node("ConstantOfShape", &["long"], &["zeros"]);
+    for copy in 0..40 {
+        let from = if copy == 0 { "x".to_owned() } else { format!("h{}", copy - 1) };
+        graph = graph.with(
+            "RNN",
+            &[&from, "w", "w", "", "", "zeros"],
+            &["", &format!("h{copy}")],
+            &[int("hidden_size", 1)],
+        );
+    }
+    refused(graph.output("h39"));
+}
+
+#[test]
+fn axes_and_parts_that_grow_node_by_node() {
+    let mut graph = Graph::with_input(&[1]).list("depth", &[1]).floats("ends", &[2], &[0.0, 1.0]);
+    for node in 0..100 {
+        let from = if node == 0 { "x".to_owned() } else { format!("s{}", node - 1) };
+        graph = graph.node("OneHot", &[&from, "depth", "ends"], &[&format!("s{node}")]);
+    }
+    refused(graph.output("s99"));
+    let mut parts = vec![0; 60_000];
+    parts[0] = 4;
+    let graph = Graph::with_input(&[1, 4]).filled("a", &[4], FLOAT).list("parts", &parts);
+    refused(graph.node("Split", &["a", "parts"], &["b", "c"]).node("Relu", &["x"], &["y"]).output("y"));
+    let graph = Graph::with_input(&[1, 4]).filled("a", &[4], FLOAT).list("parts", &[4, 0]);
+    read(graph.node("Split", &["a", "parts"], &["b", "c"]).node("Relu", &["x"], &["y"]).output("y")).unwrap();
+}
+
+#[test]
+fn weights_of_thousands_of_layers() {
+    let mut graph =
+        Graph::with_input(&[1, 2]).floats("even", &[1, 2], &[0.0, 2.0]).floats("odd", &[1, 2], &[1.0, 3.0]);
+    for node in 0..5000 {
+        let from = if node == 0 { "x".to_owned() } else { format!("s{}", node - 1) };
+        let constant = if node % 2 == 0 { "even" } else { "odd" };
+        graph = graph.node("Add", &[&from, constant], &[&format!("s{node}")]);
+    }
+    let model = Import::new().from_bytes(graph.output("s4999").end()).unwrap().model;
+    assert_eq!(model.weights().count(), 5000);
+    for (place, weight) in model.weights().enumerate() {
+        let first = (place % 2) as f32;
+        assert!(model.weight_values(weight).iter().eq(&[first, first + 2.0]), "{}", weight.path);
+    }
+}
+
+#[test]
+fn windows_that_are_walked_element_by_element() {
+    for operator in ["MaxPool", "AveragePool", "LpPool"] {
+        let graph = Graph::with_input(&[1, 4]).filled("a", &[1, 1, 2048, 2048], FLOAT);
+        let graph = graph.with(operator, &["a"], &["b"], &[ints("kernel_shape", &[64, 64])]);
+        refused(graph.node("Relu", &["x"], &["y"]).output("y"));
+    }
+}
+
+#[test]
+fn attempts_that_fail_one_after_another() {
+    let asking = |size: i64| {
+        let mut graph = Graph::with_input(&[1, 4]).filled("a", &[size], FLOAT);
+        for node in 0..30 {
+            let (from, size) =
+                (if node == 0 { "x".to_owned() } else { format!("s{}", node - 1) }, format!("n{node}"));
+            graph = graph.input(&size, INT64, &[2]).node("Reshape", &[&from, &size], &[&format!("s{node}")]);
+        }
+        let file = File::from_bytes(graph.output("s29").end()).unwrap();
+        let mut inputs = vec![("x".to_owned(), Tensor::floats([1, 4], vec![0.0; 4]))];
+        inputs.extend((0..30).map(|node| (format!("n{node}"), Tensor::integers([2], vec![1, 4]))));
+        file.with_values(inputs)
+    };
+    asking(1 << 25).unwrap_err();
+    asking(1 << 10).unwrap();
+    // What is read only in the last way may take as much as what is read in the first.
+    let graph = Graph::with_input(&[2, 3]).filled("a", &[1 << 26], FLOAT);
+    read(graph.node("Transpose", &["x"], &["y"]).output("y")).unwrap();
+}
+
+#[test]
+fn borders_of_transposed_convolutions_that_are_no_numbers() {
+    let graph =
+        Graph::with_input(&[1, 1, 1]).list("sizes", &[1, 1, (1 << 36) - 1]).floats("w", &[1, 1, 1], &[1.0]);
+    let attributes =
+        [ints("strides", &[1 << 28]), ints("output_padding", &[(1 << 31) - 1]), ints("output_shape", &[5])];
+    let graph = graph.node("Expand", &["x", "sizes"], &["long"]);
+    refused(graph.with("ConvTranspose", &["long", "w"], &["y"], &attributes).output("y"));
+}

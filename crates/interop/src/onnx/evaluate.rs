@@ -53,13 +53,15 @@ impl File {
         if let Some(missing) = names.iter().find(|name| inputs.iter().all(|(given, _)| given != *name)) {
             return Err(InteropError::unsupported(FORMAT, format!("the input `{missing}` is not given")));
         }
+        let given: usize = inputs.iter().map(|(_, tensor)| tensor.len()).sum();
+        let allowance = import::Allowance::new(self.size.saturating_add(given));
         let open = inputs.iter().map(|(name, tensor)| (name.clone(), tensor.dims.clone())).collect();
         let mut options = Import { keep_layout: true, open, ..Import::new() };
         let mut telling: Option<InteropError> = None;
         let mut round = 0;
         loop {
             round += 1;
-            let failure = match import::parts(&options, self, true) {
+            let failure = match import::parts(&options, self, true, &allowance) {
                 Ok(parts) => return evaluation(parts, inputs, options.constants),
                 Err(failure) => failure,
             };

@@ -45,7 +45,7 @@ pub struct Summary {
     pub non_trainable_parameters: usize,
     /// Multiplications to predict one sample.
     pub multiplications: u64,
-    /// Bytes to predict one sample: weights, and activations that live at the same time.
+    /// Bytes to predict one sample: weights, constants, and activations that live at the same time.
     pub prediction_memory_bytes: usize,
     /// The batch size of `training_memory_bytes`.
     pub training_batch_size: usize,

@@ -8,7 +8,7 @@ use convnet_nn::layers::{Operation, Operator};
 use super::value::groups_of;
 use super::{Call, Traced, Value};
 use crate::Result;
-use crate::onnx::tensor::{Element, Tensor};
+use crate::onnx::tensor::{Element, MAX_RANK, Tensor};
 
 /// An input whose axes lie as those of the other inputs.
 pub(super) enum Aligned {
@@ -27,6 +27,9 @@ impl Call<'_, '_> {
     pub(super) fn align(&mut self, values: &[Value]) -> Result<AlignedInputs> {
         let first = self.first();
         let rank = values.iter().map(|value| self.rank_of(value)).max().unwrap_or(0);
+        if rank > MAX_RANK {
+            return Err(self.malformed(format!("values of {rank} axes, {MAX_RANK} at most")));
+        }
         let mut traced = Vec::new();
         for value in values {
             if let Value::Traced(value) = value {
@@ -50,7 +53,7 @@ impl Call<'_, '_> {
                 if first == 1 && dims[0] != 1 {
                     return Err(self.mixes());
                 }
-                known.push(tensor.as_ref().clone().reshaped(dims.split_off(first)));
+                known.push(self.at.copy(tensor)?.reshaped(dims.split_off(first)));
             }
         }
         // As they lie, if all lie alike and constants say nothing about axes that the symbols do not have.
@@ -77,7 +80,7 @@ impl Call<'_, '_> {
         let inputs = values
             .iter()
             .map(|value| match value {
-                Value::Traced(_) => Aligned::Symbol(symbols.next().expect("one for each traced value")),
+                Value::Traced(_) => Ok(Aligned::Symbol(symbols.next().expect("one for each traced value"))),
                 Value::Known(_) => {
                     let tensor = known.next().expect("one for each known value");
                     let dims: Vec<usize> = order.iter().map(|&axis| tensor.dims[axis]).collect();
@@ -86,10 +89,10 @@ impl Call<'_, '_> {
                         .copied()
                         .chain((0..tensor.dims.len()).filter(|axis| !order.contains(axis)))
                         .collect();
-                    Aligned::Known(tensor.transposed(&all).reshaped(dims))
+                    Ok(Aligned::Known(self.at.transposed(&tensor, &all)?.reshaped(dims)))
                 }
             })
-            .collect();
+            .collect::<Result<_>>()?;
         Ok(AlignedInputs { inputs, groups })
     }
 
@@ -118,7 +121,7 @@ impl Call<'_, '_> {
                         && tensor.len() > 1
                         && weights.len() == symbols_before(&layer);
                     layer = layer.constant(position, tensor.dims.clone(), trainable);
-                    weights.push(tensor.to_floats());
+                    weights.push(self.at.copy_floats(tensor)?);
                 }
             }
         }

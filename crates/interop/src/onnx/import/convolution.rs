@@ -64,6 +64,7 @@ impl Call<'_, '_> {
         };
         let strides = self.sizes("strides", count, 1)?;
         let dilations = self.sizes("dilations", count, 1)?;
+        self.at.pools = kernel.is_none();
         self.at.window = sizes.iter().fold(1, |all, &size| all.saturating_mul(size));
         if sizes.iter().chain(&strides).chain(&dilations).any(|&size| size == 0) {
             return Err(self.malformed("a size, stride or dilation of 0"));
@@ -117,12 +118,12 @@ macro_rules! conv {
     };
 }
 
-pub(super) fn bias(call: &Call<'_, '_>, index: usize, filters: usize) -> Result<Option<Vec<f32>>> {
+pub(super) fn bias(call: &mut Call<'_, '_>, index: usize, filters: usize) -> Result<Option<Vec<f32>>> {
     let Some(bias) = call.known(index)? else { return Ok(None) };
     if bias.len() != filters {
         return Err(call.malformed(format!("a bias of {} numbers for {filters} filters", bias.len())));
     }
-    Ok(Some(bias.to_floats()))
+    call.at.copy_floats(&bias).map(Some)
 }
 
 /// The weights and their sizes, checked against `kernel_shape`.
@@ -173,7 +174,7 @@ pub(super) fn convolution(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     // Depthwise weights (filters, 1, kernel…) become (kernel…, channels, multiplier), others (kernel…, channels, filters).
     let depthwise = groups == channels && groups > 1 && rank == 2 && windows.strides[0] == windows.strides[1];
     let order: Vec<usize> = (2..rank + 2).chain(if depthwise { [0, 1] } else { [1, 0] }).collect();
-    let mut weights = vec![kernel.transposed(&order).to_floats()];
+    let mut weights = vec![call.at.transposed(&kernel, &order)?.into_floats()];
     let has_bias = bias.is_some();
     weights.extend(bias);
     let layer: LayerRef = match rank {
@@ -219,7 +220,9 @@ fn transposed(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
             None if auto.starts_with("SAME") => spatial[axis] * stride,
             None => continue,
         };
-        let total = (full + added[axis]).saturating_sub(wanted);
+        let total = full.checked_add(added[axis]);
+        let total = total.ok_or_else(|| call.malformed(format!("an output_padding of {}", added[axis])))?;
+        let total = total.saturating_sub(wanted);
         added[axis] = (wanted + total).saturating_sub(full);
         let half = total / 2;
         windows.pads[axis] = if auto == "SAME_UPPER" { (half, total - half) } else { (total - half, half) };
@@ -230,7 +233,7 @@ fn transposed(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         && groups == 1
         && (0..rank).all(|axis| windows.dilations[axis] == 1 && windows.sizes[axis] >= windows.strides[axis]);
     let order: Vec<usize> = (2..rank + 2).chain([1, 0]).collect();
-    let weights = kernel.transposed(&order);
+    let weights = call.at.transposed(&kernel, &order)?;
     if plain {
         let has_bias = bias.is_some();
         let layer: LayerRef = match rank {
@@ -247,7 +250,7 @@ fn transposed(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
                 .use_bias(has_bias)
                 .into(),
         };
-        let all = std::iter::once(weights.to_floats()).chain(bias).collect();
+        let all = std::iter::once(weights.into_floats()).chain(bias).collect();
         let symbol = call.layer(layer, &[&x.symbol], all)?;
         return call.of_images(x.with(symbol));
     }
@@ -259,7 +262,7 @@ fn transposed(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     }
     let operator = layers::Operator::ConvolutionTranspose { windows, output_padding: added, groups };
     let layer = Operation::new(operator).constant(1, weights.dims.clone(), true);
-    let symbol = call.layer(layer, &[&x.symbol], vec![weights.to_floats()])?;
+    let symbol = call.layer(layer, &[&x.symbol], vec![weights.into_floats()])?;
     let sides: Vec<(usize, usize)> = std::iter::once((0, 0)).chain(beyond).collect();
     let mut y = border(call, &x.with(symbol), &sides, Some(0.0))?;
     if let Some(bias) = bias {

@@ -208,7 +208,8 @@ fn p_relu(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         if fits && !order.is_empty() {
             let shared: Vec<usize> =
                 (0..rank).filter(|&place| sizes[order[place]] == 1).map(|place| place + 1).collect();
-            let slope = slope.as_ref().clone().reshaped(sizes).transposed(&order).to_floats();
+            let slope = call.at.copy(&slope)?.reshaped(sizes);
+            let slope = call.at.transposed(&slope, &order)?.into_floats();
             let layer = if shared.is_empty() { PReLU::new() } else { PReLU::new().shared_axes(shared) };
             let symbol = call.layer(layer, &[&x.symbol], vec![slope])?;
             return one(x.with(symbol));
@@ -263,7 +264,7 @@ fn dropout(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         Some(tensor) => tensor.scalar().ok_or_else(|| call.malformed("the ratio is no single number"))?,
         None => call.float("ratio", 0.5)?,
     };
-    let trains = call.known(2)?.is_some_and(|tensor| tensor.to_integers().first() == Some(&1));
+    let trains = call.few(2)?.is_some_and(|tensor| tensor.to_integers().first() == Some(&1));
     let y = if (0.0..1.0).contains(&ratio) && !trains {
         call.at.map(&x, Dropout::new(ratio))?
     } else {

@@ -228,7 +228,9 @@ fn run<'f>(at: &mut Importer<'f>, node: &'f NodeProto, known: &[Option<Arc<Tenso
         })
         .collect();
     // The node outlives the inner importer, which has a shorter life than the outer one.
-    let outputs = (operator.import)(&mut Call { at: &mut inner, node, inputs })?;
+    let outputs = (operator.import)(&mut Call { at: &mut inner, node, inputs });
+    at.budget = inner.budget;
+    let outputs = outputs?;
     let mut results = Vec::new();
     let mut traced = Vec::new();
     for (index, output) in outputs.iter().enumerate() {

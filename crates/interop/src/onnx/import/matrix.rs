@@ -10,6 +10,7 @@ use super::call::one;
 use super::elementwise::pair;
 use super::{Call, Operator, Samples, Traced, Value};
 use crate::Result;
+use crate::onnx::proto::NodeProto;
 use crate::onnx::tensor::{Element, Tensor};
 
 pub(super) const OPERATORS: &[Operator] = &[
@@ -38,14 +39,15 @@ fn dense(call: &mut Call<'_, '_>, x: &Traced, matrix: &Tensor, bias: Option<Vec<
         let mut factors: Vec<usize> = x.groups[0].iter().map(|&axis| physical[axis]).collect();
         factors.push(columns);
         order.push(order.len());
-        let matrix = matrix.clone().reshaped(factors).transposed(&order).reshaped(vec![rows, columns]);
+        let matrix = call.at.copy(matrix)?.reshaped(factors);
+        let matrix = call.at.transposed(&matrix, &order)?.reshaped(vec![rows, columns]);
         (call.at.reshaped(&x.symbol, &[rows])?, matrix, vec![vec![0]])
     } else if x.dims()[..rank - 1].iter().all(|&size| size == 1) && call.at.samples != Samples::None {
         // A row, whatever else is left of axes: the layer is a plain one, whose classes can be exchanged.
         let symbol = call.at.canonical(x)?;
         let mut groups = vec![Vec::new(); rank];
         groups[rank - 1] = vec![0];
-        (call.at.reshaped(&symbol, &[rows])?, matrix.clone(), groups)
+        (call.at.reshaped(&symbol, &[rows])?, call.at.copy(matrix)?, groups)
     } else {
         let is_last = |&axis: &usize| axis + 1 == x.physical().len();
         let order = if x.is_simple() && x.groups[rank - 1].first().is_some_and(is_last) {
@@ -54,22 +56,24 @@ fn dense(call: &mut Call<'_, '_>, x: &Traced, matrix: &Tensor, bias: Option<Vec<
             (0..rank).collect()
         };
         let x = call.at.arrange(x, &order)?;
-        (x.symbol, matrix.clone(), x.groups)
+        (x.symbol, call.at.copy(matrix)?, x.groups)
     };
     let layer = Dense::new(columns).use_bias(bias.is_some());
-    let weights = std::iter::once(matrix.to_floats()).chain(bias).collect();
+    let weights = std::iter::once(matrix.into_floats()).chain(bias).collect();
     let symbol = call.layer(layer, &[&symbol], weights)?;
     Ok(Traced { symbol, groups, element: Element::Float, not_negative: false })
 }
 
 /// A list of numbers, one a column, of a constant that is added to rows.
-fn row(tensor: &Tensor, columns: usize) -> Option<Vec<f32>> {
+fn row(call: &mut Call<'_, '_>, tensor: &Tensor, columns: usize) -> Result<Option<Vec<f32>>> {
     let (last, outer) = tensor.dims.split_last().unwrap_or((&1, &[]));
     let fits = outer.iter().all(|&size| size == 1) && (*last == columns || *last == 1);
-    fits.then(|| {
-        let values = tensor.to_floats();
-        if *last == columns { values } else { vec![values[0]; columns] }
-    })
+    if !fits {
+        return Ok(None);
+    }
+    call.at.spend_on(&[columns], Element::Float)?;
+    let values = tensor.to_floats();
+    Ok(Some(if *last == columns { values } else { vec![values[0]; columns] }))
 }
 
 fn gemm(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
@@ -81,18 +85,18 @@ fn gemm(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         && !flip_a
         && !b.is_empty()
     {
-        let b = if flip_b { b.transposed(&[1, 0]) } else { b.as_ref().clone() };
+        let b = if flip_b { call.at.transposed(&b, &[1, 0])? } else { call.at.copy(&b)? };
         let columns = b.dims[1];
         let bias = match &c {
             None => Some(None),
-            Some(Value::Known(c)) => row(c, columns).map(Some),
+            Some(Value::Known(c)) => row(call, c, columns)?.map(Some),
             Some(Value::Traced(_)) => None,
         };
         if let Some(bias) = bias {
             let scaled = |values: Vec<f32>, factor: f32| -> Vec<f32> {
                 if factor == 1.0 { values } else { values.into_iter().map(|value| value * factor).collect() }
             };
-            let b = Tensor::floats(b.dims.clone(), scaled(b.to_floats(), alpha));
+            let b = Tensor::floats(b.dims.clone(), scaled(b.into_floats(), alpha));
             let x = call.traced(0)?;
             let x = if call.at.batched { x } else { whole_rows(call, &x)? };
             return one(dense(call, &x, &b, bias.map(|bias| scaled(bias, beta)))?);
@@ -114,7 +118,7 @@ fn gemm(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
             let c = match c {
                 c if beta == 1.0 => c,
                 Value::Known(c) => {
-                    let values = c.to_floats().into_iter().map(|value| value * beta).collect();
+                    let values = call.at.copy_floats(&c)?.into_iter().map(|value| value * beta).collect();
                     Value::Known(Arc::new(Tensor::floats(c.dims.clone(), values)))
                 }
                 c => Value::Traced(pair(call, "multiply", &[c, number(beta)])?),
@@ -129,10 +133,10 @@ fn whole_rows(call: &Call<'_, '_>, x: &Traced) -> Result<Traced> {
     if x.groups.len() == 2 { Ok(x.clone()) } else { Err(call.malformed("an input that is no matrix")) }
 }
 
-fn flipped(call: &Call<'_, '_>, value: &Value) -> Result<Value> {
+fn flipped(call: &mut Call<'_, '_>, value: &Value) -> Result<Value> {
     match value {
         Value::Known(tensor) if tensor.dims.len() == 2 => {
-            Ok(Value::Known(Arc::new(tensor.transposed(&[1, 0]))))
+            Ok(Value::Known(Arc::new(call.at.transposed(tensor, &[1, 0])?)))
         }
         Value::Traced(x) if !call.at.batched && x.groups.len() == 2 => {
             let groups = vec![x.groups[1].clone(), x.groups[0].clone()];
@@ -144,7 +148,16 @@ fn flipped(call: &Call<'_, '_>, value: &Value) -> Result<Value> {
 }
 
 /// A constant that is added to all rows right after the product, and nowhere else used: the bias of a dense layer.
-fn following_bias(call: &mut Call<'_, '_>, columns: usize) -> Option<(Vec<f32>, String)> {
+fn following_bias(call: &mut Call<'_, '_>, columns: usize) -> Result<Option<(Vec<f32>, String)>> {
+    let Some((reader, tensor)) = following_sum(call, columns) else { return Ok(None) };
+    let Some(name) = reader.output.first() else { return Ok(None) };
+    let Some(bias) = row(call, &tensor, columns)? else { return Ok(None) };
+    call.at.absorbed.insert(std::ptr::from_ref(reader), ());
+    Ok(Some((bias, name.clone())))
+}
+
+/// The only node that reads a product, if it adds a constant row, and the row.
+fn following_sum<'f>(call: &Call<'_, 'f>, columns: usize) -> Option<(&'f NodeProto, Arc<Tensor>)> {
     let output = call.node.output.first()?;
     let &[reader] = &call.at.readers.get(output)?[..] else { return None };
     if call.at.outputs.contains(output) || reader.op_type != "Add" || reader.input.len() != 2 {
@@ -155,9 +168,7 @@ fn following_bias(call: &mut Call<'_, '_>, columns: usize) -> Option<(Vec<f32>, 
     if tensor.element() != Element::Float || tensor.dims.last() != Some(&columns) {
         return None;
     }
-    let bias = row(tensor, columns)?;
-    call.at.absorbed.insert(std::ptr::from_ref(reader), ());
-    Some((bias, reader.output.first()?.clone()))
+    Some((reader, Arc::clone(tensor)))
 }
 
 fn product(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
@@ -168,7 +179,7 @@ fn product(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         && matrix.dims[0] == x.dims()[x.groups.len() - 1]
         && !matrix.is_empty()
     {
-        let bias = following_bias(call, matrix.dims[1]);
+        let bias = following_bias(call, matrix.dims[1])?;
         let (bias, name) = bias.unzip();
         let y = dense(call, x, matrix, bias)?;
         if let Some(name) = name {
@@ -208,7 +219,7 @@ pub(super) fn multiply(call: &mut Call<'_, '_>, a: &Value, b: &Value) -> Result<
                     dims.remove(0);
                 }
                 layer = layer.constant(position, dims, tensor.len() > 1);
-                constants.push(tensor.to_floats());
+                constants.push(call.at.copy_floats(&tensor)?);
             }
             Value::Traced(x) => {
                 if first == 1 && (x.groups.len() + 1 != rank || rank < 3) {
@@ -232,7 +243,7 @@ pub(super) fn multiply(call: &mut Call<'_, '_>, a: &Value, b: &Value) -> Result<
 }
 
 /// A vector as a matrix.
-fn with_axis(call: &Call<'_, '_>, value: &Value, is_vector: bool, place: usize) -> Result<Value> {
+fn with_axis(call: &mut Call<'_, '_>, value: &Value, is_vector: bool, place: usize) -> Result<Value> {
     if !is_vector {
         return Ok(value.clone());
     }
@@ -240,7 +251,7 @@ fn with_axis(call: &Call<'_, '_>, value: &Value, is_vector: bool, place: usize) 
         Value::Known(tensor) => {
             let mut dims = tensor.dims.clone();
             dims.insert(place, 1);
-            Value::Known(Arc::new(tensor.as_ref().clone().reshaped(dims)))
+            Value::Known(Arc::new(call.at.copy(tensor)?.reshaped(dims)))
         }
         Value::Traced(_) if call.at.batched => return Err(call.mixes()),
         Value::Traced(x) => {

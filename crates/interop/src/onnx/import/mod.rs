@@ -1,11 +1,10 @@
 //! From a file's graph to a model: nodes become layers, and what depends on no input is computed at once.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use convnet_nn::{LayerRef, Model, Shape, Symbol, Weight};
-use ndarray::{ArrayViewD, IxDyn};
+use convnet_nn::{LayerRef, Model, Shape, Symbol};
 
 mod align;
 mod along;
@@ -87,14 +86,47 @@ const FOLDED: usize = 1 << 29;
 const GROWTH: usize = 64;
 
 /// Bytes that a layer takes beside its weights, at least.
-const LAYER: usize = 1 << 11;
+const LAYER: usize = 5 << 10;
+
+/// In so many ways a graph is read: see [`Samples`].
+const WAYS: usize = 3;
 
 /// So many multiplications take as long as to make a byte.
 pub(super) const MULTIPLICATIONS: usize = 64;
 
+/// A window of few channels is walked element by element, which takes as long as so many multiplications each,
+const STEP: usize = 16;
+
+/// and these are few channels.
+const FEW_CHANNELS: usize = 32;
+
 /// What may be computed while a file is read, for a file and constants of so many bytes.
 pub(super) fn budget(bytes: usize) -> usize {
     FOLDED.saturating_add(bytes.saturating_mul(GROWTH))
+}
+
+/// What all attempts at a file may make together: those that fail have taken their time, too.
+pub(super) struct Allowance {
+    left: Cell<usize>,
+    /// Numbers of files beside the model that an attempt has read.
+    beside: Cell<usize>,
+}
+
+impl Allowance {
+    /// One attempt's budget for each of the ways in which a graph is read, for a file and constants of so many bytes.
+    pub fn new(bytes: usize) -> Self {
+        Self { left: Cell::new(budget(bytes).saturating_mul(WAYS)), beside: Cell::new(0) }
+    }
+
+    /// Takes off what an attempt made that began with `budget`.
+    fn settle(&self, budget: usize, importer: &Importer<'_>) {
+        let new = importer.beside_len.saturating_sub(self.beside.get());
+        let more = new.saturating_mul(GROWTH).saturating_mul(WAYS);
+        self.beside.set(self.beside.get() + new);
+        let had = budget.saturating_add(importer.beside_len.saturating_mul(GROWTH));
+        let taken = had.saturating_sub(importer.budget);
+        self.left.set(self.left.get().saturating_add(more).saturating_sub(taken));
+    }
 }
 
 /// What the batch is while a graph is read.
@@ -144,8 +176,12 @@ pub(super) struct Importer<'f> {
     folds: bool,
     /// How many elements each one of the node's results comes from, and as many of all.
     window: usize,
+    /// Whether that is a window of a pool.
+    pools: bool,
     work: usize,
     beside: Beside<'f>,
+    /// Numbers that were read from files beside the model.
+    beside_len: usize,
     anchor: Option<Symbol>,
     /// The placeholders by the names of the file's inputs.
     placeholders: Vec<(String, Symbol)>,
@@ -176,8 +212,10 @@ impl<'f> Importer<'f> {
             budget,
             folds: false,
             window: 1,
+            pools: false,
             work: 0,
             beside: Beside::default(),
+            beside_len: 0,
             anchor: None,
             placeholders: Vec::new(),
             wanted: RefCell::default(),
@@ -216,6 +254,24 @@ impl<'f> Importer<'f> {
         };
         let len = tensor::len(dims).ok_or_else(refuse)?;
         self.spend(len.saturating_mul(element.width()))
+    }
+
+    /// The numbers of a known tensor, which are paid for before they are copied.
+    pub fn copy_floats(&mut self, tensor: &Tensor) -> Result<Vec<f32>> {
+        self.spend(tensor.len().saturating_mul(size_of::<f32>()))?;
+        Ok(tensor.to_floats())
+    }
+
+    /// A copy of a known tensor, paid for first.
+    pub fn copy(&mut self, tensor: &Tensor) -> Result<Tensor> {
+        self.spend_on(&tensor.dims, tensor.element())?;
+        Ok(tensor.clone())
+    }
+
+    /// A known tensor with its axes in another order, paid for first.
+    pub fn transposed(&mut self, tensor: &Tensor, order: &[usize]) -> Result<Tensor> {
+        self.spend_on(&tensor.dims, tensor.element())?;
+        Ok(tensor.transposed(order))
     }
 
     /// The placeholders, and all that layers made, on the way to some symbols.
@@ -294,7 +350,10 @@ impl<'f> Importer<'f> {
             return Err(self.without_elements());
         }
         for symbol in &symbols {
-            let (len, work) = (symbol.shape().len(), self.window.saturating_sub(1));
+            let len = symbol.shape().len();
+            let few =
+                self.pools && symbol.shape().dims.last().is_none_or(|&channels| channels < FEW_CHANNELS);
+            let work = self.window.saturating_sub(1).saturating_mul(if few { STEP } else { 1 });
             self.work = self.work.saturating_add(len.saturating_mul(work));
             if self.folds {
                 let bytes = size_of::<f32>().saturating_add(work / MULTIPLICATIONS);
@@ -336,7 +395,8 @@ impl<'f> Importer<'f> {
             };
         }
         let layer = Operation::new(Operator::Constant { dims: dims.clone() }).constant(1, dims, false);
-        let symbol = self.layer("constant", layer, &[&anchor], vec![tensor.to_floats()])?;
+        let numbers = self.copy_floats(tensor)?;
+        let symbol = self.layer("constant", layer, &[&anchor], vec![numbers])?;
         Ok(Traced::plain(symbol, tensor.element()))
     }
 
@@ -346,6 +406,7 @@ impl<'f> Importer<'f> {
             let value = Tensor::of_proto(tensor, &mut self.beside)?;
             if tensor.data_location == 1 {
                 // The file is larger by this than it seems.
+                self.beside_len = self.beside_len.saturating_add(value.len());
                 self.budget = self.budget.saturating_add(value.len().saturating_mul(GROWTH));
             }
             self.kinds.insert(tensor.name.clone(), tensor.data_type);
@@ -401,7 +462,7 @@ impl<'f> Importer<'f> {
 
     fn add_node(&mut self, node: &'f NodeProto) -> Result<Vec<Value>> {
         self.node = layer_name(node);
-        self.window = 1;
+        (self.window, self.pools) = (1, false);
         let constant = node.attribute.iter().find_map(|attribute| attribute.t.as_ref());
         if let (Some(constant), Some(name)) = (constant, node.output.first()) {
             self.kinds.insert(name.clone(), constant.data_type);
@@ -460,16 +521,12 @@ impl<'f> Importer<'f> {
         let used: Vec<usize> = (0..all.len()).filter(|&index| sources.contains(&id(&all[index]))).collect();
         let kept: Vec<Symbol> = used.iter().map(|&index| all[index].clone()).collect();
         let mut model = Model::with_zeros(&kept, &symbols)?;
-        let mut places: HashMap<String, Vec<Weight>> = HashMap::new();
-        for weight in model.weights() {
-            places.entry(weight.layer.clone()).or_default().push(weight.clone());
-        }
-        for (layer, values) in self.weights {
-            let own = places.remove(&layer).unwrap_or_default();
-            for (weight, values) in own.iter().zip(values) {
-                let view = ArrayViewD::from_shape(IxDyn(&weight.dims), &values)
-                    .expect("the layer was added with as many numbers");
-                model.set_weight(&weight.path, view)?;
+        let mut by_layer: HashMap<String, std::vec::IntoIter<Vec<f32>>> =
+            self.weights.into_iter().map(|(layer, values)| (layer, values.into_iter())).collect();
+        for (weight, numbers) in model.weights_mut() {
+            if let Some(values) = by_layer.get_mut(&weight.layer).and_then(Iterator::next) {
+                // The layer was added with as many numbers.
+                numbers.copy_from_slice(&values);
             }
         }
         Ok((model, used))
@@ -533,8 +590,10 @@ pub(super) struct Failure {
 
 /// The model of a file, all of whose outputs it gives.
 pub(super) fn import(options: &Import, file: &File) -> Result<Imported> {
+    let given: usize = options.constants.iter().map(|(_, tensor)| tensor.len()).sum();
+    let allowance = Allowance::new(file.size.saturating_add(given));
     let Parts { model, inputs, outputs, has_batch, .. } =
-        parts(options, file, false).map_err(|failure| failure.problem)?;
+        parts(options, file, false, &allowance).map_err(|failure| failure.problem)?;
     let of_model = |part| match part {
         Part::OfModel(end) => Some(end),
         Part::Known(..) => None,
@@ -552,6 +611,7 @@ pub(super) fn parts(
     options: &Import,
     file: &File,
     may_be_known: bool,
+    allowance: &Allowance,
 ) -> std::result::Result<Parts, Failure> {
     let unknown = unsupported(&file.graph);
     if !unknown.is_empty() {
@@ -559,7 +619,7 @@ pub(super) fn parts(
     }
     let may_be_whole = inputs::may_be_whole(options, &file.graph);
     if may_be_known && may_be_whole && inputs::open(options, &file.graph).next().is_none() {
-        return run(options, file, Samples::None, true);
+        return run(options, file, Samples::None, true, allowance);
     }
     let mut failed: Option<Failure> = None;
     let ways = [
@@ -568,7 +628,7 @@ pub(super) fn parts(
         (Samples::None, may_be_whole),
     ];
     for (samples, _) in ways.into_iter().filter(|(_, is_possible)| *is_possible) {
-        let failure = match run(options, file, samples, may_be_known) {
+        let failure = match run(options, file, samples, may_be_known, allowance) {
             Ok(parts) => return Ok(parts),
             Err(failure) => failure,
         };
@@ -620,10 +680,14 @@ fn run(
     file: &File,
     samples: Samples,
     may_be_known: bool,
+    allowance: &Allowance,
 ) -> std::result::Result<Parts, Failure> {
     let given: usize = options.constants.iter().map(|(_, tensor)| tensor.len()).sum();
-    let mut importer = Importer::new(options, file.opset, samples, budget(file.size.saturating_add(given)));
-    let finished = match grow(&mut importer, file, may_be_known) {
+    let budget = budget(file.size.saturating_add(given)).min(allowance.left.get());
+    let mut importer = Importer::new(options, file.opset, samples, budget);
+    let grown = grow(&mut importer, file, may_be_known);
+    allowance.settle(budget, &importer);
+    let finished = match grown {
         Ok(ends) => finish(importer, file, ends),
         Err(problem) => return Err(Failure { problem, wanted: importer.wanted.take() }),
     };

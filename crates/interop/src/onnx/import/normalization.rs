@@ -41,7 +41,8 @@ fn batch(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         call.images(0)?
     };
     let (epsilon, momentum) = (call.float("epsilon", 1e-5)?, call.float("momentum", 0.9)?);
-    let weights = (1..5).map(|index| Ok(call.constant(index)?.to_floats())).collect::<Result<Vec<_>>>()?;
+    let channels = x.physical().last().copied().unwrap_or(0);
+    let weights = (1..5).map(|index| numbers(call, index, &[channels])).collect::<Result<Vec<_>>>()?;
     let layer = BatchNormalization::new().epsilon(f64::from(epsilon)).momentum(f64::from(momentum));
     let symbol = call.layer(layer, &[&x.symbol], weights)?;
     if joined { one(x.with(symbol)) } else { call.of_images(x.with(symbol)) }
@@ -65,6 +66,7 @@ fn by_batch(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     }
     let mut row = vec![1; rank];
     row[1] = channels;
+    call.at.spend(channels.saturating_mul(4 * size_of::<i64>()))?;
     let as_row = |index: usize| Value::Known(Arc::new(weights[index].as_ref().clone().reshaped(row.clone())));
     let axes: Vec<usize> = (0..rank).filter(|&axis| axis != 1).collect();
     let mean = reduce(call, &x, "mean", &axes, true)?;
@@ -93,9 +95,18 @@ fn inverse_root(call: &mut Call<'_, '_>, x: &Traced, epsilon: f32) -> Result<Tra
     call.at.map(&shifted, Operation::new(power))
 }
 
+/// The numbers of a known input that has one of these lengths.
+fn numbers(call: &mut Call<'_, '_>, index: usize, lens: &[usize]) -> Result<Vec<f32>> {
+    let tensor = call.constant(index)?;
+    if !lens.contains(&tensor.len()) {
+        let reason = format!("input {index} has {} numbers, it needs one a channel: {lens:?}", tensor.len());
+        return Err(call.malformed(reason));
+    }
+    call.at.copy_floats(&tensor)
+}
+
 /// Groups of channels brought to mean 0 and deviation 1, with a factor and a summand for each channel.
-fn groups(call: &mut Call<'_, '_>, groups: usize, weights: [Vec<f32>; 2]) -> Result<Vec<Value>> {
-    let x = call.images(0)?;
+fn groups(call: &mut Call<'_, '_>, x: &Traced, groups: usize, weights: [Vec<f32>; 2]) -> Result<Vec<Value>> {
     let epsilon = call.float("epsilon", 1e-5)?;
     let [scale, shift] = weights;
     let layer = Operation::new(layers::Operator::GroupNorm { groups, epsilon })
@@ -106,19 +117,21 @@ fn groups(call: &mut Call<'_, '_>, groups: usize, weights: [Vec<f32>; 2]) -> Res
 }
 
 fn instance(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
-    let weights = [call.constant(1)?.to_floats(), call.constant(2)?.to_floats()];
-    let channels = weights[0].len();
-    groups(call, channels, weights)
+    let x = call.images(0)?;
+    let channels = x.physical().last().copied().unwrap_or(0);
+    let weights = [numbers(call, 1, &[channels])?, numbers(call, 2, &[channels])?];
+    groups(call, &x, channels, weights)
 }
 
 fn group(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let count = usize::try_from(call.int("num_groups", 1)?).unwrap_or(0);
-    let mut weights = [call.constant(1)?.to_floats(), call.constant(2)?.to_floats()];
     let x = call.images(0)?;
     let channels = x.physical().last().copied().unwrap_or(0);
     if count == 0 || !channels.is_multiple_of(count) {
         return Err(call.malformed(format!("{channels} channels in {count} groups")));
     }
+    let lens = [channels, count];
+    let mut weights = [numbers(call, 1, &lens)?, numbers(call, 2, &lens)?];
     // Up to version 18 of the operators there was one factor for each group.
     for weight in &mut weights {
         if weight.len() == count && count < channels {
@@ -127,7 +140,7 @@ fn group(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
             *weight = all.collect();
         }
     }
-    groups(call, count, weights)
+    groups(call, &x, count, weights)
 }
 
 fn rows(call: &mut Call<'_, '_>, root_mean_square: bool) -> Result<Vec<Value>> {

@@ -38,6 +38,9 @@ impl From<Range<usize>> for Picked {
     }
 }
 
+/// Bytes that a part of a value takes beside its numbers.
+const PART: usize = 200;
+
 /// Bytes that a place in a list takes: layer and graph keep it, some eighty bytes together.
 const PLACE: usize = 128;
 
@@ -245,7 +248,8 @@ fn rows(call: &mut Call<'_, '_>, table: &Tensor, places: Traced) -> Result<Vec<V
     let (rows, columns) = (table.dims[0], table.dims[1]);
     let places = if places.not_negative { places } else { from_front(call, places, rows)? };
     let places = call.at.canonical(&places)?;
-    let symbol = call.layer(Embedding::new(rows, columns), &[&places], vec![table.to_floats()])?;
+    let numbers = call.at.copy_floats(table)?;
+    let symbol = call.layer(Embedding::new(rows, columns), &[&places], vec![numbers])?;
     one(Traced::plain(symbol, table.element()))
 }
 
@@ -269,9 +273,11 @@ fn split(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         }
     };
     let total = parts.iter().try_fold(0_usize, |total, &part| total.checked_add(part));
-    if total != Some(size) || parts.len() > 1 << 16 {
-        return Err(call.malformed(format!("parts {parts:?} of an axis of {size}")));
+    if total != Some(size) || parts.len() > outputs {
+        let reason = format!("{} parts of an axis of {size} for {outputs} outputs", parts.len());
+        return Err(call.malformed(reason));
     }
+    call.at.spend(parts.len().saturating_mul(PART))?;
     let mut start = 0;
     let mut outputs = Vec::new();
     for part in parts {
@@ -503,6 +509,9 @@ fn one_hot(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let &[off, on] = &ends.to_floats()[..] else { return Err(call.malformed("values that are not two")) };
     call.at.spend_on(&[depth], Element::Float)?;
     let rank = call.rank(&x) + 1;
+    if rank > tensor::MAX_RANK {
+        return Err(call.malformed(format!("a result of {rank} axes, {} at most", tensor::MAX_RANK)));
+    }
     let axis = call.any_axis(call.int("axis", -1)?, rank)?;
     let axis = axis.checked_sub(call.first()).ok_or_else(|| call.mixes())?;
     let mut x = x;

@@ -81,10 +81,11 @@ fn activations(call: &Call<'_, '_>, usual: &[&str]) -> Result<()> {
 }
 
 /// The part of a tensor that is one direction's.
-fn of_direction(tensor: &Tensor, direction: usize) -> Vec<f32> {
-    let values = tensor.to_floats();
-    let len = values.len() / tensor.dims[0];
-    values[direction * len..][..len].to_vec()
+fn of_direction(call: &mut Call<'_, '_>, tensor: &Tensor, direction: usize) -> Result<Vec<f32>> {
+    let len = tensor.len() / tensor.dims[0];
+    // It is copied once more as columns.
+    call.at.spend(len.saturating_mul(2 * size_of::<f32>()))?;
+    Ok(tensor.gather(vec![len], direction * len..(direction + 1) * len).into_floats())
 }
 
 /// Rows of gates in the order of a file as columns in the order of the layer.
@@ -99,16 +100,16 @@ fn columns(rows: &[f32], kind: &Kind, units: usize, width: usize) -> Vec<f32> {
 }
 
 /// The weights of one direction as the layer has them.
-fn weights(call: &Call<'_, '_>, kind: &Kind, direction: usize, units: usize) -> Result<Vec<Vec<f32>>> {
+fn weights(call: &mut Call<'_, '_>, kind: &Kind, direction: usize, units: usize) -> Result<Vec<Vec<f32>>> {
     let [kernel, recurrent] = [call.constant(1)?, call.constant(2)?];
     let width = kind.gates.len() * units;
     let features = kernel.dims[2];
     let mut all = vec![
-        columns(&of_direction(&kernel, direction), kind, units, features),
-        columns(&of_direction(&recurrent, direction), kind, units, units),
+        columns(&of_direction(call, &kernel, direction)?, kind, units, features),
+        columns(&of_direction(call, &recurrent, direction)?, kind, units, units),
     ];
     let bias = match call.known(3)? {
-        Some(bias) if bias.dims == [kernel.dims[0], 2 * width] => of_direction(&bias, direction),
+        Some(bias) if bias.dims == [kernel.dims[0], 2 * width] => of_direction(call, &bias, direction)?,
         Some(bias) => return Err(call.malformed(format!("a bias of sizes {:?}", bias.dims))),
         None => vec![0.0; 2 * width],
     };
@@ -221,9 +222,16 @@ fn states(
 ) -> Result<Option<Vec<Vec<Symbol>>>> {
     let is_zero = |value: Option<&Value>| match value {
         None => true,
-        Some(Value::Known(tensor)) => tensor.is_zero(),
+        Some(Value::Known(tensor)) => tensor.dims.last() == Some(&units) && tensor.is_zero(),
         Some(Value::Traced(_)) => false,
     };
+    for index in 5..5 + kind.states {
+        if let Some(Value::Known(tensor)) = call.optional(index) {
+            // All of it may be looked at.
+            let len = tensor.len();
+            call.at.spend(len)?;
+        }
+    }
     if (5..5 + kind.states).all(|index| is_zero(call.optional(index))) {
         return Ok(None);
     }

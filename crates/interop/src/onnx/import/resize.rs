@@ -163,7 +163,10 @@ fn upsample(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let x = call.traced(0)?;
     let scales = match call.floats("scales")? {
         Some(scales) => scales.to_vec(),
-        None => call.constant(1)?.to_floats(),
+        None => {
+            let scales = call.few(1)?;
+            scales.ok_or_else(|| call.malformed("it has no scales"))?.to_floats()
+        }
     };
     let mode = match call.string("mode", "nearest")? {
         "nearest" => "nearest",

@@ -311,8 +311,9 @@ fn deformable(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
     let columns = call.at.channels_last(&columns)?;
     let bias = bias(call, 3, filters)?;
     let layer = Conv1D::new(filters, 1).groups(groups).use_bias(bias.is_some());
-    let weights = kernel.as_ref().clone().reshaped(vec![filters, group_channels * taps]).transposed(&[1, 0]);
-    let weights = std::iter::once(weights.to_floats()).chain(bias).collect();
+    let weights = call.at.copy(&kernel)?.reshaped(vec![filters, group_channels * taps]);
+    let weights = call.at.transposed(&weights, &[1, 0])?;
+    let weights = std::iter::once(weights.into_floats()).chain(bias).collect();
     let symbol = call.layer(layer, &[&columns.symbol], weights)?;
     let all: Vec<usize> = std::iter::once(filters).chain(wanted[1..].iter().copied()).collect();
     let y = regroup(call, &columns.with(symbol), &all)?;

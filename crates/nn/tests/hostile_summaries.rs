@@ -1,8 +1,6 @@
 //! Configurations whose metrics, losses, sizes or wiring ask for far more than memory, as a file is opened and its summary printed: each gives an
 //! error, or a summary, and never a panic.
 
-#![expect(clippy::unwrap_used, reason = "a failed helper is a failed test")]
-
 use convnet_nn::metrics::{ConfusionMatrix, Iou, Metric};
 use convnet_nn::model::{Model, from_config_within};
 use convnet_nn::{Shape, losses};

@@ -45,6 +45,16 @@ const OPENED_BYTES: u64 = 16;
 const MOST_OPENS: u64 = 1 << 18;
 /// Bytes of a path that count as an opening more: what is opened keeps its path.
 const PATH_BYTES: usize = 1 << 8;
+/// Times an archive's size, beyond [`FREE_UNPACKED`], that a file packed in it is believed to need: zeros shrink to a
+/// thousandth, and so does a structure that is only there to be read.
+const UNPACKED_TIMES: u64 = 4;
+/// Bytes of a packed file that any archive's size is believed to need: the structure of a thousand layers is some of them.
+const FREE_UNPACKED: u64 = 1 << 22;
+/// Axes that an array in chunks may have: HDF5's own bound.
+const MOST_AXES: usize = 32;
+/// Bytes that the library keeps of a chunk while it is found and read, and of each of its axes.
+const CHUNK: u64 = 1 << 8;
+const CHUNK_AXIS: u64 = 32;
 /// Filters that an array's chunks went through. Real ones have up to three: shuffled, packed, with a checksum.
 const MOST_FILTERS: usize = 4;
 
@@ -57,6 +67,8 @@ pub struct H5File {
     file: hdf5_pure::File,
     content: Content,
     length: u64,
+    /// Bytes that the structure is measured by: the length, or less if the file was packed.
+    measure: u64,
     meter: Arc<Meter>,
     /// Bytes that may still be made. Many names can lead to one array, so the sum is bounded.
     budget: Cell<u64>,
@@ -95,8 +107,9 @@ impl H5File {
     /// As [`H5File::open`], of bytes that were `size` ones in a file: what may be made of them goes by that.
     pub(crate) fn open_packed(bytes: Vec<u8>, size: u64) -> Result<Self> {
         let length = bytes.len() as u64;
+        let measure = length.min(size.saturating_mul(UNPACKED_TIMES).saturating_add(FREE_UNPACKED));
         let bytes = Arc::new(bytes);
-        let file = Self::of(InMemory(Arc::clone(&bytes)), Content::Memory(bytes), length)?;
+        let file = Self::of(InMemory(Arc::clone(&bytes)), Content::Memory(bytes), length, measure)?;
         file.budget.set(budget(size));
         Ok(file)
     }
@@ -110,16 +123,21 @@ impl H5File {
         let disk = Arc::new(fs::File::open(path).map_err(io)?);
         let length = disk.metadata().map_err(io)?.len();
         let source = OnDisk { file: Arc::clone(&disk), length };
-        Self::of(source, Content::Disk(disk), length)
+        Self::of(source, Content::Disk(disk), length, length)
     }
 
-    fn of(source: impl Source + Send + Sync + 'static, content: Content, length: u64) -> Result<Self> {
-        let meter = Meter::new(length);
+    fn of(
+        source: impl Source + Send + Sync + 'static,
+        content: Content,
+        length: u64,
+        measure: u64,
+    ) -> Result<Self> {
+        let meter = Meter::new(measure);
         let source = Guarded { source, meter: Arc::clone(&meter) };
         let file = hdf5_pure::File::from_source(source).map_err(|error| malformed("/", error))?;
         let budget = Cell::new(budget(length));
-        let opens = Cell::new((FREE_OPENS + length / OPENED_BYTES).min(MOST_OPENS));
-        Ok(Self { file, content, length, meter, budget, opens })
+        let opens = Cell::new((FREE_OPENS + measure / OPENED_BYTES).min(MOST_OPENS));
+        Ok(Self { file, content, length, measure, meter, budget, opens })
     }
 
     /// The outermost group.
@@ -245,6 +263,10 @@ impl<'a> Group<'a> {
         if let Datatype::String { .. } = datatype {
             return dataset.read_string().map_err(wrong);
         }
+        if !self.file.meter.look_up(shape.iter().product()) {
+            let reason = format!("{full}, shape {shape:?}, has too many texts to look them all up");
+            return Err(InteropError::too_large(FORMAT, reason));
+        }
         let most = usize::try_from(self.file.budget.get()).unwrap_or(usize::MAX).min(MAX_TEXT);
         let limits = VlenStringReadOptions::new().with_max_payload_bytes(most);
         let texts = dataset.read_vlen_strings(limits).map_err(wrong)?;
@@ -258,12 +280,13 @@ impl<'a> Group<'a> {
         self.file.open_once(&full)?;
         let wrong = |error| malformed(&full, error);
         let dataset = self.group.dataset(path).map_err(wrong)?;
-        let mut encoding = encoding(&dataset.datatype().map_err(wrong)?)
+        let datatype = dataset.datatype().map_err(wrong)?;
+        // What is allocated here and what the library reads must be one size. It reads an enumeration by the enumeration's
+        // own, which need not be that of the numbers it is made of.
+        let mut encoding = encoding(&datatype)
+            .filter(|encoding| encoding.size == datatype.type_size() as usize)
             .ok_or_else(|| InteropError::unsupported(FORMAT, format!("{full} holds no plain numbers")))?;
-        let brain_float = |value: &AttrValue| value.as_str() == Some("bfloat16");
-        if encoding.size == 2
-            && self.file.attributes(&full, || dataset.attrs())?.get("dtype").is_some_and(brain_float)
-        {
+        if encoding.size == 2 && encoding.kind != Kind::Bfloat && self.holds_brain_floats(path, &full)? {
             encoding.kind = Kind::Bfloat;
         }
         let shape = dataset.shape().map_err(wrong)?;
@@ -276,6 +299,17 @@ impl<'a> Group<'a> {
         };
         let shape = shape.iter().map(|&length| length as usize).collect(); // their product fits memory
         Ok(StoredArray { path: full, shape, encoding, place })
+    }
+
+    /// Whether an attribute of the array at `path` calls its numbers so.
+    fn holds_brain_floats(&self, path: &str, full: &str) -> Result<bool> {
+        // The array is opened anew, for the meter to see its attributes pass, but not those of the groups on the way.
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let parent = (!folder.is_empty()).then(|| self.group.group(folder)).transpose();
+        let parent = parent.map_err(|error| malformed(full, error))?;
+        let parent = parent.as_ref().unwrap_or(&self.group);
+        let attributes = self.file.attributes(full, || parent.dataset(name)?.attrs())?;
+        Ok(attributes.get("dtype").and_then(AttrValue::as_str) == Some("bfloat16"))
     }
 }
 
@@ -311,8 +345,10 @@ impl H5File {
         path: &str,
         read: impl FnOnce() -> std::result::Result<HashMap<String, AttrValue>, Error>,
     ) -> Result<HashMap<String, AttrValue>> {
+        self.meter.begin_attributes();
+        let attributes = read();
         self.meter.begin();
-        let attributes = read().map_err(|error| malformed(path, error))?;
+        let attributes = attributes.map_err(|error| malformed(path, error))?;
         if let Some(reason) = self.meter.refused() {
             let reason = format!("the attributes of {path:?} are larger than the file, or damaged: {reason}");
             return Err(InteropError::malformed(FORMAT, reason));
@@ -352,6 +388,18 @@ impl H5File {
         Ok(())
     }
 
+    /// What the library counts chunks by. With a size of zero it knows of no length that a filter may not exceed.
+    fn check_chunks(&self, path: &str, shape: &[u64], chunk_shape: &[u64]) -> Result<()> {
+        let reason = if shape.len() > MOST_AXES {
+            format!("{path} has {} axes, more than {MOST_AXES}", shape.len())
+        } else if chunk_shape.len() != shape.len() || chunk_shape.contains(&0) {
+            format!("{path}, shape {shape:?}, has chunks of no size: {chunk_shape:?}")
+        } else {
+            return Ok(());
+        };
+        Err(InteropError::malformed(FORMAT, reason))
+    }
+
     /// The bytes that an array has in the file; those that it needs are taken from the budget before anything is allocated.
     fn claim(&self, path: &str, dataset: &hdf5_pure::Dataset, shape: &[u64], size: usize) -> Result<u64> {
         let layout = dataset.layout().map_err(|error| malformed(path, error))?;
@@ -371,16 +419,17 @@ impl H5File {
                 return Err(too_large());
             }
             Layout::Chunked { chunk_shape, .. } => {
+                self.check_chunks(path, shape, chunk_shape)?;
                 self.check_filters(path, dataset)?;
                 // What the library makes of chunks, of which some may be there twice and the last are larger than the array.
-                let counts: Vec<u64> = shape
-                    .iter()
-                    .zip(chunk_shape)
-                    .map(|(&length, &chunk)| length.div_ceil(chunk.max(1)))
-                    .collect();
+                let counts: Vec<u64> =
+                    shape.iter().zip(chunk_shape).map(|(&length, &chunk)| length.div_ceil(chunk)).collect();
                 let count =
-                    product(&counts, 1).filter(|&count| count <= self.length).ok_or_else(too_large)?;
+                    product(&counts, 1).filter(|&count| count <= self.measure).ok_or_else(too_large)?;
                 let chunk = product(chunk_shape, size).ok_or_else(too_large)?;
+                let axes = shape.len() as u64;
+                // One kind of index needs no bytes of the file, so that nothing is read as the chunks are listed.
+                self.spend(path, count.checked_mul(CHUNK + CHUNK_AXIS * axes))?;
                 let chunks = dataset.chunks().map_err(|error| malformed(path, error))?;
                 let stored = chunks.iter().try_fold(0u64, |sum, chunk| sum.checked_add(chunk.storage_size));
                 if chunks.len() as u64 > count {
@@ -392,6 +441,9 @@ impl H5File {
                 let unpacked = chunk.checked_mul(chunks.len() as u64).zip(stored);
                 let unpacked = unpacked.and_then(|(unpacked, stored)| unpacked.checked_add(stored));
                 self.spend(path, unpacked.map(|unpacked| unpacked.saturating_sub(made)))?;
+                // Chunks are put in their places row by row, each row's being found over all axes, twice.
+                let rows = product(&chunk_shape[..chunk_shape.len().saturating_sub(1)], chunks.len() as u64);
+                self.spend(path, rows.and_then(|rows| rows.checked_mul(2 * axes)))?;
             }
             _ => {}
         }

@@ -2,11 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed helper is a failed test")]
 
+use std::io::{Cursor, Write};
+
 use convnet_interop::archive;
 use convnet_interop::h5::{GroupWriter, H5File, Text};
 use convnet_interop::keras::KerasFile;
-use hdf5_pure::{FileBuilder, MaxExtent};
+use hdf5_pure::{AttrValue, FileBuilder, MaxExtent};
 use ndarray::{ArrayD, IxDyn};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 const UNDEFINED: u64 = u64::MAX;
 /// Where the root's header stands, behind the superblock.
@@ -310,36 +314,202 @@ fn texts_that_are_each_in_a_collection_of_their_own() {
     assert!(refusal(read(30_000)).contains("too many places"));
 }
 
-/// A file of an array of bytes in one chunk that went through these filters, all but the first left out for it.
-fn filtered(filters: &[u16]) -> Vec<u8> {
-    let count = 64u64;
+/// Numbers of one byte, as a type.
+fn small() -> Vec<u8> {
+    [vec![0x10, 0, 0, 0], bytes![1u32, 0u16, 8u16]].concat()
+}
+
+/// The message of a shape.
+fn shape(sizes: &[u64]) -> Vec<u8> {
+    let lengths = sizes.iter().flat_map(|size| bytes![*size]).collect();
+    message(1, &[vec![1, sizes.len() as u8, 0, 0, 0, 0, 0, 0], lengths].concat())
+}
+
+/// A file of an array of bytes in one chunk, these bytes having gone through these filters, but for those in the mask.
+fn one_chunk(sizes: &[u64], chunk: &[u32], filters: &[u16], mask: u32, content: &[u8]) -> Vec<u8> {
     let header = |tree: u64| {
-        let layout = [vec![3, 2, 2], bytes![tree, count as u32, 1u32, 0u8]].concat();
-        let kind = [vec![0x10, 0, 0, 0], bytes![1u32, 0u16, 8u16]].concat();
+        let chunk: Vec<u8> = chunk.iter().flat_map(|size| bytes![*size]).collect();
+        let layout = [vec![3, 2, sizes.len() as u8 + 1], bytes![tree], chunk, bytes![1u32, 0u8]].concat();
         let each = filters.iter().flat_map(|&id| bytes![id, 0u16, 1u16, 0u16]);
         let pipeline = [vec![1, filters.len() as u8, 0, 0, 0, 0, 0, 0], each.collect()].concat();
-        let shape = bytes![1u8, 1u8, 0u16, 0u32, count];
-        object(&[message(1, &shape), message(3, &kind), message(8, &layout), message(11, &pipeline)])
+        object(&[shape(sizes), message(3, &small()), message(8, &layout), message(11, &pipeline)])
     };
     with_object(|start| {
         let tree = start + header(0).len() as u64;
         let node = |chunk: u64| {
             let head = [b"TREE\x01\0".to_vec(), bytes![1u16, UNDEFINED, UNDEFINED]].concat();
-            [head, bytes![count as u32, !1u32, 0u64, 0u64, chunk, 0u32, 0u32, count, 0u64]].concat()
+            let places = vec![0; 8 * (sizes.len() + 1)];
+            [head, bytes![content.len() as u32, mask], places.clone(), bytes![chunk, 0u64], places].concat()
         };
-        [header(tree), node(tree + node(0).len() as u64), vec![7; count as usize]].concat()
+        [header(tree), node(tree + node(0).len() as u64), content.to_vec()].concat()
     })
 }
 
+const DEFLATE: u16 = 1;
+const SHUFFLE: u16 = 2;
+const CHECKSUM: u16 = 3;
+const SCALE: u16 = 6;
+const LZF: u16 = 32_000;
+
 #[test]
 fn filters_without_end() {
-    let read = |filters: &[u16]| H5File::open(filtered(filters)).unwrap().root().floats("x");
-    let (deflate, shuffle, checksum, scale, lzf) = (1, 2, 3, 6, 32_000);
-    assert_eq!(read(&[shuffle]).unwrap()[[63]], 7.0);
-    assert_eq!(read(&[shuffle, scale, deflate, checksum]).unwrap()[[63]], 7.0);
-    for filters in [&[shuffle; 255][..], &[lzf, lzf, deflate], &[shuffle, scale, lzf, deflate, checksum]] {
+    let read = |filters: &[u16]| {
+        let bytes = one_chunk(&[64], &[64], filters, !1, &[7; 64]);
+        H5File::open(bytes).unwrap().root().floats("x")
+    };
+    assert_eq!(read(&[SHUFFLE]).unwrap()[[63]], 7.0);
+    assert_eq!(read(&[SHUFFLE, SCALE, DEFLATE, CHECKSUM]).unwrap()[[63]], 7.0);
+    for filters in [&[SHUFFLE; 255][..], &[LZF, LZF, DEFLATE], &[SHUFFLE, SCALE, LZF, DEFLATE, CHECKSUM]] {
         assert!(refusal(read(filters)).contains("different ones"));
     }
+}
+
+/// So many zeros and one, packed: each three bytes repeat the last 264 times.
+fn zeros(times: usize) -> Vec<u8> {
+    [vec![0, 0], [0xe0, 255, 0].repeat(times)].concat()
+}
+
+#[test]
+fn chunks_of_no_size() {
+    let read = |chunk: &[u32], filter| {
+        let bytes = one_chunk(&[1], chunk, &[filter], 0, &zeros(1 << 18));
+        refusal(H5File::open(bytes).unwrap().root().floats("x"))
+    };
+    for filter in [DEFLATE, LZF, SCALE] {
+        assert!(read(&[0], filter).contains("chunks of no size"));
+    }
+}
+
+#[test]
+fn a_chunk_of_millions_of_rows() {
+    let read = |axes: usize, times: usize| {
+        let mut chunk = vec![1; axes];
+        chunk[axes - 2] = 1 + 264 * times as u32;
+        let bytes = one_chunk(&vec![1; axes], &chunk, &[LZF], 0, &zeros(times));
+        H5File::open(bytes).unwrap().root().floats("x")
+    };
+    assert_eq!(read(2, 100).unwrap().len(), 1);
+    for (axes, times) in [(2, 800_000), (32, 64_000)] {
+        let refused = refusal(read(axes, times));
+        assert!(refused.contains("can hold"), "{refused}");
+    }
+}
+
+/// A file of an array of bytes in chunks of one, whose places are counted rather than written, behind so many bytes of it.
+fn counted_chunks(sizes: &[u64], spare: usize) -> Vec<u8> {
+    let layout = |start: u64| {
+        let head = vec![4, 2, 0, sizes.len() as u8 + 1, 1];
+        message(8, &[head, vec![1; sizes.len() + 1], bytes![2u8, start]].concat())
+    };
+    let header = |start: u64| object(&[shape(sizes), message(3, &small()), layout(start)]);
+    with_object(|start| [header(start + header(0).len() as u64), vec![7; spare]].concat())
+}
+
+#[test]
+fn chunks_that_are_only_counted() {
+    let read = |sizes: &[u64], spare| H5File::open(counted_chunks(sizes, spare)).unwrap().root().floats("x");
+    assert_eq!(read(&[3, 2, 1], 6).unwrap()[[2, 1, 0]], 7.0);
+    let axes = |axes: usize| [vec![2; 20], vec![1; axes - 20]].concat();
+    assert!(refusal(read(&axes(220), 1 << 20)).contains("220 axes"));
+    for sizes in [axes(32), vec![1 << 20]] {
+        let refused = refusal(read(&sizes, 1 << 20));
+        assert!(refused.contains("can hold"), "{refused}");
+    }
+}
+
+/// A file of an array `x` in one piece that is nowhere, which reads as zeros.
+fn nowhere(datatype: &[u8], count: u64) -> Vec<u8> {
+    let layout = message(8, &[vec![3, 1], bytes![UNDEFINED, 0u64, 0u32, 0u16]].concat());
+    with_object(|_| object(&[shape(&[count]), message(3, datatype), layout.clone()]))
+}
+
+#[test]
+fn an_enumeration_that_is_larger_than_its_numbers() {
+    let read = |size: u32| {
+        let datatype = [vec![0x38, 0, 0, 0], bytes![size], small()].concat();
+        H5File::open(nowhere(&datatype, 300)).unwrap().root().floats("x")
+    };
+    assert_eq!(read(1).unwrap().len(), 300);
+    for size in [2, u32::MAX] {
+        assert!(refusal(read(size)).contains("no plain numbers"));
+    }
+}
+
+/// References to empty texts, each in a collection before that of the last.
+fn falling(count: u64) -> Vec<u8> {
+    (0..count).rev().flat_map(|i| bytes![0u32, 8 + 8 * i, 1u32]).collect()
+}
+
+#[test]
+fn an_array_of_texts_in_falling_places() {
+    let count = 1u64 << 17;
+    let header = |start: u64| {
+        let layout = message(8, &[vec![3, 1], bytes![start, 16 * count, 0u32, 0u16]].concat());
+        object(&[shape(&[count]), message(3, &texts()), layout])
+    };
+    let bytes = with_object(|start| [header(start + header(0).len() as u64), falling(count)].concat());
+    let file = H5File::open(bytes).unwrap();
+    for _ in 0..10 {
+        assert!(refusal(file.root().strings("x")).contains("too many texts"));
+    }
+}
+
+#[test]
+fn an_attribute_of_texts_in_falling_places() {
+    let count = 100_000;
+    let mut builder = FileBuilder::new();
+    builder.set_attr("texts", AttrValue::VarLenAsciiStringArray(vec!["a".into(); count]));
+    let mut bytes = builder.finish().unwrap();
+    // The first of them: its length and, behind where it is, its number.
+    let is_first = |at: &[u8]| at[..4] == [1, 0, 0, 0] && at[12..20] == [1, 0, 0, 0, 1, 0, 0, 0];
+    let at = bytes.windows(20).position(is_first).unwrap();
+    let falling = falling(count as u64);
+    bytes[at..at + falling.len()].copy_from_slice(&falling);
+    let file = H5File::open(bytes).unwrap();
+    for name in ["texts", "others"] {
+        assert!(refusal(file.root().texts(name)).contains("too many texts"));
+    }
+}
+
+#[test]
+fn attributes_of_texts_of_one_letter() {
+    let letters = |attributes: u16, count: u64| {
+        let text = [vec![0x13, 0, 0, 0], bytes![1u32]].concat();
+        let mut bytes =
+            file(&attribute(&text, count, &vec![b'x'; count as usize]).repeat(attributes.into()), &[]);
+        bytes[ROOT as usize + 2..][..2].copy_from_slice(&attributes.to_le_bytes());
+        H5File::open(bytes).unwrap()
+    };
+    assert_eq!(letters(16, 4000).root().texts("a").unwrap().len(), 4000);
+    let file = letters(70, 64_000);
+    for _ in 0..160 {
+        assert!(refusal(file.root().texts("b")).contains("too many texts"));
+    }
+    // Groups and arrays are found without them.
+    assert!(letters(16, 4000).root().group("a").unwrap().is_none());
+}
+
+/// Many blocks of a header that are one, in a file which is zeros but for them.
+#[test]
+fn a_packed_file_is_measured_by_its_archive() {
+    let blocks = 900;
+    let start = ROOT + 16 + blocks * 24;
+    let length = 8 * 65_535u64;
+    let continued = message(0x10, &bytes![start, length]).repeat(blocks as usize);
+    let mut weights = file(&continued, &bytes![0x12u64].repeat(65_535));
+    weights[ROOT as usize + 2..][..2].copy_from_slice(&(blocks as u16).to_le_bytes());
+    weights.resize(64 << 20, 0);
+    let end = weights.len() as u64;
+    weights[40..48].copy_from_slice(&end.to_le_bytes());
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+    for (name, content) in [("config.json", ONE_LAYER.as_bytes()), ("model.weights.h5", &weights)] {
+        zip.start_file(name, options).unwrap();
+        zip.write_all(content).unwrap();
+    }
+    let archive = zip.finish().unwrap().into_inner();
+    assert!(archive.len() < 1 << 20);
+    assert!(refusal(KerasFile::from_bytes(archive)).contains("again and again"));
 }
 
 /// A legacy file of a model and how it was compiled.

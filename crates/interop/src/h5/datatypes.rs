@@ -1,4 +1,5 @@
-//! How deep types are nested in a piece of a file. The library recurses as deep as they are.
+//! What the types in a piece of a file say that costs more than their bytes: how deep they are nested, which the library
+//! recurses for, and how many texts an attribute has, each of which it makes and may have to find.
 
 /// Types inside types that are believed: real ones have three or four.
 const MAX_DEPTH: usize = 32;
@@ -7,45 +8,85 @@ const MAX_DEPTH: usize = 32;
 const DATATYPE: u16 = 3;
 const ATTRIBUTE: u16 = 12;
 
-/// Whether a type in `structure` is nested too deep. Nothing says what was read, so it is looked at as each of the things that
-/// hold types: an object's header of either version or its continuation, an attribute, a type.
+/// Classes of types whose values are texts, or may be: an enumeration is decoded as what it is made of.
+const STRING: u8 = 3;
+const ENUMERATION: u8 = 8;
+const ANY_LENGTH: u8 = 9;
+/// Bytes of a value that is elsewhere.
+const REFERENCE: u64 = 16;
+
+/// Whether a type in `structure` is nested too deep.
 pub(super) fn are_too_deep(structure: &[u8]) -> bool {
-    if is_too_deep(structure) || attribute(structure).is_some_and(is_too_deep) {
-        return true;
-    }
-    match structure.first_chunk::<4>() {
-        Some(b"OCHK") => [4, 6].iter().any(|&prefix| in_messages(structure, 4, prefix)),
+    is_too_deep(structure)
+        || attribute(structure).is_some_and(is_too_deep)
+        || messages(structure).any(|(kind, body)| match kind {
+            DATATYPE => is_too_deep(body),
+            ATTRIBUTE => attribute(body).is_some_and(is_too_deep),
+            _ => false,
+        })
+}
+
+/// What an attribute may hold, by its type and length.
+pub(super) struct Texts {
+    /// Of fixed length or any.
+    pub count: u64,
+    /// Those of any length, each with the place where it is.
+    pub places: u64,
+}
+
+/// The texts of each attribute in `structure`.
+pub(super) fn texts(structure: &[u8]) -> impl Iterator<Item = Texts> {
+    let bodies = messages(structure).filter_map(|(kind, body)| (kind == ATTRIBUTE).then_some(body));
+    std::iter::once(structure).chain(bodies).filter_map(attribute_texts)
+}
+
+fn attribute_texts(message: &[u8]) -> Option<Texts> {
+    let datatype = attribute(message)?;
+    let length = message.len() as u64;
+    // A reference to a type that is elsewhere stands for any.
+    let is_shared = message[0] > 1 && message[1] & 1 != 0;
+    let is_any_length = is_shared || matches!(datatype.first()? & 15, ENUMERATION | ANY_LENGTH);
+    let places = if is_any_length { length / REFERENCE } else { 0 };
+    let count = match datatype.get(4..8) {
+        _ if is_shared => length,
+        Some(&[a, b, c, d]) if datatype[0] & 15 == STRING => {
+            length / u64::from(u32::from_le_bytes([a, b, c, d])).max(1)
+        }
+        _ => places,
+    };
+    Some(Texts { count, places })
+}
+
+/// The messages in `structure`, by kind. Nothing says what was read, so it is looked at as each of the things that hold some:
+/// an object's header of either version or its continuation.
+fn messages(structure: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    let starts = match structure.first_chunk::<4>() {
+        Some(b"OCHK") => [Some((4, 4)), Some((4, 6))],
         Some(b"OHDR") => {
             let flags = structure.get(5).copied().unwrap_or(0);
             let times = if flags & 0x20 != 0 { 16 } else { 0 };
             let attributes = if flags & 0x10 != 0 { 4 } else { 0 };
             let start = 6 + times + attributes + (1 << (flags & 3));
-            in_messages(structure, start, if flags & 4 != 0 { 6 } else { 4 })
+            [Some((start, if flags & 4 != 0 { 6 } else { 4 })), None]
         }
-        _ => in_messages(structure, 0, 8),
-    }
+        _ => [Some((0, 8)), None],
+    };
+    starts.into_iter().flatten().flat_map(move |(start, prefix)| in_messages(structure, start, prefix))
 }
 
-/// Whether one of the messages from `start` holds such a type. Before each stand `prefix` bytes: eight in version 1.
-fn in_messages(structure: &[u8], start: usize, prefix: usize) -> bool {
+/// The messages from `start`. Before each stand `prefix` bytes: eight in version 1.
+fn in_messages(structure: &[u8], start: usize, prefix: usize) -> impl Iterator<Item = (u16, &[u8])> {
     let mut rest = structure.get(start..).unwrap_or_default();
-    while let Some((head, behind)) = rest.split_at_checked(prefix) {
+    std::iter::from_fn(move || {
+        let (head, behind) = rest.split_at_checked(prefix)?;
         let (kind, size) = match prefix {
             8 => (u16::from_le_bytes([head[0], head[1]]), u16::from_le_bytes([head[2], head[3]])),
             _ => (u16::from(head[0]), u16::from_le_bytes([head[1], head[2]])),
         };
-        let Some((body, next)) = behind.split_at_checked(usize::from(size)) else { return false };
-        let found = match kind {
-            DATATYPE => Some(body),
-            ATTRIBUTE => attribute(body),
-            _ => None,
-        };
-        if found.is_some_and(is_too_deep) {
-            return true;
-        }
+        let (body, next) = behind.split_at_checked(usize::from(size))?;
         rest = next;
-    }
-    false
+        Some((kind, body))
+    })
 }
 
 /// The type in an attribute.

@@ -1,17 +1,18 @@
 //! What stands between a file and the library: reads are counted, and structures that it would follow without end are refused.
 //!
 //! The library follows addresses wherever they lead: blocks that name each other twice are visited 2ⁿ times. What it reads
-//! for one call, and for all of them, is therefore bounded by what a file of that size can need. Five structures cost more than
+//! for one call, and for all of them, is therefore bounded by what a file of that size can need. Six structures cost more than
 //! the bytes that they are read from, and are looked at as they pass: types inside types and version 2 B-trees, for which it
-//! recurses; arrays of chunks; the names of old groups, of which each entry becomes a copy; and collections of texts, which
-//! are looked up in a list.
+//! recurses; arrays of chunks; the names of old groups, of which each entry becomes a copy; collections of texts, which
+//! are looked up in a list; and attributes, whose texts may have a letter each.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
 use hdf5_pure::{FormatError, Source};
 
-use super::{datatypes, heaps};
+use super::datatypes::{self, Texts};
+use super::heaps;
 
 /// Bytes beside those asked for, for what a read costs however small it is.
 const READ: u64 = 64;
@@ -26,6 +27,12 @@ const COLLECTION_HEAD: std::ops::RangeInclusive<usize> = 9..=16;
 /// Collections that all texts together may be looked for in: the library compares each text's with those read before, which
 /// are one for each 4096 bytes as HDF5 writes them. It takes some seconds.
 const MOST_LOOKUPS: u64 = 1 << 28;
+/// Entries of a list that are moved in the time of a comparison. The library sorts the places of all texts of an array or an
+/// attribute before it reads the first, by inserting each, so that n texts move n² / 2 entries if their places fall.
+const MOVES: u64 = 16;
+/// Texts that the attributes of a file may hold, each time that they are read: each takes as long as hundreds of bytes that
+/// are read, and may have one. Those that name the weights of a large network are some ten thousand.
+const MOST_TEXTS: u64 = 1 << 22;
 
 /// Counts what the library reads of a file.
 #[derive(Debug)]
@@ -39,9 +46,17 @@ pub(super) struct Meter {
     collections: AtomicU64,
     /// Comparisons with such that all may still need.
     lookups: AtomicU64,
+    /// Texts that attributes may still hold.
+    texts: AtomicU64,
     refused: OnceLock<&'static str>,
     /// Whether the names of a group are read next.
     names: AtomicBool,
+    /// Whether the attributes that are read are decoded, too. Wherever a group is passed on a path, they are only read.
+    attributes: AtomicBool,
+}
+
+fn take(left: &AtomicU64, cost: u64) -> bool {
+    left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(cost)).is_ok()
 }
 
 impl Meter {
@@ -53,8 +68,10 @@ impl Meter {
             all,
             collections: AtomicU64::new(0),
             lookups: AtomicU64::new(MOST_LOOKUPS),
+            texts: AtomicU64::new(MOST_TEXTS),
             refused: OnceLock::new(),
             names: AtomicBool::new(false),
+            attributes: AtomicBool::new(false),
         };
         meter.begin();
         Arc::new(meter)
@@ -62,8 +79,20 @@ impl Meter {
 
     /// Begins a call of the library: none needs a byte of the file more than a few times.
     pub fn begin(&self) {
+        self.attributes.store(false, Relaxed);
         self.collections.store(0, Relaxed);
         self.call.store(self.length.saturating_mul(8).saturating_add(1 << 20), Relaxed);
+    }
+
+    /// Begins a call that decodes the attributes of what it reads.
+    pub fn begin_attributes(&self) {
+        self.begin();
+        self.attributes.store(true, Relaxed);
+    }
+
+    /// Takes what it costs to find the places of so many texts; `false` if that is too much.
+    pub fn look_up(&self, texts: u64) -> bool {
+        take(&self.lookups, texts.saturating_mul(texts) / (2 * MOVES))
     }
 
     /// Why a read was refused, if one was. The library tells it of most, but leaves out attributes that it cannot read.
@@ -73,9 +102,6 @@ impl Meter {
 
     fn charge(&self, bytes: usize) -> Result<(), FormatError> {
         let cost = READ + bytes as u64;
-        let take = |left: &AtomicU64, cost| {
-            left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(cost)).is_ok()
-        };
         if !take(&self.lookups, self.collections.load(Relaxed)) {
             return Err(self.refuse("its texts are spread over too many places to look them all up"));
         }
@@ -112,6 +138,10 @@ impl Meter {
         }
         if datatypes::are_too_deep(structure) {
             return Err(self.refuse("a type is nested too deep in others"));
+        }
+        let is_costly = |texts: Texts| !take(&self.texts, texts.count) || !self.look_up(texts.places);
+        if self.attributes.load(Relaxed) && datatypes::texts(structure).any(is_costly) {
+            return Err(self.refuse("its attributes hold too many texts"));
         }
         Ok(())
     }

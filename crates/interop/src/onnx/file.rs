@@ -204,8 +204,28 @@ fn has_old_meaning(node: &NodeProto) -> bool {
     repeats || is("spatial", 0) || node.op_type == "Upsample"
 }
 
-/// Every value is made once, and no node has a graph inside.
+/// A node may have so many attributes: they are searched by name whenever one is asked for.
+const ATTRIBUTES: usize = 256;
+
+/// Refuses nodes with more attributes than any operator has.
+pub(super) fn check_attributes(graph: &GraphProto) -> Result<()> {
+    match graph.node.iter().find(|node| node.attribute.len() > ATTRIBUTES) {
+        Some(node) => {
+            let (name, count) = (import::layer_name(node), node.attribute.len());
+            let reason = format!("node {name}: {count} attributes, {ATTRIBUTES} at most");
+            Err(InteropError::too_large(FORMAT, reason))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Every input is declared once, every value is made once, and no node has too many attributes.
 fn check(graph: &GraphProto) -> Result<()> {
+    check_attributes(graph)?;
+    let mut declared: HashSet<&str> = HashSet::new();
+    if let Some(again) = graph.input.iter().find(|input| !declared.insert(&input.name)) {
+        return Err(InteropError::malformed(FORMAT, format!("the input `{}` is declared twice", again.name)));
+    }
     let mut made: HashSet<&str> = HashSet::new();
     for node in &graph.node {
         for output in node.output.iter().filter(|output| !output.is_empty()) {

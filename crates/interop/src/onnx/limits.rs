@@ -4,12 +4,20 @@ use super::FORMAT;
 use crate::{InteropError, Result};
 
 /// Nodes, attributes, tensors and the like, altogether.
-const PARTS: usize = 1 << 20;
+const PARTS: usize = 1 << 21;
+
+/// An attribute has room for a tensor and a graph, and takes as much as so many other parts.
+const ATTRIBUTE: usize = 4;
+
+/// As deep as the decoder goes.
+const DEPTH: usize = 100;
 
 /// A kind of message that has others inside.
 #[derive(Clone, Copy)]
 enum Kind {
     Model,
+    Training,
+    Function,
     Graph,
     Node,
     Attribute,
@@ -22,7 +30,14 @@ impl Kind {
     fn of_field(self, field: u64) -> Option<Self> {
         Some(match (self, field) {
             (Self::Model, 7) => Self::Graph,
-            (Self::Model, 8 | 14 | 20 | 25 | 26) => Self::Other,
+            (Self::Model, 20) => Self::Training,
+            (Self::Model, 25) => Self::Function,
+            (Self::Model, 8 | 14 | 26) => Self::Other,
+            (Self::Training, 1 | 2) => Self::Graph,
+            (Self::Training, 3 | 4) => Self::Other,
+            (Self::Function, 7) => Self::Node,
+            (Self::Function, 11) => Self::Attribute,
+            (Self::Function, 9 | 12 | 14) => Self::Other,
             (Self::Graph, 1) => Self::Node,
             (Self::Graph, 5 | 11..=16) => Self::Other,
             (Self::Node, 5) => Self::Attribute,
@@ -42,7 +57,9 @@ pub(super) fn check(bytes: &[u8]) -> Result<()> {
     if count(bytes, Kind::Model, 0, &mut left) {
         Ok(())
     } else {
-        Err(InteropError::too_large(FORMAT, format!("more than {PARTS} nodes, attributes and tensors")))
+        let reason =
+            format!("more than {PARTS} nodes, attributes (each of which counts {ATTRIBUTE}) and tensors");
+        Err(InteropError::too_large(FORMAT, reason))
     }
 }
 
@@ -66,11 +83,12 @@ fn count(mut bytes: &[u8], kind: Kind, depth: usize, left: &mut usize) -> bool {
             // Numbers and text of other messages look like parts; they count only if they are short.
             let counts = !matches!(kind, Kind::Other) || part.len() < 64;
             if counts {
-                let Some(fewer) = left.checked_sub(1) else { return false };
+                let parts = if matches!(inside, Kind::Attribute) { ATTRIBUTE } else { 1 };
+                let Some(fewer) = left.checked_sub(parts) else { return false };
                 *left = fewer;
             }
             let deeper = !matches!(inside, Kind::Other) || part.len() < 1 << 16;
-            if deeper && depth < 12 && !count(part, inside, depth + 1, left) {
+            if deeper && depth < DEPTH && !count(part, inside, depth + 1, left) {
                 return false;
             }
         }

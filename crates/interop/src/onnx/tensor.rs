@@ -99,7 +99,12 @@ impl Tensor {
     /// One number everywhere.
     pub(super) fn filled(dims: Vec<usize>, element: Element, value: f32) -> Self {
         let len = dims.iter().product();
-        Self::floats(dims, vec![value; len]).cast(element)
+        let data = match element {
+            Element::Float => Data::Floats(vec![value; len]),
+            Element::Integer => Data::Integers(vec![value as i64; len]),
+            Element::Boolean => Data::Booleans(vec![value != 0.0; len]),
+        };
+        Self { dims, data }
     }
 
     /// Number of elements.

@@ -21,7 +21,7 @@ fn along(call: &Call<'_, '_>, rank: usize) -> Result<Vec<usize>> {
         "Hardmax" | "LogSoftmax" | "Softmax" if call.at.opset >= 13 => axis(-1),
         "Hardmax" | "LogSoftmax" | "Softmax" => from(axis(1)?[0]),
         "LayerNormalization" | "RMSNormalization" => from(axis(-1)?[0]),
-        "CumSum" => call.integers(1)?.iter().map(|&axis| call.any_axis(axis, rank)).collect(),
+        "CumSum" => Ok(vec![call.any_axis(call.integers(1)?.first().copied().unwrap_or(0), rank)?]),
         // The axes that each place names, which are the first.
         "GatherND" | "ScatterND" => {
             let named = match call.input(1)? {
@@ -35,7 +35,7 @@ fn along(call: &Call<'_, '_>, rank: usize) -> Result<Vec<usize>> {
         "Gemm" => Ok(vec![usize::from(call.int("transA", 0)? == 0)]),
         "LSTM" | "GRU" | "RNN" if call.int("layout", 0)? == 0 => Ok(vec![0, 2]),
         name if name.starts_with("Reduce") => {
-            let listed = call.ints_or_input("axes", 1)?.filter(|axes| !axes.is_empty());
+            let listed = call.listed_axes()?.filter(|axes| !axes.is_empty());
             match listed {
                 Some(axes) => axes.iter().map(|&axis| call.any_axis(axis, rank)).collect(),
                 None if call.int("noop_with_empty_axes", 0)? != 0 => Ok(Vec::new()),
@@ -118,7 +118,7 @@ fn moved(call: &Call<'_, '_>, from: &Place, result: &[usize], output: usize) -> 
             None => Some(old - 1 - place),
         },
         "Squeeze" => {
-            let axes = match call.ints_or_input("axes", 1)? {
+            let axes = match call.listed_axes()? {
                 Some(axes) => {
                     axes.iter().map(|&axis| call.any_axis(axis, old)).collect::<Result<Vec<_>>>()?
                 }
@@ -130,7 +130,7 @@ fn moved(call: &Call<'_, '_>, from: &Place, result: &[usize], output: usize) -> 
             Some(place.saturating_sub(axes.iter().filter(|&&axis| axis < place).count()))
         }
         "Unsqueeze" => {
-            let axes = call.ints_or_input("axes", 1)?.unwrap_or_default();
+            let axes = call.listed_axes()?.unwrap_or_default();
             let axes = axes.iter().map(|&axis| call.any_axis(axis, new)).collect::<Result<Vec<_>>>()?;
             (0..new).filter(|axis| !axes.contains(axis)).nth(place)
         }

@@ -9,7 +9,7 @@ use super::{BATCH, Importer, Traced, Value};
 use crate::onnx::FORMAT;
 use crate::onnx::external::Beside;
 use crate::onnx::proto::{AttributeProto, NodeProto, attribute_proto::AttributeType};
-use crate::onnx::tensor::{Element, Tensor};
+use crate::onnx::tensor::{Element, MAX_RANK, Tensor};
 use crate::{InteropError, Result};
 
 /// What says sizes, axes or scales may not have more elements than this.
@@ -176,6 +176,15 @@ impl<'f> Call<'_, 'f> {
         match self.ints(name)? {
             Some(found) => Ok(Some(found.to_vec())),
             None => self.known_integers(index),
+        }
+    }
+
+    /// The axes that a node lists, in an attribute or an input: no more than a value may have, since each node walks its list.
+    pub fn listed_axes(&self) -> Result<Option<Vec<i64>>> {
+        let listed = self.ints_or_input("axes", 1)?;
+        match listed.as_ref().map(Vec::len).filter(|&len| len > MAX_RANK) {
+            Some(len) => Err(self.malformed(format!("a list of {len} axes, {MAX_RANK} at most"))),
+            None => Ok(listed),
         }
     }
 

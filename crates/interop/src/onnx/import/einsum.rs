@@ -143,7 +143,9 @@ impl Operand {
         let mut dims: Vec<usize> = common.iter().filter_map(|&letter| self.size(letter)).collect();
         dims.extend([len(rows), len(columns)]);
         Ok(match &self.value {
-            Value::Known(tensor) => Value::Known(Arc::new(tensor.transposed(&order).reshaped(dims))),
+            Value::Known(tensor) => {
+                Value::Known(Arc::new(call.at.transposed(tensor, &order)?.reshaped(dims)))
+            }
             Value::Traced(x) => {
                 let groups = order.iter().map(|&axis| x.groups[axis].clone()).collect();
                 Value::Traced(regroup(call, &Traced { groups, ..x.clone() }, &dims)?)
@@ -175,7 +177,7 @@ fn product(
         for side in [&mut left, &mut right] {
             if let Value::Known(tensor) = side {
                 let dims = [&[1], &tensor.dims[..]].concat();
-                *side = Value::Known(Arc::new(tensor.as_ref().clone().reshaped(dims)));
+                *side = Value::Known(Arc::new(call.at.copy(tensor)?.reshaped(dims)));
             }
         }
     }

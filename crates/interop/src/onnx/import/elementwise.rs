@@ -342,7 +342,7 @@ fn by_scalar(function: &str, scalar: f32, second: bool) -> Option<LayerRef> {
     }
 }
 
-fn two(call: &Call<'_, '_>) -> Result<[Value; 2]> {
+fn two(call: &mut Call<'_, '_>) -> Result<[Value; 2]> {
     let (a, mut b) = (call.input(0)?.clone(), call.input(1)?.clone());
     // Up to operator set 6 an attribute says where the second value's axes stand among those of the first.
     if call.at.opset < 7
@@ -357,7 +357,7 @@ fn two(call: &Call<'_, '_>) -> Result<[Value; 2]> {
             return Err(call.malformed(format!("sizes {dims:?} from axis {axis} on")));
         }
         dims.resize(rank - start, 1);
-        b = Value::Known(Arc::new(tensor.as_ref().clone().reshaped(dims)));
+        b = Value::Known(Arc::new(call.at.copy(tensor)?.reshaped(dims)));
     }
     Ok([a, b])
 }

@@ -106,6 +106,10 @@ fn evaluate(call: &mut Call<'_, '_>, inputs: &[Option<Arc<Tensor>>]) -> Result<O
         && yes.element() == Element::Integer
     {
         let dims = common(call, &inputs)?;
+        if dims.contains(&0) {
+            // Nothing is computed, so operands, which may be long, are not copied.
+            return Ok(None);
+        }
         call.at.spend_on(&dims, Element::Integer)?;
         let places = |tensor: &Tensor| Places::repeated(&dims, &tensor.dims);
         let places = places(condition).zip(places(yes).zip(places(no)));
@@ -139,6 +143,9 @@ fn evaluate(call: &mut Call<'_, '_>, inputs: &[Option<Arc<Tensor>>]) -> Result<O
     };
     let [a, b] = inputs[..] else { return Ok(None) };
     let dims = common(call, &inputs)?;
+    if dims.contains(&0) {
+        return Ok(None);
+    }
     call.at.spend_on(&dims, Element::Integer)?;
     let pairs = Places::repeated(&dims, &a.dims).zip(Places::repeated(&dims, &b.dims));
     let (left, right) = (a.to_integers(), b.to_integers());
@@ -190,8 +197,12 @@ pub(super) fn broadcast(all: &[&[usize]]) -> Option<Vec<usize>> {
     Some(common)
 }
 
+/// To make a model and to run it takes as long as to make so many bytes, however small it is.
+const RUN: usize = 1 << 15;
+
 /// Computes a node by a model that has its first input that is floating point (or else its first) for an input.
 fn run<'f>(at: &mut Importer<'f>, node: &'f NodeProto, known: &[Option<Arc<Tensor>>]) -> Result<Vec<Value>> {
+    at.spend(RUN)?;
     let refuse = |at: &mut Importer<'f>, reason: &str| {
         let call = Call { at, node, inputs: Vec::new() };
         Err(call.unsupported(reason))

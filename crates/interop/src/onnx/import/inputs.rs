@@ -175,7 +175,7 @@ pub(super) fn placeholders(at: &mut Importer<'_>, graph: &GraphProto) -> Result<
                 format!("the input `{}` has sizes {dims:?}", info.name),
             ));
         }
-        let images = !at.options.keep_layout && has_batch && takes_images(at, &info.name, dims.len());
+        let images = !at.options.keep_layout && has_batch && takes_images(at, &info.name, dims.len())?;
         let order = if images { channels_last(dims.len()) } else { (0..dims.len()).collect() };
         let arranged: Vec<usize> = order.iter().map(|&axis| dims[axis]).collect();
         let name = at.unique(&clean(&info.name));
@@ -243,12 +243,23 @@ const KEEPING: &[&str] = &[
 /// What becomes of an input is looked for among so many values and readers of theirs.
 const LOOKED_AT: usize = 1 << 10;
 
+/// To look at one takes as long as to make so many bytes; all inputs together may lead to many.
+const LOOK: usize = 64;
+
 /// Whether an input is images (or sequences, or volumes) with the channels in front, as what is done to it tells.
-fn takes_images(at: &Importer<'_>, name: &str, rank: usize) -> bool {
+fn takes_images(at: &mut Importer<'_>, name: &str, rank: usize) -> Result<bool> {
     if !(2..=4).contains(&rank) {
-        return false;
+        return Ok(false);
     }
-    let (mut names, mut next, mut left) = (vec![name], 0, LOOKED_AT);
+    let mut left = LOOKED_AT;
+    let found = leads_to_images(at, name, &mut left);
+    at.spend((LOOKED_AT - left) * LOOK)?;
+    Ok(found)
+}
+
+/// Whether an operator of images reads a value, or what keeps its axes; looks at no more readers than are left.
+fn leads_to_images(at: &Importer<'_>, name: &str, left: &mut usize) -> bool {
+    let (mut names, mut next) = (vec![name], 0);
     while let Some(&name) = names.get(next) {
         next += 1;
         for node in at.readers.get(name).into_iter().flatten() {
@@ -258,10 +269,12 @@ fn takes_images(at: &Importer<'_>, name: &str, rank: usize) -> bool {
                 return true;
             }
             let Some(fewer) = left.checked_sub(1) else { return false };
-            left = fewer;
+            *left = fewer;
             if KEEPING.contains(&node.op_type.as_str()) && names.len() < 64 {
-                let new = node.output.iter().map(String::as_str).filter(|output| !names.contains(output));
-                names.extend(new.take(64).collect::<Vec<_>>());
+                // Outputs that are left out have no name, and there may be any number of them.
+                let outputs = node.output.iter().take(64).map(String::as_str);
+                let new = outputs.filter(|output| !output.is_empty() && !names.contains(output));
+                names.extend(new.collect::<Vec<_>>());
             }
         }
     }
@@ -290,6 +303,7 @@ pub(super) fn outputs(
             }
             Value::Known(tensor) => at.trace(&tensor)?,
         };
+        at.spend_on_axes(&value)?;
         if at.samples == Samples::One {
             let is_first = at.places.get(&info.name).is_none_or(|&place| place == 0);
             if !is_first || value.dims().first() != Some(&1) {

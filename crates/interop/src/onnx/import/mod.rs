@@ -34,6 +34,7 @@ pub(super) use call::Call;
 pub(super) use value::{Traced, Value};
 
 use super::external::Beside;
+use super::file::check_attributes;
 use super::proto::{GraphProto, NodeProto};
 use super::tensor::{self, Data, Element, Tensor};
 use super::{End, FORMAT, File, Import, Imported};
@@ -84,6 +85,9 @@ const FOLDED: usize = 1 << 29;
 
 /// and so many more for each byte of the file: a byte can be a number, which takes eight, and is often changed on its way to a layer.
 const GROWTH: usize = 64;
+
+/// Bytes that an axis of a value that depends on inputs takes: each node that reads the value has some copies of its lists.
+const AXIS: usize = 256;
 
 /// Bytes that a layer takes beside its weights, at least.
 const LAYER: usize = 5 << 10;
@@ -153,7 +157,7 @@ pub(super) struct Importer<'f> {
     /// The batch size that the file asks for, if it does.
     pub file_batch: Option<usize>,
     values: HashMap<String, Value>,
-    /// How many nodes read a value, and the model itself.
+    /// The nodes that read a value.
     readers: HashMap<String, Vec<&'f NodeProto>>,
     outputs: HashSet<String>,
     /// Nodes that became part of another's layer.
@@ -262,15 +266,25 @@ impl<'f> Importer<'f> {
         Ok(tensor.to_floats())
     }
 
+    /// Takes the bytes of a copy of a known tensor off the same, which may become floating point on its way to a layer.
+    fn spend_on_copy(&mut self, tensor: &Tensor) -> Result<()> {
+        self.spend(tensor.len().saturating_mul(tensor.element().width().max(size_of::<f32>())))
+    }
+
+    /// Takes the lists of axes of a value that depends on inputs off the same: a file names it in three bytes, as often as it likes.
+    fn spend_on_axes(&mut self, value: &Traced) -> Result<()> {
+        self.spend(value.groups.len().saturating_mul(AXIS))
+    }
+
     /// A copy of a known tensor, paid for first.
     pub fn copy(&mut self, tensor: &Tensor) -> Result<Tensor> {
-        self.spend_on(&tensor.dims, tensor.element())?;
+        self.spend_on_copy(tensor)?;
         Ok(tensor.clone())
     }
 
     /// A known tensor with its axes in another order, paid for first.
     pub fn transposed(&mut self, tensor: &Tensor, order: &[usize]) -> Result<Tensor> {
-        self.spend_on(&tensor.dims, tensor.element())?;
+        self.spend_on_copy(tensor)?;
         Ok(tensor.transposed(order))
     }
 
@@ -419,7 +433,11 @@ impl<'f> Importer<'f> {
     fn add_readers(&mut self, graph: &'f GraphProto) {
         for node in &graph.node {
             for input in &node.input {
-                self.readers.entry(input.clone()).or_default().push(node);
+                let readers = self.readers.entry(input.clone()).or_default();
+                // Once, however often it names the value.
+                if readers.last().is_none_or(|&last| !std::ptr::eq(last, node)) {
+                    readers.push(node);
+                }
             }
             for inner in node.attribute.iter().filter_map(|attribute| attribute.g.as_ref()) {
                 self.add_readers(inner);
@@ -431,17 +449,23 @@ impl<'f> Importer<'f> {
 
     /// Adds a graph that is part of a node, and gives its outputs.
     pub fn add_inner(&mut self, graph: &'f GraphProto) -> Result<Vec<(&'f str, Value)>> {
+        check_attributes(graph)?;
         let unknown = unsupported(graph);
         if !unknown.is_empty() {
             return Err(cannot_be_read(&unknown));
         }
         self.add_initial(graph)?;
         self.add_nodes(graph)?;
-        let output = |name: &'f str| {
-            let missing = || InteropError::malformed(FORMAT, format!("nothing makes `{name}`"));
-            Ok((name, self.values.get(name).ok_or_else(missing)?.clone()))
-        };
-        graph.output.iter().map(|info| output(&info.name)).collect()
+        let mut outputs = Vec::with_capacity(graph.output.len());
+        for info in &graph.output {
+            let missing = || InteropError::malformed(FORMAT, format!("nothing makes `{}`", info.name));
+            let value = self.values.get(&info.name).ok_or_else(missing)?.clone();
+            if let Value::Traced(traced) = &value {
+                self.spend_on_axes(traced)?;
+            }
+            outputs.push((info.name.as_str(), value));
+        }
+        Ok(outputs)
     }
 
     /// Adds all nodes, which are in an order in which they can be computed.
@@ -473,10 +497,14 @@ impl<'f> Importer<'f> {
                 let reason = format!("node {} reads `{name}`, which nothing before it makes", self.node);
                 InteropError::malformed(FORMAT, reason)
             };
-            inputs.push(match name.as_str() {
+            let value = match name.as_str() {
                 "" => None,
                 name => Some(self.values.get(name).ok_or_else(missing)?.clone()),
-            });
+            };
+            if let Some(Value::Traced(traced)) = &value {
+                self.spend_on_axes(traced)?;
+            }
+            inputs.push(value);
         }
         if let Some(outputs) = fold::node(self, node, &inputs)? {
             return Ok(outputs);
@@ -544,7 +572,7 @@ fn id(symbol: &Symbol) -> *const Shape {
 }
 
 /// What layers made from a node are called: by its name, or that of its first output, without what names of layers may not have.
-fn layer_name(node: &NodeProto) -> String {
+pub(super) fn layer_name(node: &NodeProto) -> String {
     let name = if node.name.is_empty() { node.output.first().unwrap_or(&node.op_type) } else { &node.name };
     clean(name)
 }

@@ -52,17 +52,17 @@ fn rank(call: &Call<'_, '_>, value: &Value) -> usize {
 }
 
 /// A scale or zero point: one number, or one for each element of an axis of a value with `rank` axes.
-fn along(call: &Call<'_, '_>, index: usize, axis: i64, rank: usize) -> Result<Option<Value>> {
+fn along(call: &mut Call<'_, '_>, index: usize, axis: i64, rank: usize) -> Result<Option<Value>> {
     let Some(value) = call.optional(index).cloned() else { return Ok(None) };
     let Value::Known(tensor) = &value else { return Ok(Some(value)) };
     match tensor.dims[..] {
         _ if tensor.len() == 1 => {
-            Ok(Some(Value::Known(Arc::new(tensor.as_ref().clone().reshaped(Vec::new())))))
+            Ok(Some(Value::Known(Arc::new(call.at.copy(tensor)?.reshaped(Vec::new())))))
         }
         [len] => {
             let mut dims = vec![1; rank];
             dims[call.any_axis(axis, rank)?] = len;
-            Ok(Some(Value::Known(Arc::new(tensor.as_ref().clone().reshaped(dims)))))
+            Ok(Some(Value::Known(Arc::new(call.at.copy(tensor)?.reshaped(dims)))))
         }
         _ => Err(call.unsupported("a scale for each block")),
     }
@@ -74,7 +74,7 @@ fn zip(call: &mut Call<'_, '_>, x: &Tensor, y: &Tensor, f: impl Fn(f32, f32) -> 
         return Err(call.malformed(format!("a scale of sizes {:?} for {:?}", y.dims, x.dims)));
     }
     call.at.spend_on(&x.dims, Element::Float)?;
-    let others = y.to_floats();
+    let others = call.at.copy_floats(y)?;
     let pairs = x.to_floats().into_iter().zip(Places::repeated(&x.dims, &y.dims));
     Ok(Tensor::floats(x.dims.clone(), pairs.map(|(x, place)| f(x, others[place])).collect()))
 }
@@ -137,7 +137,7 @@ fn clamped(call: &mut Call<'_, '_>, x: &Traced, low: f32, high: f32) -> Result<T
     call.at.map(x, Operation::new(layers::Operator::Activation { function: "ramp".into(), arguments }))
 }
 
-fn needed(call: &Call<'_, '_>, index: usize, axis: i64, rank: usize) -> Result<Value> {
+fn needed(call: &mut Call<'_, '_>, index: usize, axis: i64, rank: usize) -> Result<Value> {
     along(call, index, axis, rank)?.ok_or_else(|| call.malformed(format!("input {index} is missing")))
 }
 
@@ -243,17 +243,13 @@ fn convolution_of_quantized(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
         None => None,
         Some(bias) => {
             // Its unit is the product of the scales of input and weights.
-            let (of_x, of_kernel) = (call.constant(1)?, call.constant(4)?.as_ref().clone());
+            let (of_x, of_kernel) = (call.constant(1)?, call.constant(4)?);
             let units = of_kernel.len();
             if of_x.len() != 1 {
                 return Err(call.malformed("a scale of the input that is no single number"));
             }
-            let unit = zip(
-                call,
-                &of_kernel.reshaped(vec![units]),
-                &of_x.as_ref().clone().reshaped(vec![1]),
-                |a, b| a * b,
-            )?;
+            let of_kernel = call.at.copy(&of_kernel)?.reshaped(vec![units]);
+            let unit = zip(call, &of_kernel, &of_x.as_ref().clone().reshaped(vec![1]), |a, b| a * b)?;
             Some(Value::Known(Arc::new(zip(call, &bias, &unit, |bias, unit| bias * unit)?)))
         }
     };

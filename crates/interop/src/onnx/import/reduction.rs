@@ -27,7 +27,7 @@ pub(super) const OPERATORS: &[Operator] = &[
 /// The axes (after the batch) that go, and whether they stay with one element; `None` if nothing is to be done.
 fn axes(call: &Call<'_, '_>, x: &Traced) -> Result<Option<(Vec<usize>, bool)>> {
     let keep_dims = call.int("keepdims", 1)? != 0;
-    let listed = call.ints_or_input("axes", 1)?.filter(|axes| !axes.is_empty());
+    let listed = call.listed_axes()?.filter(|axes| !axes.is_empty());
     let Some(listed) = listed else {
         if call.int("noop_with_empty_axes", 0)? != 0 {
             return Ok(None);
@@ -57,7 +57,7 @@ pub(super) fn of_nothing(name: &str) -> Option<f32> {
 
 /// The sizes that a reduction leaves of those of a known value.
 pub(super) fn reduced(call: &Call<'_, '_>, dims: &[usize]) -> Result<Vec<usize>> {
-    let listed = call.ints_or_input("axes", 1)?.unwrap_or_default();
+    let listed = call.listed_axes()?.unwrap_or_default();
     let all = listed.is_empty() && call.int("noop_with_empty_axes", 0)? == 0;
     let mut gone = vec![all; dims.len()];
     for axis in listed {

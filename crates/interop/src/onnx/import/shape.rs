@@ -242,12 +242,8 @@ pub(super) fn regroup(call: &mut Call<'_, '_>, x: &Traced, dims: &[usize]) -> Re
     Ok(Traced { symbol, groups, ..x.clone() })
 }
 
-fn axes(call: &Call<'_, '_>) -> Result<Option<Vec<i64>>> {
-    call.ints_or_input("axes", 1)
-}
-
 fn squeeze(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
-    let axes = axes(call)?;
+    let axes = call.listed_axes()?;
     let drop = |call: &Call<'_, '_>, dims: &[usize], rank: usize, first: usize| -> Result<Vec<bool>> {
         let mut dropped = vec![false; rank];
         match &axes {
@@ -291,7 +287,7 @@ fn squeeze(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
 }
 
 fn unsqueeze(call: &mut Call<'_, '_>) -> Result<Vec<Value>> {
-    let axes = axes(call)?.ok_or_else(|| call.malformed("it has no axes"))?;
+    let axes = call.listed_axes()?.ok_or_else(|| call.malformed("it has no axes"))?;
     let old = match call.input(0)? {
         Value::Known(tensor) => tensor.dims.len(),
         Value::Traced(traced) => call.rank(traced),

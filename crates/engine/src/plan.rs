@@ -9,6 +9,8 @@
 mod arena;
 mod constants;
 
+use std::collections::{HashMap, HashSet};
+
 use smallvec::SmallVec;
 
 use crate::graph::{Graph, Source, Value};
@@ -52,16 +54,21 @@ pub struct Program {
 }
 
 impl Program {
-    /// Whether a value is wanted outside of the graph.
-    pub fn is_output(&self, value: Value) -> bool {
-        self.fetches.contains(&value) || self.stores.iter().any(|&(stored, _)| stored == value)
+    /// For each value, whether it is wanted outside of the graph. To be asked for once and for all values: a model of many layers stores many.
+    pub fn outputs(&self) -> Vec<bool> {
+        let mut outputs = vec![false; self.graph.values.len()];
+        for value in self.fetches.iter().chain(self.stores.iter().map(|(value, _)| value)) {
+            outputs[value.index()] = true;
+        }
+        outputs
     }
 
     /// Makes every stored value the output of a node that is stored nowhere else.
     fn separate_stores(&mut self) {
+        let mut seen = HashSet::with_capacity(self.stores.len());
         for i in 0..self.stores.len() {
             let (value, target) = self.stores[i];
-            let repeated = self.stores[..i].iter().any(|&(other, _)| other == value);
+            let repeated = !seen.insert(value);
             if repeated || !matches!(self.graph.source(value), Source::Node { .. }) {
                 let copy = self.graph.apply(Sum, &[value]).expect("a copy fits any value");
                 self.stores[i] = (copy, target);
@@ -160,10 +167,10 @@ impl Plan {
             }
             Self::without_passes(program, batch)
         };
-        let limit = program.max_arena;
+        let Some(limit) = program.max_arena else { return make(program) };
         let mut best = make(program.clone());
         for extent in crate::passes::recompute::Extent::all(program.forward_nodes) {
-            if limit.is_none_or(|limit| best.arena_len() <= limit) {
+            if best.arena_len() <= limit {
                 break;
             }
             let mut program = program.clone();
@@ -241,6 +248,8 @@ struct Planner<'p> {
     constants: usize,
     /// For each value the position of its last reader, `usize::MAX` if it is fetched.
     last_read: Vec<Option<usize>>,
+    /// Where values go that are stored.
+    targets: HashMap<Value, Target>,
     storage: Vec<Storage>,
     buffers: Vec<Buffer>,
     in_place: Vec<bool>,
@@ -267,7 +276,9 @@ impl<'p> Planner<'p> {
         }
         let storage = vec![Storage::Fixed(Place::Nowhere); graph.values.len()];
         let in_place = vec![false; order.len()];
-        Self { program, graph, batch, order, constants, last_read, storage, buffers: Vec::new(), in_place }
+        let targets = program.stores.iter().copied().collect();
+        let buffers = Vec::new();
+        Self { program, graph, batch, order, constants, last_read, targets, storage, buffers, in_place }
     }
 
     fn finish(mut self) -> Plan {
@@ -331,9 +342,8 @@ impl<'p> Planner<'p> {
         let node = &self.graph.nodes[self.order[position]];
         for (output, &value) in node.outputs.iter().enumerate() {
             let len = self.floats(value);
-            let target = self.program.stores.iter().find(|&&(stored, _)| stored == value);
             let last = self.last_read[value.index()];
-            let storage = if let Some(&(_, target)) = target {
+            let storage = if let Some(&target) = self.targets.get(&value) {
                 let place = match target {
                     Target::Gradient(start) => Place::Gradient { start, len },
                     Target::State(start) => Place::State { start, len },

@@ -1,12 +1,12 @@
 //! A convolution that widens, a depthwise one behind it and a 1 × 1 one that narrows again become one operation, where the wide
 //! maps are too large for the caches. For programs whose weights are packed, at one batch size.
 
-use super::{only_reader, producer, replace};
+use super::{Readers, producer, replace};
 use crate::ops::{BandedConvolution, Convolution, PackedConvolution};
 use crate::plan::Program;
 
 pub(crate) fn run(program: &mut Program, batch: usize) {
-    let readers = program.graph.readers();
+    let readers = Readers::of(program);
     for index in 0..program.graph.nodes.len() {
         if let Some((op, inputs)) = chain(program, &readers, index, batch) {
             replace(&mut program.graph, index, op, inputs);
@@ -17,7 +17,7 @@ pub(crate) fn run(program: &mut Program, batch: usize) {
 /// The operation that does the work of a node and of the two before it, if there is one and it pays.
 fn chain(
     program: &Program,
-    readers: &[Vec<usize>],
+    readers: &Readers,
     index: usize,
     batch: usize,
 ) -> Option<(BandedConvolution, Vec<crate::Value>)> {
@@ -25,9 +25,9 @@ fn chain(
     let node = &graph.nodes[index];
     let narrow = node.op_as::<PackedConvolution>()?.clone();
     let between = node.inputs[0];
-    only_reader(program, readers, between)?;
+    readers.only(between)?;
     let (depthwise, depthwise_inputs) = producer::<Convolution>(graph, between)?;
-    only_reader(program, readers, depthwise_inputs[0])?;
+    readers.only(depthwise_inputs[0])?;
     let (wide, wide_inputs) = producer::<PackedConvolution>(graph, depthwise_inputs[0])?;
     if depthwise.residual || wide.convolution.residual {
         return None;

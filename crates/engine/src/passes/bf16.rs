@@ -24,6 +24,7 @@ const REACH: usize = 3;
 /// Lets convolutions of the forward sweep whose results may be rounded multiply pairs of 16-bit numbers, where the machine has an
 /// instruction for that and it is expected to be faster. The backward sweep has weights of 32 bits.
 pub(crate) fn multiply_pairs(program: &mut Program, batch: usize) {
+    let is_exact = exact_values(program);
     for index in 0..program.forward_nodes {
         let node = &program.graph.nodes[index];
         let Some(convolution) = node.op_as::<Convolution>() else { continue };
@@ -31,7 +32,7 @@ pub(crate) fn multiply_pairs(program: &mut Program, batch: usize) {
             node.inputs.iter().map(|&input| program.graph.shape(input).bind(batch)).collect();
         let has_kernel =
             || conv::PairConvolution::new(convolution.geometry(&shapes), Pass::Forward).is_some();
-        if may_be_rounded(program, node.outputs[0]) && has_kernel() {
+        if may_be_rounded(program, &is_exact, node.outputs[0]) && has_kernel() {
             let op = Arc::new(PairConvolution(convolution.clone()));
             program.graph.nodes[index].op = op;
         }
@@ -41,10 +42,11 @@ pub(crate) fn multiply_pairs(program: &mut Program, batch: usize) {
 /// Rounds what the backward sweep reads.
 pub(crate) fn round(program: &mut Program) {
     let forward = program.forward_nodes;
+    let is_exact = exact_values(program);
     let mut is_kept = vec![false; program.graph.values.len()];
     for &input in program.graph.nodes[forward..].iter().flat_map(|node| &node.inputs) {
         let whole = viewed(&program.graph, input);
-        is_kept[whole.index()] = may_be_rounded(program, whole);
+        is_kept[whole.index()] = may_be_rounded(program, &is_exact, whole);
     }
     let graph = &mut program.graph;
     let mut rounded: HashMap<Value, Value> = HashMap::new();
@@ -108,13 +110,19 @@ fn view_again(graph: &mut Graph, value: Value, whole: Value, other: Value) -> Va
     graph.add_shared(node.op, &[inner]).expect("the two have one shape")[0]
 }
 
-fn may_be_rounded(program: &Program, value: Value) -> bool {
+/// For each value, whether it stays as it is: what is wanted outside of the graph, and what loss and metrics read and make.
+fn exact_values(program: &Program) -> Vec<bool> {
+    let mut is_exact = program.outputs();
+    program.exact.iter().for_each(|value| is_exact[value.index()] = true);
+    is_exact
+}
+
+fn may_be_rounded(program: &Program, is_exact: &[bool], value: Value) -> bool {
     let ty = program.graph.type_of(value);
     matches!(program.graph.source(value), Source::Node { node, output: 0 } if node < program.forward_nodes)
         && ty.shape.batched
         && ty.element == Element::F32
-        && !program.is_output(value)
-        && !program.exact.contains(&value)
+        && !is_exact[value.index()]
 }
 
 /// The 16 bits of a value that the forward sweep rounds.

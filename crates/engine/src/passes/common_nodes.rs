@@ -13,6 +13,8 @@ use crate::plan::Program;
 type Key = (bool, TypeId, String, Vec<Value>);
 
 pub(super) fn run(program: &mut Program) {
+    let mut is_stored = vec![false; program.graph.values.len()];
+    program.stores.iter().for_each(|(value, _)| is_stored[value.index()] = true);
     let mut first: HashMap<Key, Vec<Value>> = HashMap::new();
     let mut same: HashMap<Value, Value> = HashMap::new();
     for index in 0..program.graph.nodes.len() {
@@ -21,7 +23,7 @@ pub(super) fn run(program: &mut Program) {
             *input = same.get(input).copied().unwrap_or(*input);
         }
         // What is written to a slab has a place of its own.
-        if program.stores.iter().any(|(stored, _)| node.outputs.contains(stored)) {
+        if node.outputs.iter().any(|output| is_stored[output.index()]) {
             continue;
         }
         let op: &dyn Any = &*node.op;

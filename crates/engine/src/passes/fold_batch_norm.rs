@@ -2,7 +2,7 @@
 //! before it: its factors scale the filters, once for many runs. Where there is no such convolution, it becomes a factor and a
 //! summand for each channel.
 
-use super::{only_reader, producer, replace};
+use super::{Readers, producer, replace};
 use crate::error::Result;
 use crate::ops::{Activation, BatchNormFrozen, ChannelAffine, Convolution, FrozenAffine};
 use crate::plan::Program;
@@ -11,12 +11,12 @@ pub(super) fn run(program: &mut Program) {
     if !program.constant_variables {
         return;
     }
-    let readers = program.graph.readers();
+    let readers = Readers::of(program);
     for index in 0..program.graph.nodes.len() {
         let Some(norm) = program.graph.nodes[index].op_as::<BatchNormFrozen>().cloned() else { continue };
         let x = program.graph.nodes[index].inputs[0];
         let convolution = producer::<Convolution>(&program.graph, x).filter(|(op, _)| {
-            op.activation == Activation::Linear && !op.residual && only_reader(program, &readers, x).is_some()
+            op.activation == Activation::Linear && !op.residual && readers.only(x).is_some()
         });
         fold(program, index, &norm, convolution).expect("the parts have the shapes of the whole");
     }

@@ -6,13 +6,13 @@
 
 use convnet_kernels::geometry::Padding;
 
-use super::{only_reader, producer, replace};
+use super::{Readers, producer, replace};
 use crate::graph::{Graph, Value};
 use crate::ops::{Convolution, ConvolutionDataGradient, ConvolutionWeightsGradient, Crop, Pad, Sliding};
 use crate::plan::Program;
 
 pub(super) fn run(program: &mut Program) {
-    let readers = program.graph.readers();
+    let readers = Readers::of(program);
     for index in 0..program.graph.nodes.len() {
         let graph = &mut program.graph;
         let node = &graph.nodes[index];
@@ -32,10 +32,7 @@ pub(super) fn run(program: &mut Program) {
         } else if let Some(Crop { border }) = node.op_as::<Crop>().cloned() {
             let outputs = graph.shape(node.outputs[0]).clone();
             let gradient = producer::<ConvolutionDataGradient>(graph, first);
-            let Some((op, inputs)) = gradient.filter(|_| only_reader(program, &readers, first).is_some())
-            else {
-                continue;
-            };
+            let Some((op, inputs)) = gradient.filter(|_| readers.only(first).is_some()) else { continue };
             let kernel_axes = program.graph.shape(inputs[1]).dims.len() - 2;
             if let Some(sliding) = with_border(&op.sliding, &border, kernel_axes) {
                 let op = ConvolutionDataGradient { sliding, input: outputs, ..op };

@@ -3,21 +3,21 @@
 //! This saves passes over memory in both sweeps, and keeps neither what goes into the rectifier nor, without another branch, what comes
 //! out of it: the gradient works it out again.
 
-use super::only_reader;
+use super::Readers;
 use crate::graph::{Graph, Value};
 use crate::ops::{Activate, Activation, BatchNorm, Sum};
 use crate::plan::Program;
 
 pub(super) fn run(program: &mut Program) {
-    let readers = program.graph.readers();
-    let mut taken = Vec::new();
+    let readers = Readers::of(program);
+    let mut is_taken = vec![false; program.graph.nodes.len()];
     for index in (0..program.graph.nodes.len()).rev() {
         let Some(op) = program.graph.nodes[index].op_as::<BatchNorm>().cloned() else { continue };
         if op.residual || op.activation != Activation::Linear {
             continue;
         }
         let mut end = program.graph.nodes[index].outputs[0];
-        let next = |value: Value| only_reader(program, &readers, value).filter(|node| !taken.contains(node));
+        let next = |value: Value| readers.only(value).filter(|&node| !is_taken[node]);
         let mut followers = Vec::new();
         let sum = next(end).and_then(|node| Some((node, other_branch(&program.graph, node, end)?)));
         if let Some((node, _)) = sum {
@@ -43,8 +43,9 @@ pub(super) fn run(program: &mut Program) {
         });
         node.inputs.extend(sum.map(|(_, other)| other));
         node.outputs[0] = end;
-        taken.extend(followers);
+        followers.into_iter().for_each(|node| is_taken[node] = true);
     }
+    let taken: Vec<usize> = (0..is_taken.len()).filter(|&node| is_taken[node]).collect();
     program.graph.drop_nodes(&taken);
     program.graph.restore_order();
 }

@@ -1,13 +1,13 @@
 //! A convolution followed by a bias, the other branch of a residual connection, an activation, or several of these becomes
 //! one operation.
 
-use super::{only_reader, producer, replace};
+use super::{Readers, producer, replace};
 use crate::graph::{Graph, Source, Value};
 use crate::ops::{Activate, Activation, BiasAdd, ChannelAffine, Convolution, Sum};
 use crate::plan::Program;
 
 pub(super) fn run(program: &mut Program) {
-    let readers = program.graph.readers();
+    let readers = Readers::of(program);
     for index in 0..program.graph.nodes.len() {
         let node = &program.graph.nodes[index];
         if node.op_as::<Sum>().is_some() {
@@ -15,7 +15,7 @@ pub(super) fn run(program: &mut Program) {
             continue;
         }
         let Some(&input) = node.inputs.first() else { continue };
-        if only_reader(program, &readers, input).is_none() {
+        if readers.only(input).is_none() {
             continue;
         }
         let activation = node.op_as::<Activate>().map(|&Activate(activation)| activation);
@@ -41,7 +41,7 @@ fn linear(graph: &Graph, value: Value) -> Option<(Convolution, Vec<Value>)> {
 }
 
 /// A sum of two values of which one comes from a convolution. Of two convolutions the later one takes the other's result.
-fn fuse_residual(program: &mut Program, readers: &[Vec<usize>], index: usize) {
+fn fuse_residual(program: &mut Program, readers: &Readers, index: usize) {
     let graph = &program.graph;
     let &[first, second] = &graph.nodes[index].inputs[..] else { return };
     let place = |value| match graph.source(value) {
@@ -51,7 +51,7 @@ fn fuse_residual(program: &mut Program, readers: &[Vec<usize>], index: usize) {
     let in_order = if place(first) > place(second) { [first, second] } else { [second, first] };
     let [a, b] = in_order;
     for (value, other) in [(a, b), (b, a)] {
-        let alone = value != other && only_reader(program, readers, value).is_some();
+        let alone = value != other && readers.only(value).is_some();
         let Some((op, mut inputs)) = linear(graph, value).filter(|_| alone) else { continue };
         if op.groups == 1 && !op.residual {
             inputs.insert(2, other);

@@ -48,11 +48,25 @@ pub fn optimize(program: &mut Program) {
     }
 }
 
-/// The node that alone reads `value`, unless the value is wanted outside of the graph too.
-fn only_reader(program: &Program, readers: &[Vec<usize>], value: Value) -> Option<usize> {
-    match readers[value.index()][..] {
-        [reader] if !program.is_output(value) => Some(reader),
-        _ => None,
+/// Who reads the values of a program, as it was when this was made.
+struct Readers {
+    /// For each value, the nodes that read it.
+    nodes: Vec<Vec<usize>>,
+    /// For each value, whether it is wanted outside of the graph.
+    outside: Vec<bool>,
+}
+
+impl Readers {
+    fn of(program: &Program) -> Self {
+        Self { nodes: program.graph.readers(), outside: program.outputs() }
+    }
+
+    /// The node that alone reads `value`, unless the value is wanted outside of the graph too.
+    fn only(&self, value: Value) -> Option<usize> {
+        match self.nodes[value.index()][..] {
+            [reader] if !self.outside[value.index()] => Some(reader),
+            _ => None,
+        }
     }
 }
 

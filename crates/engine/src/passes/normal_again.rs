@@ -2,18 +2,19 @@
 //! of the normalisation, which reads x anyway, gives it once more; so it need not be kept, which saves a sixth of the
 //! memory of a network of bottleneck blocks, and costs a pass of writing.
 
+use super::Readers;
 use crate::graph::{Graph, Value};
 use crate::ops::{BatchNorm, BatchNormGradient, ConvolutionWeightsGradient, Y_AGAIN};
 use crate::plan::Program;
 
 pub(super) fn run(program: &mut Program) {
-    let readers = program.graph.readers();
+    let Readers { nodes: readers, outside } = Readers::of(program);
     let forward = program.forward_nodes;
     for index in 0..forward {
         let node = &program.graph.nodes[index];
         let Some(norm) = node.op_as::<BatchNorm>() else { continue };
         let (y, inv_std) = (node.outputs[0], node.outputs[3]);
-        if norm.residual || program.is_output(y) {
+        if norm.residual || outside[y.index()] {
             continue;
         }
         let gradient = readers[inv_std.index()].iter().find(|&&reader| {

@@ -3,7 +3,7 @@
 //! Unlike the other passes this one is asked for: by [`Program::max_arena`]. (Chen et al., "Training deep nets with sublinear
 //! memory cost", 2016.)
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::graph::{Graph, Node, Source, Value};
 use crate::ops::{
@@ -53,7 +53,7 @@ impl Extent {
 /// Lets the backward sweep compute values again.
 pub(crate) fn run(program: &mut Program, extent: Extent) {
     let forward = program.forward_nodes;
-    let fetched = program.fetches.clone();
+    let fetched = program.fetches.iter().copied().collect();
     let graph = &mut program.graph;
     let mut again = Again { forward, extent, fetched, copies: HashMap::new() };
     for index in forward..graph.nodes.len() {
@@ -68,7 +68,7 @@ pub(crate) fn run(program: &mut Program, extent: Extent) {
 struct Again {
     forward: usize,
     extent: Extent,
-    fetched: Vec<Value>,
+    fetched: HashSet<Value>,
     copies: HashMap<Value, Value>,
 }
 

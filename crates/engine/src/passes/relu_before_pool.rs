@@ -4,13 +4,13 @@
 //! a pool that names no winner where its maximum is not positive does the rectifier's masking too, the same numbers for a pass over memory
 //! less, and the rectifier's output need not be kept for the backward sweep.
 
-use super::replace;
+use super::{Readers, replace};
 use crate::graph::Source;
 use crate::ops::{ActivateGradient, Activation, MaxPool, MaxPoolGradient, RectifiedMaxPool};
 use crate::plan::Program;
 
 pub(super) fn run(program: &mut Program) {
-    let readers = program.graph.readers();
+    let readers = Readers::of(program);
     for index in 0..program.graph.nodes.len() {
         let graph = &program.graph;
         let node = &graph.nodes[index];
@@ -26,7 +26,7 @@ pub(super) fn run(program: &mut Program) {
         let forward_inputs = graph.nodes[forward].inputs.clone();
         let Some(pool) = graph.nodes[forward].op_as::<MaxPool>().cloned() else { continue };
         // Nobody else may see the changed winners, nor the gradient between pool and rectifier.
-        let alone = |value| super::only_reader(program, &readers, value).is_some();
+        let alone = |value| readers.only(value).is_some();
         if forward_inputs[0] == activated && alone(winners) && alone(spread) && RectifiedMaxPool::fits(&pool)
         {
             replace(&mut program.graph, forward, RectifiedMaxPool(pool), forward_inputs);

@@ -1,5 +1,6 @@
 //! Weights without a model: `.weights.h5` of Keras 3 and the `.h5` of `save_weights` before it.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use convnet_nn::{Model, Weight};
@@ -150,8 +151,10 @@ fn outer_groups(model: &Model) -> Vec<(String, Vec<Weight>)> {
             None => groups.push((outer.to_owned(), vec![weight.clone()])),
         }
     }
+    // `Model::is_trained` goes through the whole model for each weight.
+    let trained: HashSet<&str> = model.trainable_weights().map(|weight| &*weight.path).collect();
     for (_, weights) in &mut groups {
-        weights.sort_by_key(|weight| !model.is_trained(weight));
+        weights.sort_by_key(|weight| !trained.contains(&*weight.path));
     }
     groups
 }

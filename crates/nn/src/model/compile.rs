@@ -1,14 +1,20 @@
 //! How a model is trained and judged: optimizer, and for each output loss, weight and metrics.
 
+use std::collections::{HashMap, HashSet};
+
 use convnet_engine::Shape;
 use serde_json::{Map, Value as Json, json};
 
 use super::Model;
+use super::config::checked_name;
 use crate::error::{Error, Result};
 use crate::losses::{self, Loss};
 use crate::metrics::Metric;
 use crate::optimizers::{self, Optimizer};
 use crate::schedules;
+
+/// Metrics that the configuration of a model may give to all its outputs together. One of a name is given to each output of that name.
+const MAX_METRICS: usize = 1 << 14;
 
 /// How the predictions of one output are judged.
 #[derive(Debug)]
@@ -129,14 +135,15 @@ impl Compiled {
     /// dictionary by name. Metrics that are not known here are left out.
     ///
     /// # Errors
-    /// If the optimizer or a loss is not known here, or there is not one for each output.
+    /// If the optimizer or a loss is not known here, there is not one for each output, or there are very many metrics, or one of a very long name.
     pub fn from_config(json: &Json, outputs: &[&str]) -> Result<Self> {
         let (optimizer, config) = named(json.get("optimizer"), "optimizer")?;
         let optimizer = optimizers::from_config(optimizer.trim_start_matches("Custom>"), &config)?;
         let losses = spread(json.get("loss"), outputs, "loss")?;
         let weights = spread(json.get("loss_weights"), outputs, "loss_weights")?;
-        let [metrics, weighted] =
-            ["metrics", "weighted_metrics"].map(|key| json.get(key).unwrap_or(&Json::Null));
+        let mut left = MAX_METRICS;
+        let mut metrics = Metrics::of(json.get("metrics"), outputs);
+        let mut weighted = Metrics::of(json.get("weighted_metrics"), outputs);
         let objective = |at: usize| {
             let loss = match losses[at] {
                 Json::Null if outputs.len() > 1 => None,
@@ -151,8 +158,8 @@ impl Compiled {
                     Error::argument("loss_weights", format!("expected a number, got {given}"))
                 })? as f32,
             };
-            let mut metrics = metrics_of(metrics, outputs, at);
-            metrics.extend(metrics_of(weighted, outputs, at).into_iter().map(Metric::weighted));
+            let mut metrics = metrics.of_output(at, &mut left)?;
+            metrics.extend(weighted.of_output(at, &mut left)?.into_iter().map(Metric::weighted));
             Ok(Objective { loss, weight, metrics })
         };
         Ok(Self { optimizer, objectives: (0..outputs.len()).map(objective).collect::<Result<_>>()? })
@@ -266,11 +273,14 @@ impl Model {
     pub fn figure_names(&self) -> Vec<String> {
         let mut names = vec!["loss".to_owned()];
         let Some(compiled) = &self.compiled else { return names };
-        let judged = || compiled.objectives.iter().zip(self.output_names());
+        let outputs = self.output_names();
+        let judged = || compiled.objectives.iter().zip(&outputs);
         if judged().filter(|(objective, _)| objective.loss.is_some()).count() > 1 {
             let with_loss = judged().filter(|(objective, _)| objective.loss.is_some());
             names.extend(with_loss.map(|(_, output)| format!("{output}_loss")));
         }
+        let mut times: HashMap<String, usize> = HashMap::new();
+        names.iter().for_each(|name| *times.entry(name.clone()).or_default() += 1);
         for (objective, output) in judged() {
             for metric in &objective.metrics {
                 let name = match compiled.objectives.len() {
@@ -278,8 +288,10 @@ impl Model {
                     _ => format!("{output}_{}", metric.name()),
                 };
                 // Of one name for the second time Keras makes `name_1`.
-                let same = names.iter().filter(|known| **known == name).count();
-                names.push(if same > 0 { format!("{name}_{same}") } else { name });
+                let same = times.get(&name).copied().unwrap_or(0);
+                let name = if same > 0 { format!("{name}_{same}") } else { name };
+                *times.entry(name.clone()).or_default() += 1;
+                names.push(name);
             }
         }
         names
@@ -308,7 +320,8 @@ fn spread<'j>(json: Option<&'j Json>, outputs: &[&str], what: &'static str) -> R
             wrong(format!("there are {} for the outputs {}", items.len(), outputs.join(", ")))
         }
         Some(Json::Object(fields)) if !fields.contains_key("class_name") => {
-            if let Some(stranger) = fields.keys().find(|key| !outputs.contains(&key.as_str())) {
+            let known: HashSet<&str> = outputs.iter().copied().collect();
+            if let Some(stranger) = fields.keys().find(|key| !known.contains(key.as_str())) {
                 return wrong(format!("there is no output `{stranger}`; there are {}", outputs.join(", ")));
             }
             Ok(outputs.iter().map(|output| fields.get(*output).unwrap_or(&Json::Null)).collect())
@@ -332,26 +345,62 @@ fn named(json: Option<&Json>, what: &'static str) -> Result<(String, Map<String,
     }
 }
 
-/// The metrics of an output, from what is given for all.
-fn metrics_of(json: &Json, outputs: &[&str], at: usize) -> Vec<Metric> {
-    let mut metrics = Vec::new();
-    match json {
-        // Of a dictionary by names the one entry.
-        Json::Object(fields) if !fields.contains_key("class_name") => {
-            fields.get(outputs[at]).into_iter().for_each(|own| collect_metrics(own, &mut metrics));
-        }
-        all if outputs.len() == 1 => collect_metrics(all, &mut metrics),
-        Json::Array(items) if items.len() == outputs.len() => collect_metrics(&items[at], &mut metrics),
-        _ => {}
-    }
-    metrics
+/// The metrics that are given for all outputs.
+struct Metrics<'j> {
+    json: &'j Json,
+    outputs: &'j [&'j str],
+    /// Those of a name, which several outputs may have, once they were read.
+    by_name: HashMap<&'j str, Vec<Metric>>,
 }
 
-/// The metrics of a name, an object, or lists of them; what is not known here is left out.
-fn collect_metrics(json: &Json, metrics: &mut Vec<Metric>) {
-    match json {
-        Json::Array(items) => items.iter().for_each(|item| collect_metrics(item, metrics)),
-        Json::Null => {}
-        one => metrics.extend(Metric::from_json(one)),
+impl<'j> Metrics<'j> {
+    fn of(json: Option<&'j Json>, outputs: &'j [&'j str]) -> Self {
+        Self { json: json.unwrap_or(&Json::Null), outputs, by_name: HashMap::new() }
     }
+
+    /// Those of one output, counted off `left`.
+    fn of_output(&mut self, at: usize, left: &mut usize) -> Result<Vec<Metric>> {
+        let mut metrics = Vec::new();
+        match self.json {
+            // Of a dictionary by names the one entry.
+            Json::Object(fields) if !fields.contains_key("class_name") => {
+                let output = self.outputs[at];
+                if let Some(known) = self.by_name.get(output) {
+                    metrics.clone_from(known);
+                } else if let Some(own) = fields.get(output) {
+                    collect_metrics(own, &mut metrics, *left)?;
+                    self.by_name.insert(output, metrics.clone());
+                }
+            }
+            all if self.outputs.len() == 1 => collect_metrics(all, &mut metrics, *left)?,
+            Json::Array(items) if items.len() == self.outputs.len() => {
+                collect_metrics(&items[at], &mut metrics, *left)?;
+            }
+            _ => {}
+        }
+        *left = left.checked_sub(metrics.len()).ok_or_else(too_many_metrics)?;
+        Ok(metrics)
+    }
+}
+
+/// The metrics of a name, an object, or lists of them, at most `most`; what is not known here is left out.
+fn collect_metrics(json: &Json, metrics: &mut Vec<Metric>, most: usize) -> Result<()> {
+    match json {
+        Json::Array(items) => items.iter().try_for_each(|item| collect_metrics(item, metrics, most))?,
+        Json::Null => {}
+        one => {
+            if let Ok(metric) = Metric::from_json(one) {
+                checked_name("metric", metric.name())?;
+                if metrics.len() == most {
+                    return Err(too_many_metrics());
+                }
+                metrics.push(metric);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn too_many_metrics() -> Error {
+    Error::argument("metrics", format!("its outputs have more than {MAX_METRICS} together"))
 }

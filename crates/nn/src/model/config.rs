@@ -2,13 +2,14 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use convnet_engine::Shape;
 use serde_json::{Map, Value as Json, json};
 
 use super::budget::Budget;
+use super::calls::{Callee, Node, Symbols, Waiting};
 use super::masks::{check_masks, makes_mask};
 use super::network::LayerCall;
 use super::open_sizes::{is_open, with_input_sizes};
@@ -320,13 +321,14 @@ const MAX_NAME: usize = 1000;
 
 /// The name among the arguments of a layer or model.
 fn own_name(config: &Map<String, Json>) -> Result<Option<String>> {
-    config.get("name").and_then(Json::as_str).map(checked_name).transpose()
+    config.get("name").and_then(Json::as_str).map(|name| checked_name("layer", name)).transpose()
 }
 
-fn checked_name(name: &str) -> Result<String> {
+/// The name of a layer or metric, unless it is too long.
+pub(super) fn checked_name(kind: &str, name: &str) -> Result<String> {
     if name.len() > MAX_NAME {
         let problem = format!("its name has {} bytes; {MAX_NAME} are possible", name.len());
-        return Err(Error::argument(format!("layer `{}`", names::cut(name)), problem));
+        return Err(Error::argument(format!("{kind} `{}`", names::cut(name)), problem));
     }
     Ok(name.to_owned())
 }
@@ -474,12 +476,6 @@ fn first_input(row: &Json, first: &Map<String, Json>, layer: &LayerRef) -> Resul
 /// A tensor: the layer that makes it, which of the layer's calls, and which of the call's outputs.
 pub(super) type TensorName = (String, usize, usize);
 
-/// A call of a layer that waits for its inputs.
-struct Node {
-    inputs: Vec<TensorName>,
-    training: Option<bool>,
-}
-
 fn functional(config: &Json) -> Result<Network> {
     let problem = |text: &str| Error::argument("model configuration", text);
     let objects =
@@ -492,10 +488,10 @@ fn functional(config: &Json) -> Result<Network> {
     check_masks(&objects)?;
     let has_masks = objects.iter().any(|object| makes_mask(object));
     let mut symbols = Symbols::default();
-    let mut waiting: Vec<(String, Waiting<'_>, VecDeque<Node>)> = Vec::new();
+    let mut waiting = Vec::new();
     for object in objects.iter().map(AsRef::as_ref) {
         let (class, config) = parts(object)?;
-        let name = checked_name(name_of(object).ok_or_else(|| problem("a layer without a name"))?)?;
+        let name = checked_name("layer", name_of(object).ok_or_else(|| problem("a layer without a name"))?)?;
         // Operations that only make masks: here these go from layer to layer by themselves.
         if is_operation(object) && !needed.contains(&*name) {
             continue;
@@ -512,7 +508,7 @@ fn functional(config: &Json) -> Result<Network> {
                     let kind = if class == "Sequential" { Kind::Sequential } else { Kind::Functional };
                     symbols.networks.insert(name.clone(), kind);
                     let nodes = nodes.iter().map(read_node).collect::<Result<_>>()?;
-                    waiting.push((name, Waiting::Open(class, config), nodes));
+                    waiting.push(Waiting::new(name, Callee::Open(class, config), nodes));
                     continue;
                 }
                 [node] if is_operation(object) => operation_of(class, config, node, has_masks)?,
@@ -529,41 +525,13 @@ fn functional(config: &Json) -> Result<Network> {
             if let LayerKind::Network(network) = &layer.0.kind {
                 symbols.networks.insert(name.clone(), network.kind);
             }
-            waiting.push((name, Waiting::Layer(layer), nodes));
+            waiting.push(Waiting::new(name, Callee::Layer(layer), nodes));
         }
     }
-    // Layers are mostly listed after those that feed them, but need not be.
-    loop {
-        let mut progress = false;
-        for (name, layer, nodes) in &mut waiting {
-            while let Some((node, inputs)) =
-                nodes.front().and_then(|node| Some((node, symbols.look_up(&node.inputs, false)?)))
-            {
-                let inputs: Vec<&Symbol> = inputs.iter().collect();
-                let layer = layer.closed(name, &inputs)?;
-                let written = layers::written_training(layer.layer().class_name());
-                let training = node.training.filter(|&training| Some(training) != written);
-                let outputs = Symbol::call(layer.clone(), &inputs, training)?;
-                symbols.made.entry(name.clone()).or_default().push(outputs);
-                nodes.pop_front();
-                progress = true;
-            }
-        }
-        waiting.retain(|(_, _, nodes)| !nodes.is_empty());
-        match waiting.first() {
-            None => break,
-            Some((name, ..)) if !progress => {
-                let problem = "its inputs are never made: a layer is missing, or the layers form a circle";
-                return Err(Error::argument(format!("layer `{name}`"), problem));
-            }
-            Some(_) => {}
-        }
-    }
+    symbols.make_all(waiting)?;
     let ends = |key: &str| {
         let ends = read_ends(config.get(key).unwrap_or(&Json::Null))?;
-        symbols
-            .look_up(&ends, true)
-            .ok_or_else(|| problem(&format!("{key} names a tensor that is not there")))
+        symbols.ends(&ends).ok_or_else(|| problem(&format!("{key} names a tensor that is not there")))
     };
     Network::new(&ends("input_layers")?, &ends("output_layers")?)
 }
@@ -572,27 +540,8 @@ pub(super) fn name_of(object: &Json) -> Option<&str> {
     object.get("name").or_else(|| object.pointer("/config/name")).and_then(Json::as_str)
 }
 
-/// A layer whose calls are not all made.
-enum Waiting<'a> {
-    Layer(LayerRef),
-    /// A model, by class and arguments, that takes its sizes from what it is called with first.
-    Open(&'a str, &'a Map<String, Json>),
-}
-
-impl Waiting<'_> {
-    fn closed(&mut self, name: &str, inputs: &[&Symbol]) -> Result<LayerRef> {
-        if let Self::Open(class, config) = self {
-            *self = Self::Layer(closed(class, config, inputs)?.named(name));
-        }
-        match self {
-            Self::Layer(layer) => Ok(layer.clone()),
-            Self::Open(..) => unreachable!("it was just closed"),
-        }
-    }
-}
-
 /// A model as a layer whose open sizes are those of its inputs.
-fn closed(class: &str, config: &Map<String, Json>, inputs: &[&Symbol]) -> Result<LayerRef> {
+pub(super) fn closed(class: &str, config: &Map<String, Json>, inputs: &[&Symbol]) -> Result<LayerRef> {
     let sizes: Vec<Vec<usize>> = inputs.iter().map(|input| input.shape().dims.clone()).collect();
     let object = with_input_sizes(&json!({ "config": config }), &sizes)?;
     let (_, config) = parts(&json!({ "class_name": class, "config": object["config"] }))
@@ -659,32 +608,6 @@ fn file_layer(class: &str, config: &Map<String, Json>) -> Result<LayerRef> {
         }
         other => other,
     })
-}
-
-/// What the layers of a functional model have made so far, call by call.
-#[derive(Default)]
-struct Symbols {
-    made: HashMap<String, Vec<Vec<Symbol>>>,
-    /// Which of the layers are models.
-    networks: HashMap<String, Kind>,
-    is_keras2: bool,
-}
-
-impl Symbols {
-    /// The tensors of these names, as inputs of a call or as ends of the model.
-    ///
-    /// A model has a call of its own before all others. Keras 2 counts it; Keras 3 only of functional models, and only where they are an end.
-    fn look_up(&self, tensors: &[TensorName], are_ends: bool) -> Option<Vec<Symbol>> {
-        let find = |(layer, call, output): &TensorName| {
-            let counts_own = match self.networks.get(layer) {
-                None => false,
-                Some(kind) => self.is_keras2 || (are_ends && *kind == Kind::Functional),
-            };
-            let calls = self.made.get(layer)?;
-            calls.get(call.saturating_sub(usize::from(counts_own)))?.get(*output).cloned()
-        };
-        tensors.iter().map(find).collect()
-    }
 }
 
 /// A call as Keras 3 writes it, with tensors anywhere in its arguments, or as Keras 2 does, a list of lists.

@@ -1,5 +1,6 @@
 //! Programs of a model, their plans, and prediction.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use convnet_engine::ops::{ScaleShift, Sum};
@@ -25,6 +26,17 @@ pub(crate) enum Purpose {
     Train {
         weighted: bool,
     },
+}
+
+impl Purpose {
+    /// What a user calls for it.
+    fn place(self) -> &'static str {
+        match self {
+            Self::Predict => "predict",
+            Self::Evaluate { .. } => "evaluate",
+            Self::Train { .. } => "fit",
+        }
+    }
 }
 
 /// Plans that were made, and the arena that all of them use in turn.
@@ -64,6 +76,45 @@ pub struct InferenceGraph {
     pub inputs: Vec<(String, Value)>,
     /// Names of the layers that make the outputs, and the outputs.
     pub outputs: Vec<(String, Value)>,
+}
+
+/// A graph with longer lists than this gets no gradients: these make an operation for each input of one, such as each part of a joint, and all
+/// that stands in a plan for it.
+const MAX_TRAINED: usize = 1 << 21;
+
+/// Refuses to add gradients to a very large graph.
+fn check_gradients(graph: &Graph) -> Result<()> {
+    let places: usize = graph.nodes().iter().map(|node| 1 + node.inputs.len()).sum();
+    if places <= MAX_TRAINED {
+        return Ok(());
+    }
+    let problem = format!(
+        "its operations and their inputs are {places}, of which {MAX_TRAINED} can be trained (shorter sequences, fewer layers or parts); \
+         it predicts all the same"
+    );
+    Err(Error::argument("compile", problem))
+}
+
+/// Refuses what the system has no memory for, lest the allocation that fails end the process.
+pub(super) fn check_memory(place: &str, floats: usize) -> Result<()> {
+    let mut probe = Vec::<f32>::new();
+    let fits = probe.try_reserve_exact(floats).is_ok();
+    // Memory that nobody sees need not be asked for at all.
+    std::hint::black_box(&mut probe);
+    if fits {
+        return Ok(());
+    }
+    let gigabytes = floats as f64 * size_of::<f32>() as f64 * 1e-9;
+    let problem = format!(
+        "it needs {gigabytes:.1} GB at once, which the system has not; a smaller batch or input needs less"
+    );
+    Err(Error::argument(place, problem))
+}
+
+/// Refuses a plan for which the system has no memory.
+pub(super) fn check_plan(place: &str, plan: &Plan, arena: &Slab) -> Result<()> {
+    let more = if plan.arena_len() > arena.len() { plan.arena_len() } else { 0 };
+    check_memory(place, more.saturating_add(plan.constants_len()))
 }
 
 impl Runtime {
@@ -166,9 +217,10 @@ impl Model {
     pub(crate) fn training_program(&self, weighted: bool) -> Result<Program> {
         let mut additions = Additions { training: true, ..Additions::default() };
         let mut program = self.scoring_program(&mut additions, weighted)?;
+        check_gradients(&program.graph)?;
         passes::before_gradients(&mut program);
         let loss = program.fetches[0];
-        let trained: Vec<usize> = self.trainable_slots().map(|(start, _)| start).collect();
+        let trained: HashSet<usize> = self.trainable_slots().map(|(start, _)| start).collect();
         let parameters: Vec<(Value, usize)> =
             program.graph.parameters().into_iter().filter(|(_, start)| trained.contains(start)).collect();
         let by: Vec<Value> = parameters.iter().map(|&(value, _)| value).collect();
@@ -197,11 +249,12 @@ impl Model {
 
     /// Adds what the regularizers of trained weights ask for.
     fn add_penalties(&self, graph: &mut Graph, penalties: &mut Vec<Value>) -> Result<()> {
+        let parameters: HashMap<usize, Value> =
+            graph.parameters().into_iter().map(|(value, start)| (start, value)).collect();
         for weight in self.trainable_weights() {
             if let (Some(regularizer), Slot::Parameter(start)) = (&weight.regularizer, weight.slot) {
                 graph.set_label(&weight.layer);
-                let known = graph.parameters().into_iter().find(|&(_, place)| place == start);
-                let (value, _) = known.expect("all weights are in the graph");
+                let value = *parameters.get(&start).expect("all weights are in the graph");
                 penalties.push(regularizer.penalty(graph, value)?);
             }
         }
@@ -225,6 +278,7 @@ impl Model {
             Some(index) => index,
             None => {
                 let plan = Arc::new(self.new_plan(purpose, batch)?);
+                check_plan(purpose.place(), &plan, arena)?;
                 if plans.len() == KEPT_PLANS {
                     plans.remove(0);
                 }
@@ -358,9 +412,13 @@ impl Model {
     pub fn predict_all(&self, inputs: &[ArrayViewD<'_, f32>]) -> Result<Vec<ArrayD<f32>>> {
         let count = self.check_inputs(inputs)?;
         let batch = self.prediction_batch()?;
-        let mut outputs: Vec<ArrayD<f32>> = (self.output_shapes().iter())
-            .map(|shape| ArrayD::zeros(IxDyn(&shape.bind(count).dims)))
-            .collect();
+        let shapes = self.output_shapes();
+        let numbers = shapes.iter().fold(0, |sum: usize, shape| {
+            sum.saturating_add(shape.len().saturating_mul(if shape.batched { count } else { 1 }))
+        });
+        check_memory(Purpose::Predict.place(), numbers)?;
+        let mut outputs: Vec<ArrayD<f32>> =
+            (shapes.iter()).map(|shape| ArrayD::zeros(IxDyn(&shape.bind(count).dims))).collect();
         for start in (0..count).step_by(batch) {
             let end = (start + batch).min(count);
             let parts: Vec<_> = inputs

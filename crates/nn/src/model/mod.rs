@@ -2,6 +2,7 @@
 
 mod budget;
 mod build;
+mod calls;
 mod compile;
 mod config;
 mod execute;

@@ -163,6 +163,11 @@ impl Network {
             return Err(Error::argument("Model", "a model needs at least one input and one output"));
         }
         let order = order(inputs, outputs)?;
+        let sum = |count: fn(&CallNode) -> usize| {
+            order.calls.iter().fold(0, |sum: usize, call| sum.saturating_add(count(call)))
+        };
+        let (steps, operations) = (sum(|call| call.steps), sum(|call| call.operations));
+        check_counts(steps, operations)?;
         let layer_of: HashMap<Maker, usize> =
             order.makers.iter().enumerate().map(|(i, &maker)| (maker, i)).collect();
         let mut names = names(&order.makers, &order.calls)?;
@@ -210,33 +215,19 @@ impl Network {
             name: "functional".into(),
             kind: Kind::Functional,
             layers: layers.into_iter().map(|layer| layer.expect("every maker makes a call")).collect(),
-            steps: calls.iter().fold(0, |steps, call| steps.saturating_add(call.steps)),
-            operations: calls.iter().fold(0, |sum, call| sum.saturating_add(call.operations)),
+            steps,
+            operations,
             calls,
             tensors,
             inputs: inputs.iter().map(|input| tensor[&input.id()]).collect(),
             outputs: outputs.iter().map(|output| tensor[&output.id()]).collect(),
         };
-        network.check_bounds()?;
+        network.check_paths()?;
         Ok(network)
     }
 
-    /// That it can be added to a graph in time, and its weights be named in memory.
-    fn check_bounds(&self) -> Result<()> {
-        if self.steps > MAX_CALLS {
-            let problem = format!(
-                "with those in models in it, it makes {} calls of layers; {MAX_CALLS} are possible",
-                self.steps
-            );
-            return Err(Error::argument("Model", problem));
-        }
-        if self.operations > MAX_OPERATIONS {
-            let problem = format!(
-                "with those in models in it, it makes operations and lists of {} places; {MAX_OPERATIONS} are possible",
-                self.operations
-            );
-            return Err(Error::argument("Model", problem));
-        }
+    /// That its weights can be named in memory.
+    fn check_paths(&self) -> Result<()> {
         let path = self.longest_path();
         if path > MAX_PATH {
             let problem = format!(
@@ -428,7 +419,9 @@ impl Network {
 
     /// The call that makes a tensor.
     pub(crate) fn maker_of(&self, tensor: usize) -> &LayerCall {
-        self.calls.iter().find(|call| call.outputs.contains(&tensor)).expect("every tensor is made by a call")
+        // Calls make the tensors one after another.
+        let place = self.calls.partition_point(|call| call.outputs.end <= tensor);
+        self.calls.get(place).expect("every tensor is made by a call")
     }
 }
 
@@ -503,6 +496,21 @@ fn names(makers: &[Maker], calls: &[Arc<CallNode>]) -> Result<Vec<String>> {
             },
         })
         .collect())
+}
+
+/// That a network of so many calls can be added to a graph in time, and its tensors be listed in memory.
+fn check_counts(steps: usize, operations: usize) -> Result<()> {
+    let counts = [
+        (steps, MAX_CALLS, "calls of layers"),
+        (operations, MAX_OPERATIONS, "operations and places in lists"),
+    ];
+    for (count, most, what) in counts {
+        if count > most {
+            let problem = format!("with those in models in it, it makes {count} {what}; {most} are possible");
+            return Err(Error::argument("Model", problem));
+        }
+    }
+    Ok(())
 }
 
 /// A shared layer must need the same weights wherever it is called.

@@ -14,6 +14,7 @@ use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, Slice};
 
 use super::Model;
 use super::build::Additions;
+use super::execute::{check_memory, check_plan};
 use crate::error::{Error, Result};
 use crate::threads;
 
@@ -395,6 +396,8 @@ impl Probe<'_> {
             return wrong("seed", self.seed.to_string(), seed.len());
         }
         let each = if seed.len() == one { seed.repeat(count) } else { seed.to_vec() };
+        let numbers = self.reading_shapes().fold(0, |sum: usize, shape| sum.saturating_add(shape.len()));
+        check_memory("probe", numbers.saturating_mul(count))?;
         let mut results: Vec<ArrayD<f32>> =
             self.readings.iter().map(|(shape, _)| ArrayD::zeros(IxDyn(&shape.bind(count).dims))).collect();
         for start in (0..count).step_by(self.batch) {
@@ -424,6 +427,7 @@ impl Probe<'_> {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => {
                 let plan = Plan::new(program.clone(), batch);
+                check_plan("probe", &plan, arena)?;
                 let mut constants = Slab::new(plan.constants_len());
                 threads::install(|| plan.prepare(&variables.parameters, &mut states, &mut constants))?;
                 place.insert((plan, constants))

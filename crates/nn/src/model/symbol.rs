@@ -180,7 +180,9 @@ fn output_shapes(layer: &LayerRef, inputs: &[Shape]) -> Result<Vec<Shape>, Engin
         // Its shapes are known; to add it would take as long as all that is in it, again in each model around.
         budget::spend(network.steps, &name, class)?;
         budget::spend_operations(network.operations, &name, class)?;
-        budget::spend_operations(inputs.len() + network.outputs.len(), &name, class)?;
+        // Each call keeps the shapes of its outputs.
+        let outputs = network.outputs.iter().map(|&tensor| budget::places_of(&network.tensors[tensor]));
+        budget::spend_operations(inputs.len() + outputs.sum::<usize>(), &name, class)?;
         network.check_inputs(&name, inputs)?;
         return Ok(network.output_shapes());
     }
@@ -204,7 +206,8 @@ fn output_shapes(layer: &LayerRef, inputs: &[Shape]) -> Result<Vec<Shape>, Engin
     };
     let outputs = layer.layer().call_all(&mut at, &values)?;
     budget::spend_nodes(&graph, &name, class)?;
-    budget::spend_operations(outputs.len(), &name, class)?;
+    let places = outputs.iter().map(|&output| budget::places_of(graph.shape(output)));
+    budget::spend_operations(places.sum(), &name, class)?;
     let shapes: Vec<Shape> = outputs.iter().map(|&output| graph.shape(output).clone()).collect();
     for shape in &shapes {
         let refuse = |mismatch| EngineError::Shape { layer: name.clone(), op: class, mismatch };

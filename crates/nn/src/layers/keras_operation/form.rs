@@ -43,7 +43,7 @@ pub(super) fn apply(call: &Call<'_>, at: &mut LayerContext<'_>) -> Made<Vec<Valu
             let mut tiled = x;
             for (axis, &count) in counts[1..].iter().enumerate().filter(|(_, count)| **count != 1) {
                 let count = whole(call, at, count)?;
-                check_places(call, at, count)?;
+                spend_places(call, at, count)?;
                 tiled = at.graph.apply(ops::Concatenate { axis }, &vec![tiled; count])?;
             }
             tiled
@@ -59,12 +59,18 @@ const MAX_PLACES: usize = 1 << 20;
 /// A number of equal parts may not be larger: each is a tensor of the model.
 const MAX_PARTS: usize = 1024;
 
-/// Refuses to make a list of `count` places of an axis.
+/// Refuses to make a list of `count` places of an axis. [`Operator::Take`] counts those that stay in the graph.
 fn check_places(call: &Call<'_>, at: &LayerContext<'_>, count: usize) -> Made<()> {
     match count {
-        0..=MAX_PLACES => spend_operations(count, at.graph.label(), "places"),
+        0..=MAX_PLACES => Ok(()),
         _ => call.refuse(at, &format!("at most {MAX_PLACES} places along an axis"), count),
     }
+}
+
+/// As [`check_places`], for lists that nothing else counts before they are made.
+fn spend_places(call: &Call<'_>, at: &LayerContext<'_>, count: usize) -> Made<()> {
+    check_places(call, at, count)?;
+    spend_operations(count, at.graph.label(), "places")
 }
 
 /// How often something is repeated, and other numbers that are small.
@@ -365,7 +371,7 @@ fn split(call: &Call<'_>, at: &mut LayerContext<'_>, x: Value) -> Made<Vec<Value
             ends.chain([Some(size)]).collect()
         }),
     };
-    check_places(call, at, ends.as_ref().map_or(0, Vec::len))?;
+    spend_places(call, at, ends.as_ref().map_or(0, Vec::len))?;
     let mut start = 0;
     let mut parts = Vec::new();
     for end in ends.unwrap_or_default() {

@@ -12,6 +12,7 @@ use convnet_engine::{EngineError, Graph, Shape, Value};
 
 use super::{Operator, Windows, names};
 use crate::layer::LayerContext;
+use crate::model::spend_operations;
 
 impl Operator {
     /// Adds the operation.
@@ -35,10 +36,15 @@ impl Operator {
             Self::Expand { dims } => expand(at.graph, inputs[0], dims, at_batch(at.graph, inputs)),
             Self::Constant { dims } => expand(at.graph, inputs[1], dims, true),
             Self::Take { axis, indices } => {
+                spend_operations(indices.len(), at.graph.label(), "places")?;
                 let taps = indices.iter().map(|&index| vec![(index, 1.0)]).collect();
                 blend(at, inputs, *axis, None, taps)
             }
-            Self::Blend { axis, size, taps } => blend(at, inputs, *axis, Some(*size), taps.clone()),
+            Self::Blend { axis, size, taps } => {
+                let places = taps.iter().map(|taps| 1 + taps.len()).sum();
+                spend_operations(places, at.graph.label(), "places")?;
+                blend(at, inputs, *axis, Some(*size), taps.clone())
+            }
             &Self::Slice { axis, start, size } => at.graph.apply(Slice { axis, start, size }, inputs),
             Self::Pad { border, value } => {
                 let value = value.unwrap_or(f32::NEG_INFINITY);
@@ -237,6 +243,7 @@ fn mat_mul(at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineE
     at.graph.apply(MatMul, &expanded)
 }
 
+/// Lists of taps are made anew wherever the layer is called: whoever calls this has paid for them.
 fn blend(
     at: &mut LayerContext<'_>,
     inputs: &[Value],

@@ -50,6 +50,8 @@ NETWORKS = [
     (A.ConvNeXtTiny, {"input_shape": (64, 47, 3), "classes": 20, "classifier_activation": None}),
     (A.ConvNeXtSmall, {"input_shape": (32, 32, 3), "include_top": False}),
     (A.ConvNeXtBase, {"input_shape": (32, 32, 3), "include_top": False, "pooling": "avg"}),
+    (A.ConvNeXtLarge, {"input_shape": (32, 32, 3), "include_top": False}),
+    (A.ConvNeXtXLarge, {"input_shape": (32, 32, 3), "include_top": False, "pooling": "max"}),
 ]
 # Built by convnet: arguments of `convnet zoo`.
 OURS = [
@@ -67,6 +69,9 @@ OURS = [
     ["inception-resnet-v2", "--input", "75x75x3", "--scores"],
     ["densenet121", "--input", "40x40x3", "--scores"],
 ]
+OURS += [[name, "--input", "33x32x3", "--no-top"] for name in (
+    "vgg19", "resnet101", "resnet152", "resnet101-v2", "resnet152-v2", "densenet169", "densenet201", "efficientnet-b1", "efficientnet-b2", "efficientnet-b3",
+    "efficientnet-b4", "efficientnet-b5", "efficientnet-b6", "efficientnet-b7", "convnext-small", "convnext-base", "convnext-large", "convnext-xlarge")]
 CUSTOM = {"LayerScale": keras.src.applications.convnext.LayerScale,
           "CustomScaleLayer": keras.src.applications.inception_resnet_v2.CustomScaleLayer}
 

@@ -295,6 +295,19 @@ def further_layer_cases(square, odd, sequence, volume):
     yield "bidirectional sequences", L.Bidirectional(L.LSTM(2, return_sequences=True)), sequence
     yield ("bidirectional of two kinds", L.Bidirectional(L.SimpleRNN(2), backward_layer=L.SimpleRNN(2, activation="relu", go_backwards=True)),
            sequence)
+    for size, method in (((2, 3), "bicubic"), ((3, 2), "lanczos3"), ((4, 1), "lanczos5")):
+        yield "up sampling " + method, L.UpSampling2D(size, interpolation=method), [(1, 4, 5, 2)]
+        yield "resizing " + method, L.Resizing(3, 11, interpolation=method), [(1, 7, 6, 2)]
+    yield "alpha dropout of rows at rest", L.AlphaDropout(0.3, noise_shape=(None, 1, 3)), [(2, 4, 3)]
+    yield "einsum dense", L.EinsumDense("ab,bc->ac", output_shape=4, bias_axes="c", activation="relu"), [(3, 5)]
+    yield "einsum dense of steps", L.EinsumDense("abc,cd->abd", output_shape=(None, 4), bias_axes="d"), sequence
+    yield "einsum dense left open", L.EinsumDense("...x,xy->...y", output_shape=4, bias_axes="y"), [(2, 3, 2, 5)]
+    yield "einsum dense right open", L.EinsumDense("ab...,bc->ac...", output_shape=4, bias_axes="c", activation="tanh"), [(2, 3, 2, 2)]
+    yield "einsum dense of heads", L.EinsumDense("abc,cde->abde", output_shape=(None, 2, 3), bias_axes="de"), sequence
+    yield "einsum dense from heads", L.EinsumDense("abde,dec->abc", output_shape=(None, 4), bias_axes="c", activation="softmax"), [(2, 3, 2, 2)]
+    yield "einsum dense of each step", L.EinsumDense("abc,bcd->adb", output_shape=(4, 7), bias_axes="b"), sequence
+    yield "einsum dense of a sum", L.EinsumDense("abc,cd->ad", output_shape=2, kernel_initializer="he_normal"), sequence
+    yield "einsum dense outer", L.EinsumDense("ab,c->acb", output_shape=(3, 5), bias_axes="cb"), [(2, 5)]
 
 
 def plain_config(layer):

@@ -13,6 +13,8 @@ import sys
 import zipfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# oneDNN divides by zero in some pools of TensorFlow 2.21, which ends the process.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import keras
 import numpy as np
 
@@ -89,6 +91,14 @@ def recurrent(kind):
     return make
 
 
+def einsum_dense(m, shape):
+    """A layer that keeps the axes in the middle, by name or by an ellipsis, or makes one of all."""
+    steps = "bcdefg"[:len(shape) - 1]
+    units, bias, activation = m.size(1, 4), m.pick(None, "z"), m.activation()
+    equation, sizes = m.pick((f"a{steps}y,yz->a{steps}z", (*[None] * len(steps), units)), ("...y,yz->...z", units), (f"a{steps}y,{steps}yz->az", units))
+    return L.EinsumDense(equation, output_shape=sizes, bias_axes=bias, activation=activation)
+
+
 # Name: whether it fits a sample of a shape, and what makes it.
 LAYERS = {
     "Activation": (lambda s: True, lambda m, s: L.Activation(m.activation())),
@@ -115,6 +125,7 @@ LAYERS = {
     "DepthwiseConv": (lambda s: spatial(s) in (1, 2), lambda m, s: DEPTHWISE[spatial(s)](
         m.size(1, 3), padding="same", depth_multiplier=m.size(1, 2), activation=m.activation())),
     "Dropout": (lambda s: True, lambda m, s: L.Dropout(0.3)),
+    "EinsumDense": (lambda s: True, lambda m, s: einsum_dense(m, s)),
     "ELU": (lambda s: True, lambda m, s: L.ELU(alpha=0.7)),
     "Flatten": (lambda s: spatial(s) > 0, lambda m, s: L.Flatten()),
     "GaussianDropout": (lambda s: True, lambda m, s: L.GaussianDropout(0.1)),
@@ -146,7 +157,7 @@ LAYERS = {
     "Rescaling": (lambda s: True, lambda m, s: L.Rescaling(0.5, offset=-0.1)),
     "RescalingChannels": (lambda s: s[-1] > 1, lambda m, s: L.Rescaling([0.5 + 0.1 * i for i in range(s[-1])], offset=[0.1 * i for i in range(s[-1])])),
     "Reshape": (lambda s: spatial(s) > 0, lambda m, s: L.Reshape((*s[1:], s[0]) if m.pick(True, False) else (s[0], -1))),
-    "Resizing": (lambda s: spatial(s) == 2, lambda m, s: L.Resizing(m.size(2, 5), m.size(2, 5), interpolation=m.pick("bilinear", "nearest"))),
+    "Resizing": (lambda s: spatial(s) == 2, lambda m, s: L.Resizing(m.size(2, 5), m.size(2, 5), interpolation=m.pick("bilinear", "nearest", "bicubic", "lanczos3"))),
     "RMSNormalization": (lambda s: True, lambda m, s: L.RMSNormalization(axis=m.axis(s))),
     "SeparableConv": (lambda s: spatial(s) in (1, 2), lambda m, s: SEPARABLE[spatial(s)](m.size(1, 4), m.size(1, 3), padding="same")),
     "SimpleRNN": (lambda s: spatial(s) == 1, recurrent(L.SimpleRNN)),
@@ -160,9 +171,10 @@ LAYERS = {
     "UnitNormalization": (lambda s: True, lambda m, s: L.UnitNormalization(axis=m.axis(s))),
     "UpSampling": (wide, lambda m, s: POOLS["UpSampling"][spatial(s)](2)),
     "UpSamplingBilinear": (lambda s: spatial(s) == 2, lambda m, s: L.UpSampling2D((2, 3), interpolation="bilinear")),
+    "UpSamplingFiltered": (lambda s: spatial(s) == 2, lambda m, s: L.UpSampling2D((3, 2), interpolation=m.pick("bicubic", "lanczos3", "lanczos5"))),
     "ZeroPadding": (wide, lambda m, s: POOLS["ZeroPadding"][spatial(s)](m.size(1, 2))),
 }
-GROWS = {"ConvTranspose", "UpSampling", "UpSamplingBilinear", "ZeroPadding", "RepeatVector"}
+GROWS = {"ConvTranspose", "UpSampling", "UpSamplingBilinear", "UpSamplingFiltered", "ZeroPadding", "RepeatVector"}
 MERGES = {"Add": L.Add, "Subtract": L.Subtract, "Multiply": L.Multiply, "Average": L.Average, "Maximum": L.Maximum, "Minimum": L.Minimum,
           "Concatenate": L.Concatenate, "Dot": L.Dot}
 OTHERS = ("Embedding", "EmbeddingMasked", "Masking", "LSTMStates", "BidirectionalApart", "Nested", "NestedTwice", "NestedManyOutputs", "Shared")
@@ -176,11 +188,11 @@ def least_used(m, names):
     return name
 
 
-def apply(m, x):
+def apply(m, x, besides=()):
     """A layer on a tensor, of those used least."""
     shape = x.shape[1:]
     large = int(np.prod(shape)) > MOST
-    names = [f"{name} {spatial(shape)}D" for name, (fits, _) in LAYERS.items() if fits(shape) and not (large and name in GROWS)]
+    names = [f"{name} {spatial(shape)}D" for name, (fits, _) in LAYERS.items() if fits(shape) and not (large and name in GROWS) and name not in besides]
     return LAYERS[least_used(m, names).split()[0]][1](m, shape)(x)
 
 
@@ -202,7 +214,8 @@ def submodel(m, shape, outputs=1):
     image = keras.Input(shape)
     if outputs == 1 and m.pick(True, False):
         return keras.Sequential([image, L.Dense(3), L.BatchNormalization(), L.Activation("relu")])
-    x = apply(m, L.Dense(2)(image))
+    # Keras foretells a wrong shape of glu, which a layer behind it in a nested model may bear.
+    x = apply(m, L.Dense(2)(image), ("GLU",))
     return keras.Model(image, [x, apply(m, x)][:outputs] if outputs > 1 else apply(m, x))
 
 

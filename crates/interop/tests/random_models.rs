@@ -155,7 +155,8 @@ fn random_models() -> Vec<PathBuf> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "keras"))
         .collect();
     paths.sort();
-    assert!(paths.len() >= 12, "{folders:?} have only {} models", paths.len());
+    let least = if folders.len() == 2 { 80 } else { 1 };
+    assert!(paths.len() >= least, "{folders:?} have only {} models", paths.len());
     paths
 }
 
@@ -239,7 +240,8 @@ fn random_models_take_the_steps_that_they_took_in_keras() {
     }
     println!("{count} models, largest difference {largest:.1e} of a change");
     assert!(problems.is_empty(), "{} of {count}:\n{}", problems.len(), problems.join("\n"));
-    assert!(count >= 10, "only {count} models were trained");
+    let asked = std::env::var_os("CONVNET_RANDOM_MODELS").is_some();
+    assert!(count >= 10 || asked, "only {count} models were trained");
 }
 
 #[test]

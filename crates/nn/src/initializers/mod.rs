@@ -111,6 +111,16 @@ pub enum Fan {
     Average,
 }
 
+impl Fan {
+    fn of(self, (fan_in, fan_out): (f64, f64)) -> f64 {
+        match self {
+            Self::In => fan_in,
+            Self::Out => fan_out,
+            Self::Average => (fan_in + fan_out) / 2.0,
+        }
+    }
+}
+
 /// The kind of random numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Distribution {
@@ -209,6 +219,26 @@ impl Initializer {
         }
     }
 
+    /// What gives a weight of sizes `dims` the variance that it would have with these numbers of inputs and outputs.
+    pub(crate) fn with_fans(self, dims: &[usize], [fan_in, fan_out]: [f64; 2]) -> Self {
+        let scales = matches!(
+            self,
+            Self::GlorotUniform
+                | Self::GlorotNormal
+                | Self::HeUniform
+                | Self::HeNormal
+                | Self::LecunUniform
+                | Self::LecunNormal
+                | Self::VarianceScaling { .. }
+        );
+        if !scales {
+            return self;
+        }
+        let (scale, mode, distribution) = self.scaling();
+        let scale = f64::from(scale) * mode.of(fans(dims)).max(1.0) / mode.of((fan_in, fan_out)).max(1.0);
+        Self::VarianceScaling { scale: scale as f32, mode, distribution }
+    }
+
     /// The arguments of `VarianceScaling` that a name stands for.
     fn scaling(self) -> (f32, Fan, Distribution) {
         let normal = Distribution::TruncatedNormal;
@@ -232,13 +262,7 @@ fn fill_scaled(
     dims: &[usize],
     weight: &mut [f32],
 ) {
-    let (fan_in, fan_out) = fans(dims);
-    let fan = match mode {
-        Fan::In => fan_in,
-        Fan::Out => fan_out,
-        Fan::Average => (fan_in + fan_out) / 2.0,
-    };
-    let variance = scale / fan.max(1.0);
+    let variance = scale / mode.of(fans(dims)).max(1.0);
     match distribution {
         Distribution::Uniform => fill_uniform(random, variance, weight),
         Distribution::UntruncatedNormal => random.fill_normal(0.0, variance.sqrt() as f32, weight),

@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::config::stack;
 use super::wrapped::{Inner, finish};
-use crate::error::Result as NnResult;
+use crate::error::{Error, Result as NnResult};
 use crate::layer::{Layer, LayerContext, LayerRef, WeightSpec};
 
 /// How the outputs of both directions become one.
@@ -74,6 +74,20 @@ impl Bidirectional {
         Self { merge_mode, ..self }
     }
 
+    /// Sets the layer that reads the sequence backwards, if it is not the like of the other. It goes where that one does not: `go_backwards`.
+    ///
+    /// # Errors
+    /// If the layer is not a recurrent one, or reads in the direction of the other.
+    pub fn backward_layer(self, layer: impl Into<LayerRef>) -> NnResult<Self> {
+        let backward = Inner::new(layer);
+        let direction = |inner: &Inner| inner.layer().config().get("go_backwards").and_then(Json::as_bool);
+        if direction(&backward) == direction(&self.forward) {
+            let problem = "the backward_layer needs another `go_backwards` than the layer";
+            return Err(Error::argument("layer Bidirectional", problem));
+        }
+        Self::of(self.forward, Some(backward), self.merge_mode)
+    }
+
     fn of(layer: Inner, backward: Option<Inner>, merge_mode: Option<MergeMode>) -> NnResult<Self> {
         let config = layer.layer().config();
         let flag = |key: &str| config.get(key).and_then(Json::as_bool).unwrap_or(false);
@@ -93,9 +107,13 @@ impl Bidirectional {
         let made = |layer: super::SimpleRNN, mode| {
             Self::new(layer).map(|both| both.merge_mode(Some(mode))).expect("a recurrent layer")
         };
+        let back = super::GRU::new(2).go_backwards(true);
+        let apart =
+            made(super::SimpleRNN::new(2), MergeMode::Sum).backward_layer(back).expect("another direction");
         vec![
             (made(super::SimpleRNN::new(3), MergeMode::Concat), vec![vec![4, 2]]),
             (made(super::SimpleRNN::new(2).return_sequences(true), MergeMode::Ave), vec![vec![3, 2]]),
+            (apart, vec![vec![4, 2]]),
         ]
     }
 

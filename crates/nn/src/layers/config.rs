@@ -276,7 +276,7 @@ pub(super) fn constants(
 }
 
 /// A graph that has more operations gets no further step of a sequence: layers around layers that have steps multiply them.
-const MAX_OPERATIONS: usize = 1 << 20;
+const MAX_OPERATIONS: usize = 1 << 21;
 
 /// Refuses to add a further step of a sequence to a graph that is very large.
 pub(super) fn check_steps(at: &LayerContext<'_>) -> std::result::Result<(), EngineError> {
@@ -367,7 +367,7 @@ fn neutral(class: &str, key: &str, value: &Json) -> Option<bool> {
         // Keras 2 writes it for a kernel that these do not have.
         "kernel_initializer" if class.starts_with("SeparableConv") => Some(true),
         "renorm" => Some(value == false),
-        "noise_shape" if class != "Dropout" => Some(value.is_null()),
+        "noise_shape" if !matches!(class, "Dropout" | "AlphaDropout") => Some(value.is_null()),
         "renorm_clipping" | "quantization_config" | "lora_rank" => Some(value.is_null()),
         _ => None,
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::config::to_map;
-use super::noise::check_rate;
+use super::noise::{check_rate, random_mask};
 use crate::layer::{Layer, LayerContext, WeightSpec};
 
 /// Zeroes a random share of the inputs during training and scales the others up, so that the sum stays the same on average;
@@ -45,25 +45,23 @@ impl Dropout {
     }
 }
 
-impl Dropout {
-    /// The shape of the mask, if it is not the input's.
-    fn mask(&self, input: &Shape) -> Result<Option<Shape>, Mismatch> {
-        let Some(sizes) = &self.noise_shape else { return Ok(None) };
-        let wrong = || {
-            let expected = format!("a noise_shape of null and a size for each axis of {input}, 1 or its own");
-            Mismatch::new(expected, format!("{sizes:?}"))
-        };
-        let inner = match &sizes[..] {
-            [None, inner @ ..] if inner.len() == input.dims.len() => inner,
-            _ => return Err(wrong()),
-        };
-        let dims: Vec<usize> =
-            inner.iter().zip(&input.dims).map(|(size, &own)| size.unwrap_or(own)).collect();
-        match dims.iter().zip(&input.dims).all(|(&size, &own)| size == 1 || size == own) {
-            true => Ok(Some(Shape::batched(dims))),
-            false => Err(wrong()),
-        }
-    }
+/// The sizes of a mask for samples of an input, without the batch, if they are not the input's.
+pub(super) fn mask_dims(
+    noise_shape: Option<&[Option<usize>]>,
+    input: &Shape,
+) -> Result<Option<Vec<usize>>, Mismatch> {
+    let Some(sizes) = noise_shape else { return Ok(None) };
+    let wrong = || {
+        let expected = format!("a noise_shape of null and a size for each axis of {input}, 1 or its own");
+        Mismatch::new(expected, format!("{sizes:?}"))
+    };
+    let inner = match sizes {
+        [None, inner @ ..] if inner.len() == input.dims.len() => inner,
+        _ => return Err(wrong()),
+    };
+    let dims: Vec<usize> = inner.iter().zip(&input.dims).map(|(size, &own)| size.unwrap_or(own)).collect();
+    let fits = dims.iter().zip(&input.dims).all(|(&size, &own)| size == 1 || size == own);
+    if fits { Ok(Some(dims)) } else { Err(wrong()) }
 }
 
 impl Layer for Dropout {
@@ -77,7 +75,7 @@ impl Layer for Dropout {
 
     fn weights(&self, inputs: &[Shape]) -> Result<Vec<WeightSpec>, Mismatch> {
         if let [input] = inputs {
-            self.mask(input)?;
+            mask_dims(self.noise_shape.as_deref(), input)?;
         }
         check_rate(self.rate)
     }
@@ -88,11 +86,11 @@ impl Layer for Dropout {
             return Ok(x);
         }
         let dropout = ops::Dropout { rate: self.rate, stream: at.stream };
-        match self.mask(at.graph.shape(x)).map_err(|mismatch| at.mismatch("dropout", mismatch))? {
+        let dims = mask_dims(self.noise_shape.as_deref(), at.graph.shape(x));
+        match dims.map_err(|mismatch| at.mismatch("dropout", mismatch))? {
             None => at.graph.apply(dropout, inputs),
-            Some(shape) => {
-                let ones = at.graph.apply(ops::Fill { value: 1.0, shape }, &[])?;
-                let mask = at.graph.apply(dropout, &[ones])?;
+            Some(dims) => {
+                let mask = random_mask(at, dims, self.rate, at.stream)?;
                 at.graph.apply(ops::Binary(ops::BinaryFunction::Multiply), &[x, mask])
             }
         }

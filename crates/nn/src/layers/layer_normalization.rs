@@ -1,7 +1,7 @@
 //! Normalisation of each sample or position by itself.
 
 use convnet_engine::error::Mismatch;
-use convnet_engine::ops::{Permute, RowNorm, RowNormFunction};
+use convnet_engine::ops::{Binary, BinaryFunction, Permute, RowNorm, RowNormFunction};
 use convnet_engine::{EngineError, Shape, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -68,14 +68,15 @@ fn normalise(
     let op = RowNorm { function, axes: axes.len(), scale, center };
     let others = (0..shape.dims.len()).filter(|axis| !axes.contains(axis));
     let order: Vec<usize> = others.chain(axes.iter().copied()).collect();
+    let weights = if scale || center { at.weights } else { &[] };
     if order.is_sorted() {
-        let inputs: Vec<Value> = std::iter::once(x).chain(at.weights.iter().copied()).collect();
+        let inputs: Vec<Value> = std::iter::once(x).chain(weights.iter().copied()).collect();
         return at.graph.apply(op, &inputs);
     }
     let mut back = vec![0; order.len()];
     order.iter().enumerate().for_each(|(to, &from)| back[from] = to);
     let x = at.graph.apply(Permute { axes: order }, &[x])?;
-    let inputs: Vec<Value> = std::iter::once(x).chain(at.weights.iter().copied()).collect();
+    let inputs: Vec<Value> = std::iter::once(x).chain(weights.iter().copied()).collect();
     let y = at.graph.apply(op, &inputs)?;
     at.graph.apply(Permute { axes: back }, &[y])
 }
@@ -200,7 +201,7 @@ impl Layer for LayerNormalization {
 
 /// y = scale · x / √(mean of x² + epsilon), with the mean over some axes of each sample. Output as the input.
 ///
-/// Weights: `scale`, of the sizes of the axes. As Keras's
+/// Weights: `scale`, of the sizes of the axes, by which the last axes are multiplied, whichever are normalised over. As Keras's
 /// [RMSNormalization](https://keras.io/api/layers/normalization_layers/rms_normalization/) (Zhang, Sennrich, 2019).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -237,7 +238,7 @@ impl RMSNormalization {
     }
 
     pub(super) fn examples() -> Vec<(Self, Vec<Vec<usize>>)> {
-        vec![(Self::new(), vec![vec![3, 5]]), (Self::new().axis(1).epsilon(0.1), vec![vec![3, 2]])]
+        vec![(Self::new(), vec![vec![3, 5]]), (Self::new().axis(1).epsilon(0.1), vec![vec![2, 2]])]
     }
 }
 
@@ -251,12 +252,25 @@ impl Layer for RMSNormalization {
     }
 
     fn weights(&self, inputs: &[Shape]) -> Result<Vec<WeightSpec>, Mismatch> {
-        Ok(vec![WeightSpec::trainable("scale", sizes(&self.axis, inputs)?, Initializer::Ones)])
+        let sizes = sizes(&self.axis, inputs)?;
+        let dims = &inputs[0].dims;
+        if sizes.iter().rev().zip(dims.iter().rev()).any(|(&size, &along)| size != along && size != 1) {
+            let expected =
+                format!("the last axes to have the sizes {sizes:?} of the scale, or axes that are the last");
+            return Err(Mismatch::new(expected, &inputs[0]));
+        }
+        Ok(vec![WeightSpec::trainable("scale", sizes, Initializer::Ones)])
     }
 
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
         let function = RowNormFunction::RootMeanSquare { epsilon: self.epsilon as f32 };
-        normalise(at, &self.axis, function, [true, false], inputs[0])
+        let shape = at.graph.shape(inputs[0]).clone();
+        let axes = self.axis.inner(&shape).map_err(|mismatch| at.mismatch("normalisation", mismatch))?;
+        if axes[0] + axes.len() == shape.dims.len() {
+            return normalise(at, &self.axis, function, [true, false], inputs[0]);
+        }
+        let y = normalise(at, &self.axis, function, [false; 2], inputs[0])?;
+        at.graph.apply(Binary(BinaryFunction::Multiply), &[y, at.weights[0]])
     }
 }
 

@@ -22,6 +22,7 @@ mod dense;
 mod depthwise_conv;
 mod dot;
 mod dropout;
+mod einsum_dense;
 mod elu;
 mod embedding;
 mod filters;
@@ -48,6 +49,7 @@ mod random_warp;
 mod re_lu;
 mod recurrent;
 mod repeat_vector;
+mod resampling;
 mod rescaling;
 mod reshape;
 mod resizing;
@@ -77,11 +79,12 @@ pub use operation::{Constant, Operator, Windows};
 pub use pooling::{Max, Mean, Pooling, Reduction};
 pub use random_warp::{Factor, FillMode, FlipMode};
 pub use recurrent::{Cell, GatedCell, LongShortTermCell, PlainCell, Recurrent, StepWeights};
+pub use resampling::Interpolation;
 pub use rescaling::PerChannel;
 pub use ruled::{Ruled, WithRules};
 pub use separable_conv::SeparableConv;
 pub(crate) use spectral_normalization::normalise as normalise_spectrum;
-pub use up_sampling::{Interpolation, UpSampling};
+pub use up_sampling::UpSampling;
 pub use zero_padding::ZeroPadding;
 
 /// A kind of layer that can be made from its configuration.
@@ -149,6 +152,7 @@ registry! {
     dot::Dot, "sums the products of two inputs along an axis of each";
     dropout::Dropout, "zeroes a random share of the inputs during training";
     elu::ELU, "bends what is negative by an exponential";
+    einsum_dense::EinsumDense, "multiplies with a kernel and sums along axes that an equation names";
     embedding::Embedding, "looks up a trained vector for each whole number";
     flatten::Flatten, "makes each sample one row of numbers";
     recurrent::GRU, "reads a sequence with a gated recurrent unit";

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::config::{channels, not_negative, to_map};
+use super::dropout::mask_dims;
 use crate::layer::{Layer, LayerContext, WeightSpec};
 
 /// Adds normal noise of mean 0 during training. Output as the input.
@@ -38,6 +39,9 @@ pub struct GaussianDropout {
 pub struct AlphaDropout {
     /// Share of the inputs, 0 ≤ rate < 1.
     pub rate: f32,
+    /// Sizes of the mask, as of [`Dropout`](super::Dropout). By default each element is dropped by itself.
+    #[serde(default)]
+    pub noise_shape: Option<Vec<Option<usize>>>,
 }
 
 /// Zeroes whole channels during training, and scales the others up. Output as the input `(batch, spatial…, channels)` with `RANK` spatial axes.
@@ -159,11 +163,20 @@ impl Layer for GaussianDropout {
 impl AlphaDropout {
     /// Drops a share of the inputs.
     pub fn new(rate: f32) -> Self {
-        Self { rate }
+        Self { rate, noise_shape: None }
+    }
+
+    /// Sets the sizes of the mask, the batch counted.
+    pub fn noise_shape(self, noise_shape: impl Into<Vec<Option<usize>>>) -> Self {
+        Self { noise_shape: Some(noise_shape.into()), ..self }
     }
 
     pub(super) fn examples() -> Vec<(Self, Vec<Vec<usize>>)> {
-        vec![(Self::new(0.1), vec![vec![4, 3]]), (Self::new(0.0), vec![vec![5]])]
+        vec![
+            (Self::new(0.1), vec![vec![4, 3]]),
+            (Self::new(0.0), vec![vec![5]]),
+            (Self::new(0.4).noise_shape([None, Some(1), None]), vec![vec![4, 3]]),
+        ]
     }
 }
 
@@ -176,7 +189,10 @@ impl Layer for AlphaDropout {
         to_map(self)
     }
 
-    fn weights(&self, _inputs: &[Shape]) -> Result<Vec<WeightSpec>, Mismatch> {
+    fn weights(&self, inputs: &[Shape]) -> Result<Vec<WeightSpec>, Mismatch> {
+        if let [input] = inputs {
+            mask_dims(self.noise_shape.as_deref(), input)?;
+        }
         check_rate(self.rate)
     }
 
@@ -188,7 +204,9 @@ impl Layer for AlphaDropout {
         let saturated = -1.673_263_242_354_377_2 * 1.050_700_987_355_480_5;
         let scale = ((1.0 - rate) * (1.0 + rate * saturated * saturated)).powf(-0.5);
         let shift = -scale * saturated * rate;
-        let dims = at.graph.shape(x).dims.clone();
+        let dims = mask_dims(self.noise_shape.as_deref(), at.graph.shape(x));
+        let dims = dims.map_err(|mismatch| at.mismatch("alpha dropout", mismatch))?;
+        let dims = dims.unwrap_or_else(|| at.graph.shape(x).dims.clone());
         let mask = random_mask(at, dims, self.rate, at.stream)?;
         // scale (x kept + saturated (1 − kept)) + shift, the mask being kept / (1 − rate).
         let graph = &mut *at.graph;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::config::{channels, setters, to_map};
-use super::up_sampling::Interpolation;
+use super::resampling::Interpolation;
 use crate::layer::{Layer, LayerContext, WeightSpec};
 
 /// The range of a random number: one number for both sides of 0, or the least and the largest.
@@ -181,10 +181,12 @@ fn warp(
     at.graph.apply(set(same), inputs)
 }
 
-fn between(interpolation: Interpolation) -> Between {
+/// What pixels of a turned image are made of, which the wide filters cannot say.
+fn between(interpolation: Interpolation) -> Result<Between, Mismatch> {
     match interpolation {
-        Interpolation::Nearest => Between::Nearest,
-        Interpolation::Bilinear => Between::Bilinear,
+        Interpolation::Nearest => Ok(Between::Nearest),
+        Interpolation::Bilinear => Ok(Between::Bilinear),
+        wide => Err(Mismatch::new("interpolation nearest or bilinear", wide)),
     }
 }
 
@@ -313,12 +315,15 @@ impl Layer for RandomRotation {
 
     fn weights(&self, inputs: &[Shape]) -> Result<Vec<WeightSpec>, Mismatch> {
         self.factor.check("factor", -1.0)?;
+        between(self.interpolation)?;
         channels::<2>(inputs).map(|_| Vec::new())
     }
 
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
         let angle = self.factor.range().map(|turn| turn * std::f64::consts::TAU);
-        let (outside, interpolation) = (self.fill_mode.outside(self.fill_value), between(self.interpolation));
+        let outside = self.fill_mode.outside(self.fill_value);
+        let interpolation =
+            between(self.interpolation).map_err(|mismatch| at.mismatch("random warp", mismatch))?;
         warp(at, inputs, |warp| RandomWarp { angle, outside, interpolation, ..warp })
     }
 }
@@ -335,12 +340,15 @@ impl Layer for RandomTranslation {
     fn weights(&self, inputs: &[Shape]) -> Result<Vec<WeightSpec>, Mismatch> {
         self.height_factor.check("height_factor", -1.0)?;
         self.width_factor.check("width_factor", -1.0)?;
+        between(self.interpolation)?;
         channels::<2>(inputs).map(|_| Vec::new())
     }
 
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
         let shift = [self.height_factor.range(), self.width_factor.range()];
-        let (outside, interpolation) = (self.fill_mode.outside(self.fill_value), between(self.interpolation));
+        let outside = self.fill_mode.outside(self.fill_value);
+        let interpolation =
+            between(self.interpolation).map_err(|mismatch| at.mismatch("random warp", mismatch))?;
         warp(at, inputs, |warp| RandomWarp { shift, outside, interpolation, ..warp })
     }
 }
@@ -358,6 +366,7 @@ impl Layer for RandomZoom {
         // A factor of 0 would show nothing but one row.
         self.height_factor.check("height_factor", -0.999)?;
         self.width_factor.map_or(Ok(()), |factor| factor.check("width_factor", -0.999))?;
+        between(self.interpolation)?;
         channels::<2>(inputs).map(|_| Vec::new())
     }
 
@@ -365,7 +374,9 @@ impl Layer for RandomZoom {
         let factors = [self.height_factor, self.width_factor.unwrap_or(self.height_factor)];
         let zoom = factors.map(|factor| factor.range().map(|more| 1.0 + more));
         let uniform_zoom = self.width_factor.is_none();
-        let (outside, interpolation) = (self.fill_mode.outside(self.fill_value), between(self.interpolation));
+        let outside = self.fill_mode.outside(self.fill_value);
+        let interpolation =
+            between(self.interpolation).map_err(|mismatch| at.mismatch("random warp", mismatch))?;
         warp(at, inputs, |warp| RandomWarp { zoom, uniform_zoom, outside, interpolation, ..warp })
     }
 }

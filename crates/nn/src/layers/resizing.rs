@@ -1,13 +1,13 @@
 //! Images brought to a size, as part of a model.
 
 use convnet_engine::error::Mismatch;
-use convnet_engine::ops::{Crop, Interpolation as Between, Resize};
+use convnet_engine::ops::Crop;
 use convnet_engine::{EngineError, Shape, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 use super::config::{channels, to_map};
-use super::up_sampling::Interpolation;
+use super::resampling::{Interpolation, resized};
 use crate::layer::{Layer, LayerContext, WeightSpec};
 
 /// Brings images to a height and width, whatever their own. Input `(batch, height, width, channels)`.
@@ -43,7 +43,12 @@ impl Resizing {
 
     pub(super) fn examples() -> Vec<(Self, Vec<Vec<usize>>)> {
         let nearest = Self::new(2, 5).interpolation(Interpolation::Nearest);
-        vec![(Self::new(3, 2), vec![vec![4, 5, 2]]), (nearest, vec![vec![4, 3, 1]])]
+        let cubic = Self::new(3, 7).interpolation(Interpolation::Bicubic);
+        vec![
+            (Self::new(3, 2), vec![vec![4, 5, 2]]),
+            (nearest, vec![vec![4, 3, 1]]),
+            (cubic, vec![vec![4, 3, 2]]),
+        ]
     }
 }
 
@@ -57,11 +62,7 @@ impl Layer for Resizing {
     }
 
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
-        let interpolation = match self.interpolation {
-            Interpolation::Nearest => Between::Nearest,
-            Interpolation::Bilinear => Between::Bilinear,
-        };
-        at.graph.apply(Resize { size: [self.height, self.width], interpolation }, inputs)
+        resized(at, inputs[0], [self.height, self.width], self.interpolation)
     }
 }
 

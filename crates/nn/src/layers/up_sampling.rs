@@ -1,13 +1,14 @@
 //! Enlarging by repetition, or of images by interpolation.
 
 use convnet_engine::error::Mismatch;
-use convnet_engine::ops::{self, Expand, Reshape, Resize};
+use convnet_engine::ops::{Expand, Reshape};
 use convnet_engine::{EngineError, Shape, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
 use super::Size;
 use super::config::{channels, to_map};
+use super::resampling::{Interpolation, resized};
 use crate::layer::{Layer, LayerContext, WeightSpec};
 
 /// Repeats each element along the spatial axes.
@@ -33,17 +34,6 @@ pub struct UpSampling<const RANK: usize> {
     pub interpolation: Interpolation,
 }
 
-/// What stands between the elements of an image that is enlarged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Interpolation {
-    /// The nearest element.
-    #[default]
-    Nearest,
-    /// A mixture of the elements around, by their distances. Images only.
-    Bilinear,
-}
-
 /// Enlarges sequences. As Keras's [UpSampling1D](https://keras.io/api/layers/reshaping_layers/up_sampling1d/).
 pub type UpSampling1D = UpSampling<1>;
 /// Enlarges images. As Keras's [UpSampling2D](https://keras.io/api/layers/reshaping_layers/up_sampling2d/).
@@ -67,6 +57,8 @@ impl<const RANK: usize> UpSampling<RANK> {
         let mut examples = vec![(Self::new(2), input()), (Self::new(Size::of_last([1, 3, 2])), input())];
         if RANK == 2 {
             examples.push((Self::new(2).interpolation(Interpolation::Bilinear), input()));
+            examples.push((Self::new(3).interpolation(Interpolation::Bicubic), input()));
+            examples.push((Self::new(2).interpolation(Interpolation::Lanczos3), input()));
         }
         examples
     }
@@ -92,7 +84,7 @@ impl<const RANK: usize> Layer for UpSampling<RANK> {
     fn weights(&self, inputs: &[Shape]) -> Result<Vec<WeightSpec>, Mismatch> {
         channels::<RANK>(inputs)?;
         if RANK != 2 && self.interpolation != Interpolation::Nearest {
-            return Err(Mismatch::new("interpolation nearest, but for images", "bilinear"));
+            return Err(Mismatch::new("interpolation nearest, but for images", self.interpolation));
         }
         if self.size.0.contains(&0) { Err(Mismatch::new("sizes of at least 1", 0)) } else { Ok(Vec::new()) }
     }
@@ -100,9 +92,9 @@ impl<const RANK: usize> Layer for UpSampling<RANK> {
     fn call(&self, at: &mut LayerContext<'_>, inputs: &[Value]) -> Result<Value, EngineError> {
         let dims = at.graph.shape(inputs[0]).dims.clone();
         let (spatial, channels) = dims.split_at(RANK);
-        if self.interpolation == Interpolation::Bilinear {
+        if self.interpolation != Interpolation::Nearest {
             let size = [0, 1].map(|axis| spatial[axis].saturating_mul(self.size.0[axis]));
-            return at.graph.apply(Resize { size, interpolation: ops::Interpolation::Bilinear }, inputs);
+            return resized(at, inputs[0], size, self.interpolation);
         }
         let axes = || spatial.iter().zip(self.size.0);
         let apart: Vec<usize> =

@@ -57,6 +57,21 @@ fn gradients_and_maps_are_tensorflows() {
 }
 
 #[test]
+fn a_network_of_an_onnx_file_is_explained_as_the_one_that_was_written() {
+    let (model, json, x) = open();
+    let class = json["class"].as_u64().unwrap() as usize;
+    let bytes = convnet::interop::onnx::to_bytes(&model).unwrap();
+    let model = convnet::interop::onnx::Import::new().from_bytes(bytes).unwrap().model;
+    close(explain::saliency(&model, x.view(), class).unwrap().iter(), &json["saliency"]);
+    close(explain::guided_backprop(&model, x.view(), class).unwrap().iter(), &json["guided"]);
+    // The rectifier is a node of its own in such a file, and a layer here.
+    let last = model.layers().iter().rfind(|layer| layer.class_name() == "ReLU").unwrap().name();
+    let cam = explain::grad_cam(&model, x.view(), class, Some(last)).unwrap();
+    assert_eq!(Json::from(cam.shape().to_vec()), json["cam_sizes"]);
+    close(cam.iter(), &json["cam"]);
+}
+
+#[test]
 fn integrated_gradients_sum_to_the_difference_of_scores() {
     let (model, _, x) = open();
     let black = ArrayD::zeros(x.raw_dim());

@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use convnet_interop::onnx::{self, Import};
 use convnet_nn::activation::Activation;
 use convnet_nn::layers::{self, *};
-use convnet_nn::{LayerRef, Model, Symbol};
+use convnet_nn::losses::CategoricalCrossentropy;
+use convnet_nn::optimizers::Adam;
+use convnet_nn::train::Arrays;
+use convnet_nn::{Fit, LayerRef, Model, Symbol};
 use ndarray::{ArrayD, IxDyn};
 
 /// Numbers without a pattern, the same in every run.
@@ -63,6 +66,35 @@ fn a_model_comes_back_from_its_file() {
         assert!(classes.contains(&class), "{class} is not among {classes:?}");
     }
     assert_eq!(again.model.count_params(), model.count_params());
+}
+
+/// The steps of both networks are the same to rounding, and what came of them goes into a file again.
+#[test]
+fn an_imported_network_is_trained_and_written_again() {
+    let image = Symbol::named_input("image", [9, 8, 2]);
+    let x = image.apply(Conv2D::new(6, 3).activation(Activation::Relu)).unwrap();
+    let x = x.apply(MaxPooling2D::new(2)).unwrap().apply(Conv2D::new(4, 2)).unwrap();
+    let x = x.apply(Flatten::new()).unwrap().apply(Dense::new(3).activation(Activation::Softmax)).unwrap();
+    let mut model = Model::new(&[image], &[x]).unwrap();
+    let mut again = Import::new().from_bytes(onnx::to_bytes(&model).unwrap()).unwrap().model;
+    let x = numbers(&[12, 9, 8, 2], 3);
+    let labels = ArrayD::from_shape_fn(IxDyn(&[12, 3]), |at| if at[0] % 3 == at[1] { 1.0 } else { 0.0 });
+    let mut losses = Vec::new();
+    for model in [&mut model, &mut again] {
+        model.compile(Adam::new(0.01), CategoricalCrossentropy::default(), []).unwrap();
+        let samples = Arrays::new(x.view(), labels.view()).unwrap();
+        let fit = Fit::new().batch_size(4).epochs(8).shuffle(false);
+        losses.push(
+            model.fit(&samples, fit).unwrap().epochs.iter().map(|epoch| epoch.loss).collect::<Vec<_>>(),
+        );
+    }
+    assert!(losses[0][7] < 0.9 * losses[0][0], "nothing was learned: {losses:?}");
+    for (written, read) in losses[0].iter().zip(&losses[1]) {
+        assert!((written - read).abs() < 1e-4 * written.abs(), "{losses:?}");
+    }
+    let third = Import::new().from_bytes(onnx::to_bytes(&again).unwrap()).unwrap().model;
+    let [a, b] = [&again, &third].map(|model| model.predict(x.view()).unwrap());
+    assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-6));
 }
 
 #[test]

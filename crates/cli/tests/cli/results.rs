@@ -105,6 +105,27 @@ fn summary_counts_the_parameters_of_the_documents_networks() {
     assert!(memory("8")["training_memory_bytes"].as_u64() < memory("64")["training_memory_bytes"].as_u64());
 }
 
+/// The network of the first chapter's exercise: 903,400 parameters, and 526 MB of activations for 50 pictures.
+#[test]
+fn summary_tells_what_activations_weigh() {
+    let folder = Folder::new("summary-memory");
+    let layer = |filters: usize| {
+        format!(
+            "[[layers]]\ntype = \"Conv2D\"\nfilters = {filters}\nkernel_size = 3\nstrides = 2\npadding = \"same\"\n"
+        )
+    };
+    let layers = [100, 200, 400].map(layer).concat();
+    folder.write("exercise.toml", format!("input_shape = [200, 300, 3]\n{layers}"));
+    let text = folder.run(&["summary", "exercise.toml", "--memory", "--batch", "50"]).stdout;
+    assert!(text.contains("Total params: 903,400"), "{text}");
+    let bytes = 50 * 4 * (1_500_000 + 750_000 + 380_000);
+    assert!(text.contains(&format!("{:.2} MB", f64::from(bytes) / 1024.0 / 1024.0)), "{text}");
+    let plain = folder.run(&["summary", "exercise.toml", "--batch", "50"]).stdout;
+    assert!(plain.len() < text.len() && !plain.contains("501.63 MB"), "{plain}");
+    let figures = folder.run(&["summary", "exercise.toml", "--batch", "50", "--json"]).last();
+    assert_eq!(figures["activation_bytes"], bytes);
+}
+
 #[test]
 fn run_takes_any_number_of_samples_and_agrees_with_predict() {
     let folder = Folder::with_model("run");

@@ -441,9 +441,11 @@ impl H5File {
                 let unpacked = chunk.checked_mul(chunks.len() as u64).zip(stored);
                 let unpacked = unpacked.and_then(|(unpacked, stored)| unpacked.checked_add(stored));
                 self.spend(path, unpacked.map(|unpacked| unpacked.saturating_sub(made)))?;
-                // Chunks are put in their places row by row, each row's being found over all axes, twice.
+                // Chunks are put in their places row by row, each row's being found over all axes, twice. Pictures of one channel
+                // have rows of one number: what is made for these pays for that, too.
                 let rows = product(&chunk_shape[..chunk_shape.len().saturating_sub(1)], chunks.len() as u64);
-                self.spend(path, rows.and_then(|rows| rows.checked_mul(2 * axes)))?;
+                let rows = rows.and_then(|rows| rows.checked_mul(2 * axes));
+                self.spend(path, rows.map(|rows| rows.saturating_sub(made.saturating_mul(4))))?;
             }
             _ => {}
         }

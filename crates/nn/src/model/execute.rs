@@ -80,7 +80,7 @@ pub struct InferenceGraph {
 
 /// A graph with longer lists than this gets no gradients: these make an operation for each input of one, such as each part of a joint, and all
 /// that stands in a plan for it.
-const MAX_TRAINED: usize = 1 << 21;
+const MAX_TRAINED: usize = 3 << 20;
 
 /// Refuses to add gradients to a very large graph.
 fn check_gradients(graph: &Graph) -> Result<()> {
@@ -112,9 +112,18 @@ pub(super) fn check_memory(place: &str, floats: usize) -> Result<()> {
 }
 
 /// Refuses a plan for which the system has no memory.
-pub(super) fn check_plan(place: &str, plan: &Plan, arena: &Slab) -> Result<()> {
-    let more = if plan.arena_len() > arena.len() { plan.arena_len() } else { 0 };
-    check_memory(place, more.saturating_add(plan.constants_len()))
+pub(super) fn check_plan(place: &str, plan: &Plan, arena: &mut Slab) -> Result<()> {
+    let (before, wanted) = (arena.len(), plan.arena_len());
+    if wanted <= before {
+        return check_memory(place, plan.constants_len());
+    }
+    // It holds nothing between runs, and need not be there beside the larger one.
+    *arena = Slab::default();
+    let fits = check_memory(place, wanted.saturating_add(plan.constants_len()));
+    if fits.is_err() {
+        arena.reserve(before);
+    }
+    fits
 }
 
 impl Runtime {

@@ -41,7 +41,8 @@ impl Operator {
                 blend(at, inputs, *axis, None, taps)
             }
             Self::Blend { axis, size, taps } => {
-                let places = taps.iter().map(|taps| 1 + taps.len()).sum();
+                // A tap is an eighth of what is counted as a place.
+                let places = taps.len() + taps.iter().map(Vec::len).sum::<usize>() / 8;
                 spend_operations(places, at.graph.label(), "places")?;
                 blend(at, inputs, *axis, Some(*size), taps.clone())
             }

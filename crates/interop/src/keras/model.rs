@@ -202,7 +202,7 @@ fn build<A: Numbers>(file: &KerasFile<A>) -> Result<Model> {
                 config.shift_remove("compile_config");
             }
             let mut model = model::from_config_within(&config, numbers)?;
-            let note = format!("it is not compiled, since its file says how in other terms: {problem}");
+            let note = format!("it is not compiled: {problem}");
             model.add_note(note);
             model
         }

@@ -41,8 +41,8 @@ impl Operator {
                 blend(at, inputs, *axis, None, taps)
             }
             Self::Blend { axis, size, taps } => {
-                // A tap is an eighth of what is counted as a place.
-                let places = taps.len() + taps.iter().map(Vec::len).sum::<usize>() / 8;
+                // A tap takes less than what is counted as a place: sums along some thousand elements are possible.
+                let places = taps.len() + taps.iter().map(Vec::len).sum::<usize>() / 2;
                 spend_operations(places, at.graph.label(), "places")?;
                 blend(at, inputs, *axis, Some(*size), taps.clone())
             }

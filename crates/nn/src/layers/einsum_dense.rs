@@ -164,7 +164,9 @@ impl EinsumDense {
         let unnamed = usize::from(!(in_front && open > 0));
         if output.len() != self.output_shape.len() + unnamed {
             let expected = format!("an output shape of {} sizes, as in {equation}", output.len() - unnamed);
-            return Err(Mismatch::new(expected, format!("{:?}", self.output_shape)));
+            let size = |size: &Option<usize>| size.map_or_else(|| "null".to_owned(), |size| size.to_string());
+            let sizes: Vec<String> = self.output_shape.iter().map(size).collect();
+            return Err(Mismatch::new(expected, format!("({})", sizes.join(", "))));
         }
         let mut sizes: Vec<(char, Option<usize>)> =
             output[unnamed..].iter().copied().zip(self.output_shape.iter().copied()).collect();
